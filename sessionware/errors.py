@@ -1,0 +1,76 @@
+"""Everything sessionware raises, grouped by who has to act."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+
+class SessionwareError(Exception):
+    """The root: catch this one to catch all."""
+
+
+class ConfigurationError(SessionwareError, ValueError):
+    """Whoever deploys has to act: a setting is wrong. Lists every problem at once.
+
+    ``problems`` is a tuple of sentences, each of which names the setting.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(("sessionware is configured wrongly:", *self.problems)))
+
+
+class UsageError(SessionwareError):
+    """Whoever writes the application has to act."""
+
+
+class LateWrite(UsageError, RuntimeError):
+    """The session was changed when its cookie had already been sent."""
+
+
+class SessionUnavailable(UsageError, RuntimeError):
+    """The session was changed, but there is no secret key to sign it with."""
+
+
+class UnserializableValue(UsageError, TypeError):
+    """A value is of a type that would not come back as what it was."""
+
+
+class SessionTooLarge(UsageError, ValueError):
+    """The session is larger than a browser (or the format) accepts; nothing was sent.
+
+    ``size`` and ``limit`` are in bytes; ``largest`` holds the largest keys with the
+    bytes of JSON that each takes, largest first.
+    """
+
+    def __init__(
+        self, what: str, size: int, limit: int, largest: Sequence[tuple[str, int]]
+    ) -> None:
+        self.size = size
+        self.limit = limit
+        self.largest = tuple(largest)
+        keys = ", ".join(f"{key!r} ({taken} bytes)" for key, taken in self.largest)
+        super().__init__(
+            f"{what} takes {size} bytes, the limit is {limit}; the largest keys are {keys}: "
+            "keep less in the session, or keep the data elsewhere and its id here. "
+            "The browser keeps the cookie that it has."
+        )
+
+
+class CookieRejected(SessionwareError):
+    """Nobody has to act: a cookie was refused, and a new session stands in for it.
+
+    ``reason`` is the word that the log record carries.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the session cookie was rejected: {reason}")
+
+
+@contextmanager
+def collecting(problems: list[str]) -> Iterator[None]:
+    """Add the problems of a ConfigurationError to the list, so that one message can name all."""
+    try:
+        yield
+    except ConfigurationError as error:
+        problems.extend(error.problems)

@@ -1,0 +1,116 @@
+"""Everything sessionware raises, grouped by who has to act."""
+
+import pytest
+
+import sessionware
+from sessionware import errors
+from sessionware.errors import (
+    ConfigurationError,
+    CookieRejected,
+    LateWrite,
+    SessionTooLarge,
+    SessionUnavailable,
+    SessionwareError,
+    UnserializableValue,
+    UsageError,
+    collecting,
+)
+
+CLASSES = [it for it in vars(errors).values() if isinstance(it, type) and issubclass(it, Exception)]
+FAMILIES = (ConfigurationError, UsageError, CookieRejected)
+
+
+def too_large(*largest: tuple[str, int]) -> SessionTooLarge:
+    return SessionTooLarge("The session cookie", 5000, 4096, largest)
+
+
+@pytest.mark.parametrize("error", CLASSES)
+def test_every_error_is_caught_by_the_one_root(error: type) -> None:
+    assert issubclass(error, SessionwareError)
+
+
+@pytest.mark.parametrize("error", CLASSES[1:])
+def test_every_error_belongs_to_one_family(error: type) -> None:
+    assert [issubclass(error, family) for family in FAMILIES].count(True) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [LateWrite, SessionTooLarge, SessionUnavailable, UnserializableValue]
+)
+def test_whoever_writes_the_application_has_a_family(error: type) -> None:
+    assert issubclass(error, UsageError)
+
+
+@pytest.mark.parametrize(
+    ("error", "builtin"),
+    [
+        (ConfigurationError, ValueError),
+        (LateWrite, RuntimeError),
+        (SessionTooLarge, ValueError),
+        (SessionUnavailable, RuntimeError),
+        (UnserializableValue, TypeError),
+    ],
+)
+def test_error_is_caught_as_the_builtin_that_it_stands_for(error: type, builtin: type) -> None:
+    assert issubclass(error, builtin)
+
+
+@pytest.mark.parametrize("error", [SessionwareError, UsageError, CookieRejected])
+def test_error_without_a_builtin_is_caught_by_its_own_name_alone(error: type) -> None:
+    assert not issubclass(error, (ValueError, TypeError, RuntimeError, LookupError, OSError))
+
+
+def test_package_exports_what_an_application_may_catch() -> None:
+    names = {name for name in dir(sessionware) if getattr(sessionware, name) in CLASSES}
+    assert names == {error.__name__ for error in CLASSES} - {"UsageError", "CookieRejected"}
+
+
+def test_configuration_error_lists_every_problem() -> None:
+    error = ConfigurationError(iter(["secret_key: found 0 bytes", "salt: found int"]))
+    assert error.problems == ("secret_key: found 0 bytes", "salt: found int")
+    assert str(error) == (
+        "sessionware is configured wrongly:\nsecret_key: found 0 bytes\nsalt: found int"
+    )
+
+
+def test_session_too_large_names_the_size_the_limit_and_the_largest_keys() -> None:
+    assert str(too_large(("cart", 4000), ("it's", 20))) == (
+        "The session cookie takes 5000 bytes, the limit is 4096; the largest keys are "
+        "'cart' (4000 bytes), \"it's\" (20 bytes): keep less in the session, or keep the data "
+        "elsewhere and its id here. The browser keeps the cookie that it has."
+    )
+
+
+def test_session_too_large_gives_its_figures_as_attributes() -> None:
+    error = too_large(("cart", 4000), ("user", 20))
+    assert (error.size, error.limit) == (5000, 4096)
+    assert error.largest == (("cart", 4000), ("user", 20))
+
+
+def test_cookie_rejected_says_why() -> None:
+    error = CookieRejected("bad_signature")
+    assert error.reason == "bad_signature"
+    assert str(error) == "the session cookie was rejected: bad_signature"
+
+
+def test_collecting_joins_the_problems_of_several_configuration_errors() -> None:
+    problems = ["first"]
+    with collecting(problems):
+        raise ConfigurationError(["second", "third"])
+    with collecting(problems):
+        raise ConfigurationError(["fourth"])
+    assert problems == ["first", "second", "third", "fourth"]
+
+
+def test_collecting_adds_nothing_where_there_is_no_problem() -> None:
+    problems: list[str] = []
+    with collecting(problems):
+        pass
+    assert problems == []
+
+
+def test_collecting_lets_every_other_error_out() -> None:
+    problems: list[str] = []
+    with pytest.raises(CookieRejected), collecting(problems):
+        raise CookieRejected("malformed")
+    assert problems == []
