@@ -1,0 +1,298 @@
+"""The dict an application sees, and what it remembers about its own changes."""
+
+import secrets
+import time
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple, NoReturn, Protocol
+from uuid import UUID
+
+from .errors import LateWrite, SessionUnavailable, UnserializableValue
+from .flash import FlashMixin
+
+# Whoever holds a value of another type can change it without the session noticing.
+_IMMUTABLE = frozenset({str, int, float, bool, type(None), bytes, datetime, date, UUID, Decimal})
+
+
+class SessionMixin:
+    """What a session of one's own has to have: ``class MySession(dict, SessionMixin): pass``.
+
+    The model is Flask's class of the same name. ``accessed`` and ``modified`` are ``True`` for
+    a class that does not track them, so that nothing is lost; a session that says
+    ``accessed = False`` at the end of a request is not saved, and its response not touched.
+    """
+
+    __slots__ = ()
+
+    new: bool = False
+    modified: bool = True
+    accessed: bool = True
+    sealed: bool = False  # set by the middleware when the response has begun
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the session survives the browser. Kept in the data as ``"_permanent"``."""
+        return bool(self.get("_permanent", False))  # type: ignore[attr-defined]  # the dict has it
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        if value:
+            self["_permanent"] = True  # type: ignore[index]  # the dict has it
+        else:
+            self.pop("_permanent", None)  # type: ignore[attr-defined]  # the dict has it
+
+
+class Loaded(NamedTuple):
+    """What a request's cookie gave. Times in seconds since the epoch.
+
+    ``text`` is ``data`` as it was written. ``came`` says that there was a cookie of our name,
+    ``new`` that none of them was valid, ``stale`` that a valid one is to be issued again.
+    """
+
+    data: dict[str, Any]
+    text: str
+    created: int
+    id: str | None = None
+    new: bool = False
+    came: bool = True
+    stale: bool = False
+
+
+class Source(Protocol):
+    """What a session asks of the interface that opened it."""
+
+    def load(self, cookie: str, /) -> Loaded:
+        """Give what the Cookie header holds; nothing that a client sends raises."""
+
+    def dumps(self, data: dict[str, Any], /) -> str:
+        """Give the data as JSON text, or raise UnserializableValue."""
+
+
+class Session(SessionMixin, FlashMixin):
+    """A ``dict`` that is opened on the first look at it, and knows whether it was changed.
+
+    Changes are found by comparison, at any depth: a nested list needs no ``modified = True``.
+    Once the cookie is on its way, reading goes on and a change raises ``LateWrite``.
+    """
+
+    __slots__ = (
+        "_cookie",
+        "_created",
+        "_data",
+        "_forced",
+        "_id",
+        "_source",
+        "_touched",
+        "accessed",
+        "loaded",
+        "sealed",
+    )
+
+    def __init__(self, source: Source, cookie: str) -> None:
+        """``cookie`` is the request's Cookie header; ``source`` reads it on first use."""
+        self._source = source
+        self._cookie = cookie
+        self._data: dict[str, Any] | None = None
+        self.accessed = False
+        self.sealed = False
+
+    def _open(self) -> dict[str, Any]:
+        return self._begin(self._source.load(self._cookie))
+
+    def _begin(self, loaded: Loaded) -> dict[str, Any]:
+        self.accessed = True
+        self.loaded = loaded
+        self._data = loaded.data
+        self._created = loaded.created
+        self._id = loaded.id
+        self._touched = self._forced = False
+        return loaded.data
+
+    def _read(self) -> dict[str, Any]:
+        data = self._data
+        return self._open() if data is None else data
+
+    def _change(self) -> dict[str, Any]:
+        if self.sealed:
+            raise LateWrite(
+                "The session was changed after its response had begun, so the change cannot be "
+                "saved: change it before the first chunk of the body is handed to the server."
+            )
+        data = self._read()
+        self._touched = True
+        return data
+
+    def _hand_out(self, data: dict[str, Any]) -> dict[str, Any]:
+        if not _IMMUTABLE.issuperset(map(type, data.values())):
+            self._touched = True
+        return data
+
+    def __getitem__(self, key: str) -> Any:
+        value = self._read()[key]
+        if type(value) not in _IMMUTABLE:
+            self._touched = True
+        return value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self._change()[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self._change()[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._read()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __eq__(self, other: object) -> bool:
+        return self._read() == other
+
+    def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return self.copy() | dict(other) if isinstance(other, Mapping) else NotImplemented
+
+    def __ror__(self, other: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(other) | self.copy() if isinstance(other, Mapping) else NotImplemented
+
+    def __ior__(self, other: Any) -> "Session":  # type: ignore[misc]  # as dict: | is a new dict
+        self.update(other)
+        return self
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {list(self)}>"
+
+    def keys(self) -> KeysView[str]:
+        """As of a dict."""
+        return self._read().keys()
+
+    def values(self) -> ValuesView[Any]:
+        """As of a dict."""
+        return self._hand_out(self._read()).values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """As of a dict."""
+        return self._hand_out(self._read()).items()
+
+    def copy(self) -> dict[str, Any]:
+        """Give a plain dict with the same values."""
+        return self._hand_out(self._read()).copy()
+
+    __copy__ = copy
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """As of a dict."""
+        return self[key] if key in self._read() else default
+
+    def update(self, /, *args: Any, **kwargs: Any) -> None:
+        """As of a dict."""
+        if new := dict(*args, **kwargs):
+            self._change().update(new)
+
+    def clear(self) -> None:
+        """As of a dict: the cookie is deleted, and ``permanent`` is forgotten."""
+        self._change().clear()
+
+    def popitem(self) -> tuple[str, Any]:
+        """As of a dict: the key that was added last."""
+        return self._change().popitem()
+
+    @property
+    def new(self) -> bool:  # type: ignore[override]  # here it is found out on first use
+        """No valid cookie came with this request."""
+        self._read()
+        return self.loaded.new
+
+    @property
+    def modified(self) -> bool:
+        """Differs from what was loaded, at any depth. ``True`` forces a save.
+
+        ``False`` takes only that back: a session that differs is saved all the same.
+        """
+        try:
+            return self._data is not None and self.changes() is not None
+        except UnserializableValue:
+            return True
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._change()
+        self._forced = value
+
+    @property
+    def created(self) -> int:
+        """When this session began, in seconds since the epoch (Pyramid's ``ISession``)."""
+        self._read()
+        return self._created
+
+    @property
+    def id(self) -> str:
+        """A random name of this session: 128 bits, made on first use and kept from then on.
+
+        A session that loses the last of its data ends, and its name with it. Whoever has the
+        name can recognise the session: write it to a log only hashed.
+        """
+        self._read()
+        if self._id is None:
+            self.changed()
+            self._id = secrets.token_urlsafe(16)
+        return self._id
+
+    def changed(self) -> None:
+        """Force a save, as ``modified = True`` does (Pyramid's ``ISession``)."""
+        self.modified = True
+
+    def invalidate(self) -> None:
+        """Empty the session and begin anew: at log-out. A new ``id``, a new ``created``."""
+        self.regenerate()
+        self.clear()
+
+    def regenerate(self) -> None:
+        """Begin anew and keep the data: at log-in. A new ``id``, a new ``created``."""
+        self.changed()
+        self._id = None
+        self._created = int(time.time())
+
+    def changes(self) -> str | None:
+        """Give the data as JSON text if it has to be written; may raise UnserializableValue."""
+        if not self._touched:
+            return None
+        text = self._source.dumps(self._read())
+        renewed = self.identity() != (self.loaded.created, self.loaded.id)
+        return text if self._forced or renewed or text != self.loaded.text else None
+
+    def identity(self) -> tuple[int, str | None]:
+        """When this session began, and its ``id`` where it has one; none is made."""
+        return self._created, self._id
+
+    def alive(self) -> bool:
+        """Whether anything is left to keep: data, or an ``id`` made just now or all there was."""
+        named = self._id is not None and (self._id != self.loaded.id or self.loaded.text == "{}")
+        return bool(self._data) or named
+
+
+class NullSession(Session):
+    """Stands in where no session could be loaded: reads as empty, and refuses every change."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._data = None
+        self.accessed = self.sealed = False
+
+    def _open(self) -> dict[str, Any]:
+        return self._begin(Loaded({}, "{}", int(time.time()), new=True, came=False))
+
+    def _refuse(self, /, *_: Any, **__: Any) -> NoReturn:
+        raise SessionUnavailable(
+            "The session is unavailable because no secret key was set. Give SessionMiddleware "
+            "a secret_key that is unique and secret: python -m sessionware secret prints one."
+        )
+
+    _change = pop = update = _refuse

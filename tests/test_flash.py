@@ -1,0 +1,263 @@
+"""Flash messages and CSRF tokens: what Pyramid's ISession asks for, also under Pyramid itself."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from webtest import TestApp
+
+from sessionware import Session, SessionMiddleware
+from tests.conftest import Clock
+from tests.gateway import KEY
+from tests.test_session import holding, opened, visit
+
+# Pyramid 2.1 imports it; that is not for us to mend.
+pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources is deprecated as an API")
+
+
+def flashed(*messages: Any, queue: str = "") -> Session:
+    """Open the session that an earlier request left with these messages."""
+    session = opened()
+    for message in messages:
+        session.flash(message, queue)
+    return holding(**session)
+
+
+# Flash messages
+
+
+def test_messages_come_out_on_a_later_page_in_the_order_they_were_flashed() -> None:
+    cookie = visit(lambda session: session.flash("first")).cookie
+    cookie = visit(lambda session: session.flash("second"), cookie).cookie
+    assert opened(cookie).pop_flash() == ["first", "second"]
+
+
+def test_messages_come_out_in_the_same_request_too() -> None:
+    session = opened()
+    session.flash("hello")
+    assert session.pop_flash() == ["hello"]
+
+
+def test_messages_that_were_popped_are_gone() -> None:
+    session = flashed("hello")
+    session.pop_flash()
+    assert session.pop_flash() == []
+
+
+def test_messages_that_were_popped_are_gone_for_the_next_request() -> None:
+    cookie = visit(lambda session: (session.flash("hello"), session.update(a=1))).cookie
+    cookie = visit(Session.pop_flash, cookie).cookie
+    assert opened(cookie) == {"a": 1}
+
+
+def test_messages_that_were_peeked_at_stay() -> None:
+    session = flashed("hello")
+    assert session.peek_flash() == ["hello"]
+    assert session.peek_flash() == ["hello"]
+    assert session.modified is False
+
+
+@pytest.mark.parametrize("take", [Session.pop_flash, Session.peek_flash])
+def test_queue_without_messages_gives_an_empty_list(take: Callable[[Session], list[Any]]) -> None:
+    session = opened()
+    assert take(session) == []
+    assert session.modified is False
+
+
+def test_queues_are_apart() -> None:
+    session = opened()
+    session.flash("plain")
+    session.flash("bad", "error")
+    session.flash("worse", queue="error")
+    assert session.peek_flash() == ["plain"]
+    assert session.peek_flash("error") == ["bad", "worse"]
+    assert session.peek_flash("missing") == []
+
+
+def test_popping_one_queue_leaves_the_others() -> None:
+    session = opened()
+    session.flash("plain")
+    session.flash("bad", "error")
+    assert session.pop_flash("error") == ["bad"]
+    assert session.pop_flash(queue="") == ["plain"]
+
+
+def test_message_is_kept_as_often_as_it_is_flashed() -> None:
+    session = flashed("hello")
+    session.flash("hello")
+    assert session.pop_flash() == ["hello", "hello"]
+
+
+def test_message_is_kept_once_where_duplicates_are_not_allowed() -> None:
+    session = flashed("hello", queue="info")
+    session.flash("hello", "info", False)
+    session.flash("other", "info", allow_duplicate=False)
+    assert session.pop_flash("info") == ["hello", "other"]
+
+
+def test_duplicate_is_looked_for_in_its_own_queue_alone() -> None:
+    session = flashed("hello")
+    session.flash("hello", "info", allow_duplicate=False)
+    assert session.pop_flash("info") == ["hello"]
+
+
+def test_duplicate_that_is_not_kept_is_no_change() -> None:
+    session = flashed("hello")
+    session.flash("hello", allow_duplicate=False)
+    assert session.modified is False
+
+
+@pytest.mark.parametrize("message", [{"text": "hello", "tags": ["a"]}, ["a"], ("a", 1), None, 7])
+def test_message_may_be_any_value_that_a_session_keeps(message: object) -> None:
+    cookie = visit(lambda session: session.flash(message)).cookie
+    assert opened(cookie).pop_flash() == [message]
+
+
+def test_mutable_message_is_compared_by_value_for_duplicates() -> None:
+    session = flashed({"text": "hello"})
+    session.flash({"text": "hello"}, allow_duplicate=False)
+    assert session.pop_flash() == [{"text": "hello"}]
+
+
+def test_mutable_message_that_is_changed_after_it_was_flashed_is_saved_as_changed() -> None:
+    def use(session: Session) -> None:
+        message = {"count": 1}
+        session.flash(message)
+        message["count"] = 2
+
+    assert opened(visit(use).cookie).pop_flash() == [{"count": 2}]
+
+
+def test_message_is_saved_when_the_queue_is_changed_in_place() -> None:
+    cookie = visit(lambda session: session.flash("first")).cookie
+    cookie = visit(lambda session: session.peek_flash().append("second"), cookie).cookie
+    assert opened(cookie).pop_flash() == ["first", "second"]
+
+
+def test_second_message_is_a_change() -> None:
+    session = flashed("first")
+    session.flash("second")
+    assert session.modified is True
+
+
+# CSRF tokens
+
+
+def test_token_has_256_bits() -> None:
+    assert re.fullmatch("[0-9A-Za-z_-]{43}", opened().get_csrf_token())
+
+
+def test_token_is_random() -> None:
+    assert len({opened().get_csrf_token() for _ in range(100)}) == 100
+
+
+def test_token_is_made_on_first_use_and_kept_from_request_to_request() -> None:
+    tokens: list[str] = []
+    cookie = visit(lambda session: tokens.append(session.get_csrf_token())).cookie
+    session = opened(cookie)
+    assert [session.get_csrf_token(), session.get_csrf_token()] == tokens * 2
+    assert session.modified is False
+
+
+def test_new_token_takes_the_place_of_the_one_before() -> None:
+    session = opened()
+    before = session.get_csrf_token()
+    token = session.new_csrf_token()
+    assert token != before
+    assert session.get_csrf_token() == token
+
+
+def test_new_token_is_saved() -> None:
+    tokens: list[str] = []
+    cookie = visit(Session.get_csrf_token).cookie
+    cookie = visit(lambda session: tokens.append(session.new_csrf_token()), cookie).cookie
+    assert [opened(cookie).get_csrf_token()] == tokens
+
+
+def test_token_is_gone_with_the_session_that_was_invalidated() -> None:
+    session = opened()
+    before = session.get_csrf_token()
+    session.invalidate()
+    assert session.get_csrf_token() != before
+
+
+# Pyramid
+
+
+@pytest.fixture
+def browser() -> TestApp:
+    """Visit a Pyramid application that takes its session from ``environ``."""
+    pyramid = pytest.importorskip("pyramid.config")
+    config = pyramid.Configurator()
+    config.set_session_factory(lambda request: request.environ["session"])
+    config.set_default_csrf_options(require_csrf=True)
+    views: dict[str, Callable[[Any], object]] = {
+        "flash": lambda request: request.session.flash(*request.GET.values()),
+        "pop": lambda request: request.session.pop_flash(*request.GET.values()),
+        "peek": lambda request: request.session.peek_flash(*request.GET.values()),
+        "about": lambda request: [request.session.new, request.session.created],
+        "cart": lambda request: request.session.setdefault("cart", []).append(1),
+        "data": lambda request: dict(request.session),
+        "logout": lambda request: request.session.invalidate(),
+        "token": lambda request: pytest.importorskip("pyramid.csrf").get_csrf_token(request),
+    }
+    for name, view in views.items():
+        config.add_route(name, f"/{name}")
+        config.add_view(lambda request, view=view: view(request), route_name=name, renderer="json")
+    return TestApp(SessionMiddleware(config.make_wsgi_app(), KEY))
+
+
+def test_session_is_what_pyramid_calls_a_session() -> None:
+    verify = pytest.importorskip("zope.interface.verify")
+    interfaces = pytest.importorskip("pyramid.interfaces")
+    assert verify.verifyObject(interfaces.ISession, opened(), tentative=True)
+
+
+def test_pyramid_flashes_from_page_to_page(browser: TestApp) -> None:
+    browser.get("/flash?msg=plain")
+    browser.get("/flash?msg=bad&queue=error")
+    assert browser.get("/peek").json == ["plain"]
+    assert browser.get("/pop?queue=error").json == ["bad"]
+    assert browser.get("/pop?queue=error").json == []
+    assert browser.get("/pop").json == ["plain"]
+
+
+def test_pyramid_finds_its_csrf_token_from_page_to_page(browser: TestApp) -> None:
+    token = browser.get("/token").json
+    assert browser.get("/token").json == token
+
+
+def test_pyramid_lets_a_post_with_the_csrf_token_in(browser: TestApp) -> None:
+    token = browser.get("/token").json
+    browser.post("/cart", {"csrf_token": token})
+    assert browser.get("/data").json == {"_csrft_": token, "cart": [1]}
+
+
+def test_pyramid_refuses_a_post_without_the_csrf_token(browser: TestApp) -> None:
+    browser.get("/token")
+    browser.post("/cart", {"csrf_token": "another"}, status=400)
+    assert "cart" not in browser.get("/data").json
+
+
+def test_pyramid_learns_whether_the_session_is_new_and_when_it_began(
+    browser: TestApp, clock: Clock
+) -> None:
+    began = clock.now
+    assert browser.get("/about").json == [True, began]
+    browser.get("/cart")
+    clock.advance(1000)
+    assert browser.get("/about").json == [False, began]
+
+
+def test_pyramid_needs_no_changed_for_a_nested_list(browser: TestApp) -> None:
+    browser.get("/cart")
+    browser.get("/cart")
+    assert browser.get("/data").json == {"cart": [1, 1]}
+
+
+def test_pyramid_can_invalidate_the_session(browser: TestApp) -> None:
+    browser.get("/cart")
+    browser.get("/logout")
+    assert browser.get("/data").json == {}
+    assert browser.cookies == {}

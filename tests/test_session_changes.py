@@ -1,0 +1,241 @@
+"""Session: what is a change, and what is none."""
+
+import operator
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sessionware import Session
+from tests.conftest import Clock
+from tests.test_session import LOOKS, Use, holding, opened, visit
+
+CART = {"cart": [1], "user": "Ada"}
+NESTED: dict[str, tuple[Any, Use]] = {
+    "list": ([1], lambda value: value.append(2)),
+    "dict": ({"a": 1}, lambda value: value.update(a=2)),
+    "set": ({1}, lambda value: value.add(2)),
+    "list in list": ([[1]], lambda value: value[0].append(2)),
+    "dict in dict": ({"a": {}}, lambda value: value["a"].update(b=1)),
+    "list in tuple": (([],), lambda value: value[0].append(2)),
+    "set in dict in list in tuple": (([{"a": {1}}],), lambda value: value[0][0]["a"].clear()),
+}
+
+
+def get_and_put_back(take: Use) -> Use:
+    """Take the cart out of the session, change it, and put it back."""
+
+    def use(session: Session) -> object:
+        cart = take(session)
+        session["cart"] = cart
+        return cart
+
+    return use
+
+
+def dict_or_equal(session: Session) -> object:
+    data: dict[str, Any] = {}
+    data |= session
+    return data["cart"]
+
+
+def match(session: Session) -> object:
+    match session:
+        case {"user": "Ada", "cart": cart}:
+            return cart
+    return None
+
+
+# Every way to lay hands on the list that the session has under "cart".
+WAYS: dict[str, Use] = {
+    "[]": lambda session: session["cart"],
+    "get": lambda session: session.get("cart"),
+    "setdefault": lambda session: session.setdefault("cart", []),
+    "values": lambda session: next(iter(session.values())),
+    "reversed values": lambda session: [*reversed(session.values())][-1],
+    "items": lambda session: next(iter(session.items()))[1],
+    "copy": lambda session: session.copy()["cart"],
+    "dict()": lambda session: dict(session)["cart"],
+    "{**}": lambda session: {**session}["cart"],
+    "|": lambda session: (session | {})["cart"],
+    "dict |": lambda session: ({} | session)["cart"],
+    "dict |=": dict_or_equal,
+    "match": match,
+    "pop, put back": get_and_put_back(lambda session: session.pop("cart")),
+    "put in": get_and_put_back(lambda _: [1]),
+}
+NO_OPS: dict[str, Use] = {
+    "pop missing": lambda session: session.pop("missing", None),
+    "setdefault present": lambda session: session.setdefault("user", "Bob"),
+    "equal value": lambda session: operator.setitem(session, "user", "Ada"),
+    "equal list": lambda session: operator.setitem(session, "cart", [1]),
+    "update()": lambda session: session.update(),
+    "update({})": lambda session: session.update({}),
+    "update equal": lambda session: session.update(cart=[1], user="Ada"),
+    "|= {}": lambda session: session.__ior__({}),
+    "append, pop": lambda session: (session["cart"].append(2), session["cart"].pop()),
+    "put in, take out": lambda session: (session.update(a=1), session.pop("a")),
+    "flash, pop_flash": lambda session: (session.flash("hello"), session.pop_flash()),
+    "pop_flash none": lambda session: session.pop_flash(),
+    "peek_flash none": lambda session: session.peek_flash(),
+    "not permanent": lambda session: setattr(session, "permanent", False),
+}
+OTHER_TYPES = [
+    (1, True),
+    (1, 1.0),
+    (0, False),
+    (0.0, -0.0),
+    (Decimal("1.0"), Decimal("1.00")),
+    (1, Decimal(1)),
+    ([1], [True]),
+    ({"a": (1,)}, {"a": (1.0,)}),
+    (
+        datetime(2027, 1, 15, 8, tzinfo=UTC),
+        datetime(2027, 1, 15, 9, tzinfo=timezone(timedelta(hours=1))),
+    ),
+]
+
+
+# Modified
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_value_may_be_changed_in_place_however_it_was_come_by(way: Callable[[Any], Any]) -> None:
+    session = holding(**CART)
+    way(session).append(2)
+    assert session.modified is True
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_value_that_was_changed_in_place_is_saved(way: Callable[[Any], Any]) -> None:
+    cookie = visit(lambda session: session.update(CART)).cookie
+    response = visit(lambda session: way(session).append(2), cookie)
+    assert opened(response.cookie)["cart"] == [1, 2]
+
+
+@pytest.mark.parametrize(("value", "change"), NESTED.values(), ids=NESTED)
+def test_change_is_found_at_any_depth(value: Any, change: Use) -> None:
+    session = holding(value=value)
+    change(session["value"])
+    assert session.modified is True
+
+
+@pytest.mark.parametrize("value", [value for value, _ in NESTED.values()], ids=NESTED)
+def test_nested_value_that_is_only_read_is_no_change(value: Any) -> None:
+    session = holding(value=value)
+    assert session["value"] == value
+    assert session.modified is False
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_look_is_no_change(look: Use) -> None:
+    session = holding(a=[1])
+    look(session)
+    assert session.modified is False
+
+
+@pytest.mark.parametrize("no_op", NO_OPS.values(), ids=NO_OPS)
+def test_no_op_is_no_change(no_op: Use) -> None:
+    session = holding(**CART)
+    no_op(session)
+    assert session.modified is False
+
+
+@pytest.mark.parametrize("no_op", NO_OPS.values(), ids=NO_OPS)
+def test_no_op_sets_no_cookie(no_op: Use) -> None:
+    cookie = visit(lambda session: session.update(CART)).cookie
+    assert visit(no_op, cookie).set_cookie is None
+
+
+def test_deletion_that_fails_is_no_change() -> None:
+    session = holding(a=1)
+    with pytest.raises(KeyError):
+        del session["missing"]
+    assert session.modified is False
+
+
+@pytest.mark.parametrize(("old", "new"), OTHER_TYPES)
+def test_equal_value_that_is_another_one_is_a_change(old: Any, new: Any) -> None:
+    assert old == new
+    session = holding(value=old)
+    session["value"] = new
+    assert session.modified is True
+
+
+@pytest.mark.parametrize(("old", "new"), OTHER_TYPES)
+def test_equal_value_that_is_another_one_is_saved(old: Any, new: Any) -> None:
+    cookie = visit(lambda session: session.update(value=old)).cookie
+    response = visit(lambda session: session.update(value=new), cookie)
+    assert repr(opened(response.cookie)["value"]) == repr(new)
+
+
+def test_new_session_is_not_modified() -> None:
+    session = opened()
+    assert (len(session), session.modified) == (0, False)
+
+
+@pytest.mark.parametrize("value", [object(), {1: 2}, [float("nan")], {"a": (frozenset(),)}])
+def test_value_that_cannot_be_saved_is_a_change(value: object) -> None:
+    """``modified`` never raises: it is asked in places that could not deal with it."""
+    session = holding(a=1)
+    session["value"] = value
+    assert session.modified is True
+
+
+# Forced
+
+
+FORCES: dict[str, Use] = {
+    "changed()": lambda session: session.changed(),
+    "modified = True": lambda session: setattr(session, "modified", True),
+}
+
+
+@pytest.mark.parametrize("force", FORCES.values(), ids=FORCES)
+def test_session_can_be_called_modified_where_nothing_changed(force: Use) -> None:
+    session = holding(a=1)
+    force(session)
+    assert session.modified is True
+
+
+@pytest.mark.parametrize("force", FORCES.values(), ids=FORCES)
+def test_save_can_be_forced(force: Use) -> None:
+    cookie = visit(lambda session: session.update(a=1)).cookie
+    assert opened(visit(force, cookie).cookie) == {"a": 1}
+
+
+def test_forced_save_can_be_taken_back() -> None:
+    session = holding(a=1)
+    session.modified = True
+    session.modified = False
+    assert session.modified is False
+
+
+# What happened before ``modified = False``, which takes back none of it.
+CHANGES: dict[str, Use] = {
+    "data": lambda session: session.update(a=2),
+    "nested": lambda session: session["cart"].append(2),
+    "id": lambda session: session.id,
+    "regenerate": lambda session: session.regenerate(),
+    "invalidate": lambda session: session.invalidate(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_change_cannot_be_taken_back_by_saying_that_there_was_none(
+    change: Use, clock: Clock
+) -> None:
+    session = holding(a=1, cart=[1])
+    clock.advance(1)
+    change(session)
+    session.modified = False
+    assert session.modified is True
+
+
+def test_saying_that_there_was_no_change_hides_none_that_comes_later() -> None:
+    session = holding(a=1)
+    session.modified = False
+    session["a"] = 2
+    assert session.modified is True

@@ -1,0 +1,186 @@
+"""Session: the whole API of a dict, held against a real dict."""
+
+import operator
+from collections import UserDict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from werkzeug.datastructures import Headers
+
+from tests.gateway import make_environ
+from tests.test_session import INTERFACE, LOOKS, Use, holding, opened, outcome
+
+
+class Keyed:
+    """What ``update`` takes for a mapping, by its keys alone."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self._data = data
+
+    def keys(self) -> Iterable[str]:
+        return self._data
+
+    def __getitem__(self, key: str) -> Any:
+        return self._data[key]
+
+
+def union(target: Any, other: Any) -> bool:
+    """Whether ``|=`` leaves the target what it was."""
+    before = target
+    target |= other
+    return before is target
+
+
+UPDATES: list[Callable[[Any, dict[str, Any]], object]] = [
+    lambda it, new: it.update(new),
+    lambda it, new: it.update(new.items()),
+    lambda it, new: it.update(iter(list(new.items()))),
+    lambda it, new: it.update(UserDict(new)),
+    lambda it, new: it.update(Keyed(new)),
+    lambda it, new: it.update(**new),
+    lambda it, new: it.update(new, self=1, other=2),
+    lambda it, new: it.update(dict.fromkeys(new, 0), **new),
+    union,
+    lambda it, new: union(it, new.items()),
+    lambda it, new: union(it, UserDict(new)),
+    lambda it, new: union(it, holding(**new)),
+]
+# What a dict with data refuses: a key that is missing or unhashable, an argument that is wrong.
+MISUSES: dict[str, Use] = {
+    "[] missing": lambda it: it["missing"],
+    "del missing": lambda it: operator.delitem(it, "missing"),
+    "pop missing": lambda it: it.pop("missing"),
+    "[] unhashable": lambda it: it[[]],
+    "set unhashable": lambda it: operator.setitem(it, [], 1),
+    "del unhashable": lambda it: operator.delitem(it, []),
+    "in unhashable": lambda it: [] in it,
+    "get unhashable": lambda it: it.get([], 1),
+    "pop unhashable": lambda it: it.pop([], 1),
+    "setdefault unhashable": lambda it: it.setdefault([], 1),
+    "update unhashable": lambda it: it.update([([], 1)]),
+    "update number": lambda it: it.update(1),
+    "update None": lambda it: it.update(None),
+    "update singles": lambda it: it.update(["a"]),
+    "update triples": lambda it: it.update([(1, 2, 3)]),
+    "update two": lambda it: it.update({}, {}),
+    "|= number": lambda it: union(it, 1),
+    "| pairs": lambda it: it | [("b", 2)],
+    "pairs |": lambda it: [("b", 2)] | it,
+    "| None": lambda it: it | None,
+    "<": lambda it: it < {"a": 1},
+    "pop nothing": lambda it: it.pop(),
+    "popitem argument": lambda it: it.popitem("a"),
+    "attribute": lambda it: it.a,
+    "hash": hash,
+}
+
+KEYS = st.sampled_from("abcd")
+PLAIN = st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=5)
+RICH = st.binary(max_size=5) | st.decimals(-9, 9, places=1) | st.dates() | st.uuids()
+VALUES = st.recursive(
+    PLAIN | RICH,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text(max_size=3), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+
+
+class SessionBesideDict(RuleBasedStateMachine):
+    """The same is done to a session and to a dict; cookies carry the session along."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.session = opened()
+        self.twin: dict[str, Any] = {}
+        self.cookie = ""
+        self.loaded = "{}"
+
+    def do(self, use: Use) -> None:
+        assert outcome(use, self.session) == outcome(use, self.twin)
+
+    @rule(key=KEYS, value=VALUES)
+    def set(self, key: str, value: Any) -> None:
+        self.do(lambda it: operator.setitem(it, key, deepcopy(value)))
+
+    @rule(key=KEYS)
+    def delete(self, key: str) -> None:
+        self.do(lambda it: operator.delitem(it, key))
+
+    @rule(key=KEYS, default=st.lists(VALUES, max_size=1))
+    def pop(self, key: str, default: list[Any]) -> None:
+        self.do(lambda it: it.pop(key, *default))
+
+    @rule()
+    def pop_last(self) -> None:
+        self.do(lambda it: it.popitem())
+
+    @rule(key=KEYS, default=st.lists(VALUES, max_size=1))
+    def set_default(self, key: str, default: list[Any]) -> None:
+        self.do(lambda it: it.setdefault(key, *deepcopy(default)))
+
+    @rule(form=st.sampled_from(UPDATES), new=st.dictionaries(KEYS, VALUES, max_size=3))
+    def update(self, form: Callable[[Any, dict[str, Any]], object], new: dict[str, Any]) -> None:
+        self.do(lambda it: form(it, deepcopy(new)))
+
+    @rule()
+    def clear(self) -> None:
+        self.do(lambda it: it.clear())
+
+    @rule(key=KEYS, value=VALUES)
+    def change_nested(self, key: str, value: Any) -> None:
+        if isinstance(self.twin.get(key), list):
+            self.do(lambda it: it[key].append(deepcopy(value)))
+
+    @rule(look=st.sampled_from([*LOOKS.values()]))
+    def look(self, look: Use) -> None:
+        self.do(look)
+
+    @rule()
+    def next_request(self) -> None:
+        headers = Headers()
+        INTERFACE.save_session(make_environ(self.cookie), self.session, headers)
+        self.cookie = headers.get("Set-Cookie", self.cookie).partition(";")[0]
+        self.session, self.loaded = opened(self.cookie), repr(self.twin)
+
+    @invariant()
+    def is_the_same(self) -> None:
+        self.do(lambda it: it.items())
+
+    @invariant()
+    def knows_whether_it_differs(self) -> None:
+        assert self.session.modified == (repr(self.twin) != self.loaded)
+
+
+TestSessionBesideDict = SessionBesideDict.TestCase
+TestSessionBesideDict.settings = settings(
+    max_examples=50, stateful_step_count=25, deadline=None, database=None
+)
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_look_gives_what_a_dict_gives(look: Use) -> None:
+    data = {"b": [1], "a": 1, "c": None}
+    assert outcome(look, holding(**data)) == outcome(look, data)
+
+
+@pytest.mark.parametrize("misuse", MISUSES.values(), ids=MISUSES)
+def test_misuse_raises_what_a_dict_raises(misuse: Use) -> None:
+    result = outcome(misuse, {"a": 1})
+    assert result[0] == "raises"
+    assert outcome(misuse, holding(a=1)) == result
+
+
+@pytest.mark.parametrize("form", UPDATES)
+def test_every_form_of_update_and_union_sets_the_keys(form: Any) -> None:
+    session, twin = holding(a=1), {"a": 1}
+    new = {"b": 2, "a": 3}
+    assert outcome(lambda it: form(it, new), session) == outcome(lambda it: form(it, new), twin)
+    assert [*session.items()] == [*twin.items()]

@@ -1,0 +1,247 @@
+"""Session: when it began, what it is called, how long it stays, and how it begins anew."""
+
+import re
+
+import pytest
+
+from sessionware import Session
+from tests.conftest import Clock
+from tests.test_session import LOOKS, SESSION_LOOKS, Use, holding, opened, visit
+
+# What looks at a session, or changes it, without asking for its id.
+OTHERS: dict[str, Use] = {
+    **LOOKS,
+    **{name: look for name, look in SESSION_LOOKS.items() if name != "id"},
+    "update": lambda session: session.update(a=2),
+    "flash": lambda session: session.flash("hello"),
+    "new_csrf_token": lambda session: session.new_csrf_token(),
+    "changed": lambda session: session.changed(),
+    "regenerate": lambda session: session.regenerate(),
+}
+FILL_AND_EMPTY: dict[str, tuple[Use, Use]] = {
+    "set, del": (lambda session: session.update(a=1), lambda session: session.pop("a")),
+    "flash, pop_flash": (lambda session: session.flash("hello"), Session.pop_flash),
+    "permanent, not": (
+        lambda session: setattr(session, "permanent", True),
+        lambda session: setattr(session, "permanent", False),
+    ),
+}
+ANEW = {"regenerate": Session.regenerate, "invalidate": Session.invalidate}
+
+
+# New, permanent
+
+
+def test_session_is_new_where_no_cookie_came() -> None:
+    assert opened().new is True
+
+
+def test_session_is_new_where_no_valid_cookie_came() -> None:
+    assert opened("session=forged").new is True
+
+
+def test_session_is_not_new_where_a_valid_cookie_came() -> None:
+    assert holding(a=1).new is False
+
+
+def test_session_is_not_new_because_it_was_invalidated() -> None:
+    """It tells what came with the request, and that stays as it was."""
+    session = holding(a=1)
+    session.invalidate()
+    assert session.new is False
+
+
+def test_session_is_not_permanent_unless_told_so() -> None:
+    response = visit(lambda session: session.update(a=1))
+    assert opened(response.cookie).permanent is False
+    assert "Max-Age" not in str(response.set_cookie)
+
+
+def test_permanent_is_kept_in_the_data_from_request_to_request() -> None:
+    response = visit(lambda session: setattr(session, "permanent", True))
+    session = opened(response.cookie)
+    assert session.permanent is True
+    assert session == {"_permanent": True}
+
+
+def test_permanent_session_is_kept_by_the_browser() -> None:
+    response = visit(lambda session: setattr(session, "permanent", True))
+    assert "; Max-Age=2678400; " in str(response.set_cookie)
+    assert "; Expires=" in str(response.set_cookie)
+
+
+def test_session_can_cease_to_be_permanent() -> None:
+    cookie = visit(lambda session: session.update(a=1, _permanent=True)).cookie
+    response = visit(lambda session: setattr(session, "permanent", False), cookie)
+    assert opened(response.cookie) == {"a": 1}
+    assert "Max-Age" not in str(response.set_cookie)
+
+
+# Created
+
+
+def test_created_is_an_integer_of_seconds_since_the_epoch(clock: Clock) -> None:
+    clock.now += 0.9
+    created = opened().created
+    assert (type(created), created) == (int, int(clock.now))
+
+
+def test_created_is_kept_from_request_to_request(clock: Clock) -> None:
+    began = clock.now
+    cookie = visit(lambda session: session.update(a=1)).cookie
+    for _ in range(3):
+        clock.advance(1000)
+        cookie = visit(lambda session: session.update(a=session["a"] + 1), cookie).cookie
+    assert opened(cookie).created == began
+
+
+def test_session_that_is_only_read_does_not_begin(clock: Clock) -> None:
+    """No cookie is set, so the next request's session begins with that request."""
+    cookie = visit(lambda session: session.created).cookie
+    clock.advance(1000)
+    assert (cookie, opened(cookie).created) == ("", clock.now)
+
+
+# Id
+
+
+def test_id_has_128_bits_or_more() -> None:
+    assert re.fullmatch("[0-9A-Za-z_-]{22,}", opened().id)
+
+
+def test_id_is_random() -> None:
+    assert len({opened().id for _ in range(100)}) == 100
+
+
+def test_id_stays_the_same_within_a_request() -> None:
+    session = opened()
+    assert session.id == session.id
+
+
+@pytest.mark.parametrize("data", [{}, {"a": 1}])
+def test_id_is_kept_from_then_on_with_data_and_without(data: dict[str, object]) -> None:
+    kept: list[str] = []
+    cookie = visit(lambda session: session.update(data)).cookie
+    cookie = visit(lambda session: kept.append(session.id), cookie).cookie
+    assert [opened(cookie).id, opened(cookie).id] == kept * 2
+
+
+def test_id_that_is_there_already_is_read_without_a_change() -> None:
+    session = opened(visit(lambda session: session.id).cookie)
+    assert session.id
+    assert session.modified is False
+
+
+def test_making_an_id_is_a_change() -> None:
+    session = holding(a=1)
+    assert session.id
+    assert session.modified is True
+
+
+@pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)
+def test_id_ends_with_the_last_of_the_data(fill: Use, empty: Use) -> None:
+    """A session changed to empty is over: its cookie is deleted, and its name goes with it."""
+    cookie = visit(lambda session: session.id).cookie
+    cookie = visit(fill, cookie).cookie
+    assert "Max-Age=0" in (visit(empty, cookie).set_cookie or "")
+
+
+@pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)
+def test_id_outlives_data_that_came_and_went_in_one_request(fill: Use, empty: Use) -> None:
+    def use(session: Session) -> None:
+        fill(session)
+        empty(session)
+
+    assert visit(use, visit(lambda session: session.id).cookie).set_cookie is None
+
+
+def test_forced_save_keeps_the_id_of_a_session_without_data() -> None:
+    cookie = visit(lambda session: session.id).cookie
+    response = visit(Session.changed, cookie)
+    assert opened(response.cookie).id == opened(cookie).id
+
+
+@pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
+def test_id_is_not_made_unless_asked_for(other: Use) -> None:
+    """A cookie that holds no id gives another one each time that it is asked."""
+    before = visit(lambda session: session.update(a=1)).cookie
+    cookie = visit(other, before).cookie or before
+    assert opened(cookie).id != opened(cookie).id
+
+
+# Begin anew
+
+
+@pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
+def test_id_is_another_one_in_the_session_that_begins_anew(begin: Use) -> None:
+    session = opened(visit(lambda session: session.id).cookie)
+    before = session.id
+    begin(session)
+    assert session.id != before
+
+
+@pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
+def test_id_that_was_made_anew_is_kept(begin: Use) -> None:
+    kept: list[str] = []
+
+    def use(session: Session) -> None:
+        begin(session)
+        kept.append(session.id)
+
+    cookie = visit(use, visit(lambda session: session.id).cookie).cookie
+    assert [opened(cookie).id] == kept
+
+
+def test_id_from_before_is_gone_after_regenerate_though_nobody_asked_for_a_new_one() -> None:
+    cookie = visit(lambda session: session.update(a=session.id)).cookie
+    session = opened(visit(Session.regenerate, cookie).cookie)
+    assert session.id != session["a"]
+
+
+@pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
+def test_created_is_now_in_the_session_that_begins_anew(begin: Use, clock: Clock) -> None:
+    session = holding(a=1)
+    clock.advance(1000.5)
+    begin(session)
+    assert (type(session.created), session.created) == (int, int(clock.now))
+
+
+@pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
+def test_created_of_the_session_that_began_anew_is_kept(begin: Use, clock: Clock) -> None:
+    cookie = visit(lambda session: session.update(a=1)).cookie
+    clock.advance(1000)
+    again = clock.now
+    cookie = visit(lambda session: (begin(session), session.update(b=2)), cookie).cookie
+    clock.advance(1000)
+    assert opened(cookie).created == again
+
+
+def test_regenerate_keeps_the_data() -> None:
+    cookie = visit(lambda session: session.update(a=1, cart=[1], _permanent=True)).cookie
+    response = visit(Session.regenerate, cookie)
+    assert opened(response.cookie) == {"a": 1, "cart": [1], "_permanent": True}
+
+
+def test_regenerate_is_a_change() -> None:
+    session = holding(a=1)
+    session.regenerate()
+    assert session.modified is True
+
+
+def test_invalidate_empties_the_session() -> None:
+    session = holding(a=1, _permanent=True)
+    session.invalidate()
+    assert (dict(session), session.permanent, session.modified) == ({}, False, True)
+
+
+def test_invalidate_takes_the_cookie_from_the_browser() -> None:
+    cookie = visit(lambda session: session.update(a=session.id)).cookie
+    response = visit(Session.invalidate, cookie)
+    assert response.cookie == "session="
+    assert "; Max-Age=0; " in str(response.set_cookie)
+
+
+def test_invalidated_session_can_be_filled_again() -> None:
+    cookie = visit(lambda session: session.update(a=1)).cookie
+    response = visit(lambda session: (session.invalidate(), session.update(b=2)), cookie)
+    assert opened(response.cookie) == {"b": 2}
