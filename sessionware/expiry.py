@@ -1,0 +1,79 @@
+"""When a session ends: idle and absolute timeouts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from .errors import ConfigurationError, CookieRejected
+
+CLOCK_SKEW = 60
+"""Seconds by which the clock of the server that issued a cookie may be ahead of ours."""
+
+LONGEST_MAX_AGE = 400 * 24 * 60 * 60
+"""Seconds. Browsers keep no cookie longer (RFC 6265bis, section 5.5)."""
+
+Duration = timedelta | float
+"""A length of time, or a number of seconds."""
+
+_LONGEST = timedelta.max.total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """The limits of a session's life, in seconds. All are checked at construction."""
+
+    idle_timeout: float
+    absolute_timeout: float | None
+    refresh_after: float
+
+    @classmethod
+    def of(
+        cls,
+        idle_timeout: Duration,
+        absolute_timeout: Duration | None,
+        refresh_after: Duration | None,
+    ) -> "Expiry":
+        """Read the settings of these names; raises ConfigurationError with every problem."""
+        settings = {"idle_timeout": idle_timeout}
+        if absolute_timeout is not None:
+            settings["absolute_timeout"] = absolute_timeout
+        if refresh_after is not None:
+            settings["refresh_after"] = refresh_after
+        problems = [sentence for item in settings.items() for sentence in _problems(*item)]
+        if problems:
+            raise ConfigurationError(problems)
+        seconds = {name: _seconds(value) for name, value in settings.items()}
+        idle = seconds["idle_timeout"]
+        return cls(idle, seconds.get("absolute_timeout"), seconds.get("refresh_after", idle / 10))
+
+    def check(self, now: int, issued: int, created: int) -> None:
+        """Raise CookieRejected where a cookie has ended. All in seconds since the epoch."""
+        if issued > now + CLOCK_SKEW:
+            raise CookieRejected("from_the_future")
+        if now - issued > self.idle_timeout:
+            raise CookieRejected("expired_idle")
+        if self.absolute_timeout is not None and now - created > self.absolute_timeout:
+            raise CookieRejected("expired_absolute")
+
+    def is_due(self, now: int, issued: int) -> bool:
+        """Whether a cookie is old enough to be issued again when its session is used."""
+        return now - issued > self.refresh_after
+
+    def max_age(self, now: int, created: int) -> int:
+        """Give the seconds that a browser may keep the cookie of a permanent session."""
+        left = self.idle_timeout
+        if self.absolute_timeout is not None:
+            left = min(left, created + self.absolute_timeout - now)
+        return int(min(left, LONGEST_MAX_AGE))
+
+
+def _seconds(value: Duration) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _problems(name: str, value: object) -> Iterator[str]:
+    expected = "expected a timedelta or a number of seconds, 1 or more"
+    if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
+        yield f"{name}: found {type(value).__name__}, {expected}"
+    elif not 1 <= _seconds(value) <= _LONGEST:
+        yield f"{name}: found {value!r}, {expected}"

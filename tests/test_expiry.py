@@ -1,0 +1,202 @@
+"""When a session ends: idle and absolute timeouts."""
+
+import math
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from sessionware.errors import ConfigurationError, CookieRejected
+from sessionware.expiry import Expiry
+
+NOW = 1_800_000_000
+HOUR, DAY = 3600, 86400
+EXPECTED = "expected a timedelta or a number of seconds, 1 or more"
+
+
+def reason(expiry: Expiry, *, issued: int, created: int = NOW) -> str:
+    """Give the reason for which a cookie is refused now, or ``""`` where it is not."""
+    try:
+        expiry.check(NOW, issued, created)
+    except CookieRejected as error:
+        return error.reason
+    return ""
+
+
+def refusal(*settings: Any) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        Expiry.of(*settings)
+    return str(caught.value)
+
+
+# The idle timeout
+
+
+@pytest.mark.parametrize(
+    ("age", "verdict"), [(0, ""), (HOUR, ""), (HOUR + 1, "expired_idle"), (NOW, "expired_idle")]
+)
+def test_cookie_ends_an_idle_timeout_after_it_was_issued(age: int, verdict: str) -> None:
+    assert reason(Expiry.of(HOUR, None, None), issued=NOW - age) == verdict
+
+
+@pytest.mark.parametrize(
+    "timeout", [timedelta(hours=1), HOUR, float(HOUR)], ids=["timedelta", "int", "float"]
+)
+def test_timeout_is_a_timedelta_or_seconds(timeout: timedelta | float) -> None:
+    expiry = Expiry.of(timeout, timeout, timeout)
+    assert reason(expiry, issued=NOW - HOUR, created=NOW - HOUR) == ""
+    assert reason(expiry, issued=NOW - HOUR - 1) == "expired_idle"
+    assert reason(expiry, issued=NOW, created=NOW - HOUR - 1) == "expired_absolute"
+    assert (expiry.is_due(NOW, NOW - HOUR), expiry.is_due(NOW, NOW - HOUR - 1)) == (False, True)
+    assert expiry.max_age(NOW, NOW) == HOUR
+
+
+def test_part_of_a_second_counts() -> None:
+    expiry = Expiry.of(timedelta(seconds=1.5), None, None)
+    assert [reason(expiry, issued=NOW - age) for age in (1, 2)] == ["", "expired_idle"]
+    assert expiry.max_age(NOW, NOW) == 1
+
+
+# The absolute timeout
+
+
+@pytest.mark.parametrize(("age", "verdict"), [(DAY, ""), (DAY + 1, "expired_absolute")])
+def test_session_ends_an_absolute_timeout_after_it_began_however_active(
+    age: int, verdict: str
+) -> None:
+    expiry = Expiry.of(HOUR, timedelta(days=1), None)
+    assert reason(expiry, issued=NOW, created=NOW - age) == verdict
+
+
+def test_session_without_absolute_timeout_goes_on_for_ever() -> None:
+    assert reason(Expiry.of(HOUR, None, None), issued=NOW, created=0) == ""
+
+
+def test_idle_timeout_holds_beside_a_longer_absolute_timeout() -> None:
+    expiry = Expiry.of(HOUR, DAY, None)
+    assert reason(expiry, issued=NOW - HOUR - 1, created=NOW - HOUR - 1) == "expired_idle"
+
+
+# Clocks
+
+
+@pytest.mark.parametrize(("ahead", "verdict"), [(1, ""), (60, ""), (61, "from_the_future")])
+def test_clock_of_the_issuer_may_be_60_seconds_ahead(ahead: int, verdict: str) -> None:
+    expiry = Expiry.of(HOUR, DAY, None)
+    assert reason(expiry, issued=NOW + ahead, created=NOW + ahead) == verdict
+
+
+# Re-issuing
+
+
+@pytest.mark.parametrize(
+    ("age", "due"), [(-60, False), (0, False), (HOUR, False), (HOUR + 1, True)]
+)
+def test_cookie_is_due_once_older_than_refresh_after(age: int, due: bool) -> None:
+    assert Expiry.of(DAY, None, timedelta(hours=1)).is_due(NOW, NOW - age) is due
+
+
+@pytest.mark.parametrize(("age", "due"), [(HOUR, False), (HOUR + 1, True)])
+def test_cookie_is_due_after_a_tenth_of_the_idle_timeout_by_default(age: int, due: bool) -> None:
+    assert Expiry.of(10 * HOUR, 2 * DAY, None).is_due(NOW, NOW - age) is due
+
+
+# Max-Age
+
+
+@pytest.mark.parametrize(
+    ("idle", "absolute", "age", "max_age"),
+    [
+        (HOUR, None, DAY, HOUR),
+        (HOUR, DAY, 0, HOUR),
+        (HOUR, DAY, DAY - HOUR, HOUR),
+        (HOUR, DAY, DAY - HOUR + 1, HOUR - 1),
+        (DAY, HOUR, 0, HOUR),
+        (DAY, HOUR, HOUR - 1, 1),
+        (DAY, HOUR, -60, HOUR + 60),
+    ],
+)
+def test_max_age_is_the_nearer_limit(
+    idle: int, absolute: int | None, age: int, max_age: int
+) -> None:
+    assert Expiry.of(idle, absolute, None).max_age(NOW, NOW - age) == max_age
+
+
+@pytest.mark.parametrize(
+    ("timeout", "days"),
+    [
+        (timedelta(days=399), 399),
+        (timedelta(days=400), 400),
+        (timedelta(days=400, seconds=1), 400),
+        (timedelta.max, 400),
+    ],
+)
+def test_max_age_is_400_days_at_most(timeout: timedelta, days: int) -> None:
+    for expiry in (Expiry.of(timeout, None, None), Expiry.of(timedelta.max, timeout, None)):
+        max_age = expiry.max_age(NOW, NOW)
+        assert (type(max_age), max_age) == (int, days * DAY)
+
+
+def test_400_days_bound_nothing_but_max_age() -> None:
+    expiry = Expiry.of(500 * DAY, None, None)
+    assert reason(expiry, issued=NOW - 500 * DAY, created=NOW - 500 * DAY) == ""
+
+
+# Settings
+
+REFUSED = [
+    (0, "0"),
+    (-1, "-1"),
+    (0.5, "0.5"),
+    (-0.0, "-0.0"),
+    (math.nan, "nan"),
+    (math.inf, "inf"),
+    (-math.inf, "-inf"),
+    (1e300, "1e+300"),
+    (10**400, "1" + 400 * "0"),
+    (timedelta(0), "datetime.timedelta(0)"),
+    (timedelta(seconds=0.999), "datetime.timedelta(microseconds=999000)"),
+    (timedelta(-1), "datetime.timedelta(days=-1)"),
+    (True, "bool"),
+    (False, "bool"),
+    ("3600", "str"),
+    (b"3600", "bytes"),
+    (Decimal(3600), "Decimal"),
+    ((), "tuple"),
+]
+
+
+@pytest.mark.parametrize(("value", "found"), [*REFUSED, (None, "NoneType")], ids=str)
+def test_bad_idle_timeout_is_refused(value: Any, found: str) -> None:
+    assert refusal(value, None, None) == (
+        f"sessionware is configured wrongly:\nidle_timeout: found {found}, {EXPECTED}"
+    )
+
+
+@pytest.mark.parametrize(("value", "found"), REFUSED, ids=str)
+def test_bad_absolute_timeout_is_refused(value: Any, found: str) -> None:
+    assert refusal(HOUR, value, None) == (
+        f"sessionware is configured wrongly:\nabsolute_timeout: found {found}, {EXPECTED}"
+    )
+
+
+@pytest.mark.parametrize(("value", "found"), REFUSED, ids=str)
+def test_bad_refresh_after_is_refused(value: Any, found: str) -> None:
+    assert refusal(HOUR, None, value) == (
+        f"sessionware is configured wrongly:\nrefresh_after: found {found}, {EXPECTED}"
+    )
+
+
+@pytest.mark.parametrize("value", [1, 1.0, timedelta(seconds=1), timedelta.max, 10**13])
+def test_length_from_a_second_up_is_accepted(value: timedelta | float) -> None:
+    assert reason(Expiry.of(value, value, value), issued=NOW - 1, created=NOW - 1) == ""
+
+
+def test_every_problem_is_told_at_once() -> None:
+    assert refusal(0, "1", True) == (
+        "sessionware is configured wrongly:\n"
+        f"idle_timeout: found 0, {EXPECTED}\n"
+        f"absolute_timeout: found str, {EXPECTED}\n"
+        f"refresh_after: found bool, {EXPECTED}"
+    )
