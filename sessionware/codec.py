@@ -1,0 +1,177 @@
+"""Payload to cookie text and back: sign, verify, rotate keys.
+
+The text is that of itsdangerous' ``URLSafeTimedSerializer`` with HMAC-SHA256, and stock
+itsdangerous reads and writes it; here each key is derived once, and inflating is bounded.
+"""
+
+import hmac
+import re
+import zlib
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from itsdangerous import Signer
+
+from .errors import ConfigurationError, CookieRejected
+
+SecretKey = str | bytes
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+LONGEST_TEXT = 64 * 1024
+"""Bytes of payload before it is compressed: a bomb (CWE-409) inflates no further."""
+
+SHORTEST_KEY = 16
+"""Bytes. A secret key that is shorter is refused."""
+
+
+class Opened(NamedTuple):
+    """What a cookie's value held; ``issued`` in seconds since the epoch."""
+
+    text: str
+    issued: int
+    old_key: bool
+
+
+class SignedCodec:
+    """Signs with the secret key, and accepts what the fallbacks signed too.
+
+    The keys are bound to ``salt`` and ``cookie_name``: what was signed for others is refused.
+    Raises ConfigurationError, which never shows a key.
+    """
+
+    def __init__(
+        self,
+        secret_key: SecretKey,
+        fallbacks: Sequence[SecretKey] = (),
+        salt: str = "",
+        cookie_name: str = "session",
+    ) -> None:
+        problems = [
+            *_key_problems("secret_key", secret_key),
+            *_fallback_problems(fallbacks),
+            *_salt_problems(salt),
+        ]
+        if problems:
+            raise ConfigurationError(problems)
+        # A cookie's name holds no NUL, so no two pairs of name and salt give the same text.
+        self.salt = f"sessionware.cookie\0{cookie_name}\0{salt}".encode()
+        self._keys = [
+            Signer(key, self.salt, key_derivation="hmac", digest_method=sha256).derive_key()
+            for key in (secret_key, *fallbacks)
+        ]
+
+    def encode(self, text: str, issued: int) -> str:
+        """Give the cookie's value for a text of at most LONGEST_TEXT bytes."""
+        # 1. Compress, where that is shorter.
+        plain = text.encode()
+        small = _deflate(plain)
+        # 2. Make it URL-safe, and add the time.
+        payload = b"." + _to_base64(small) if len(small) < len(plain) - 1 else _to_base64(plain)
+        moment = _to_base64(issued.to_bytes((issued.bit_length() + 7) // 8, "big"))
+        signed = payload + b"." + moment
+        # 3. Sign.
+        return (signed + b"." + _sign(self._keys[0], signed)).decode()
+
+    def decode(self, token: str) -> Opened:
+        """Give what the cookie's value holds, or raise CookieRejected."""
+        # 3. Verify, before anything is decoded.
+        signed, old_key = self._verify(token)
+        try:
+            # 2. Take the time off, and make it bytes.
+            payload, _, moment = signed.rpartition(b".")
+            issued = int.from_bytes(_from_base64(moment), "big")
+            # 1. Decompress, within bounds.
+            plain = _from_base64(payload.lstrip(b"."))
+            text = (_inflate(plain) if payload[:1] == b"." else plain).decode()
+        except (ValueError, zlib.error):
+            raise CookieRejected("malformed") from None
+        return Opened(text, issued, old_key)
+
+    def _verify(self, token: str) -> tuple[bytes, bool]:
+        try:
+            signed, dot, signature = token.encode("ascii").rpartition(b".")
+        except UnicodeEncodeError:
+            raise CookieRejected("malformed") from None
+        if not dot:
+            raise CookieRejected("malformed")
+        for index, key in enumerate(self._keys):
+            # As text: base64 spells the same bytes in several ways, and only one is ours.
+            if hmac.compare_digest(_sign(key, signed), signature):
+                return signed, index > 0
+        raise CookieRejected("bad_signature")
+
+
+def _sign(key: bytes, signed: bytes) -> bytes:
+    return _to_base64(hmac.digest(key, signed, "sha256"))
+
+
+# RFC 4648, section 5, without padding; the functions of base64 take twice the time.
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
+
+
+def _to_base64(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).translate(_TO_URL_SAFE, b"=")
+
+
+def _from_base64(text: bytes) -> bytes:
+    return a2b_base64(text.translate(_FROM_URL_SAFE) + b"==")
+
+
+def _deflate(plain: bytes) -> bytes:
+    if len(plain) > 4096:
+        return zlib.compress(plain)
+    # A window of 4 KB is all that so short a text can use, and a fifth of the time to set up.
+    compressor = zlib.compressobj(6, zlib.DEFLATED, 12, 4)
+    return compressor.compress(plain) + compressor.flush()
+
+
+def _inflate(small: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    plain = inflater.decompress(small, LONGEST_TEXT + 1)
+    if len(plain) > LONGEST_TEXT:
+        raise CookieRejected("too_large")
+    if not inflater.eof:
+        raise ValueError("truncated")
+    return plain
+
+
+def _key_problems(name: str, key: object) -> Iterator[str]:
+    expected = f"expected a str or bytes of at least {SHORTEST_KEY} bytes"
+    hint = "python -m sessionware secret prints one"
+    if not isinstance(key, str | bytes):
+        yield f"{name}: found {type(key).__name__}, {expected}; {hint}"
+    elif not _is_text(key):
+        yield f"{name}: found a str that is not text (UTF-8), {expected}; {hint}"
+    elif (size := key_size(key)) < SHORTEST_KEY:
+        yield f"{name}: found {size} bytes, {expected}; {hint}"
+
+
+def _fallback_problems(fallbacks: object) -> Iterator[str]:
+    if not isinstance(fallbacks, list | tuple):
+        # A str would be taken apart into keys of one character, which anybody can guess.
+        found = type(fallbacks).__name__
+        yield f"secret_key_fallbacks: found {found}, expected a list or tuple of older keys"
+    else:
+        for index, key in enumerate(fallbacks):
+            yield from _key_problems(f"secret_key_fallbacks[{index}]", key)
+
+
+def _salt_problems(salt: object) -> Iterator[str]:
+    if not isinstance(salt, str):
+        yield f"salt: found {type(salt).__name__}, expected a str"
+    elif not _is_text(salt):
+        yield "salt: found a str that is not text (UTF-8), expected a str"
+
+
+def _is_text(value: SecretKey) -> bool:
+    # What os.environ gives for bytes that are not UTF-8 cannot be encoded again.
+    return isinstance(value, bytes) or value.isascii() or not _SURROGATE.search(value)
+
+
+def key_size(key: SecretKey) -> int:
+    """Give the length of a secret key, in bytes."""
+    return len(key.encode() if isinstance(key, str) else key)

@@ -1,0 +1,298 @@
+"""Payload to cookie text and back: sign, verify, rotate keys."""
+
+import base64
+import binascii
+import hashlib
+import itertools
+import json
+import string
+import tracemalloc
+import zlib
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
+
+from sessionware import SecureCookieSessionInterface, codec
+from sessionware.codec import LONGEST_TEXT, Opened, SignedCodec
+from sessionware.errors import ConfigurationError, CookieRejected
+from tests.conftest import Clock
+from tests.gateway import KEY
+
+CHECKED = settings(deadline=None, max_examples=150, suppress_health_check=list(HealthCheck))
+ISSUED = 1_800_000_000
+OTHER_KEY = "another key of more than thirty-two bytes"
+AS_DESIGNED: dict[str, Any] = {"key_derivation": "hmac", "digest_method": hashlib.sha256}
+SHORT = '{"user":"ada"}'
+LONG = json.dumps({"cart": ["the same thing"] * 100})
+CODEC = SignedCodec(KEY)
+STOCK = URLSafeTimedSerializer(KEY, salt=CODEC.salt, signer_kwargs=AS_DESIGNED)
+TOKENS = [CODEC.encode(text, ISSUED) for text in (SHORT, LONG)]
+
+
+def signed(payload: bytes) -> str:
+    """Sign what our codec would not write, with the right key."""
+    return TimestampSigner(KEY, salt=CODEC.salt, **AS_DESIGNED).sign(payload).decode()
+
+
+def deflated(plain: bytes) -> bytes:
+    return b"." + to_base64(zlib.compress(plain, 9))
+
+
+def to_base64(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+
+def reason(token: str, opener: SignedCodec = CODEC) -> str:
+    """Give the reason for which a token is refused, or ``""`` where it is not."""
+    try:
+        opener.decode(token)
+    except CookieRejected as error:
+        return error.reason
+    return ""
+
+
+def problems(*arguments: Any) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        SignedCodec(*arguments)
+    return list(caught.value.problems)
+
+
+# As stock itsdangerous
+
+words = st.text(max_size=20)
+scalars = st.none() | st.booleans() | st.integers() | words
+objects = st.recursive(scalars, lambda inner: st.dictionaries(words, inner), max_leaves=10)
+repeated = st.builds(lambda value, count: [value] * count, objects, st.integers(0, 10))
+
+
+@CHECKED
+@given(objects | repeated)
+def test_stock_itsdangerous_reads_what_we_write(clock: Clock, value: Any) -> None:
+    text = json.dumps(value, separators=(",", ":"))
+    token = CODEC.encode(text, int(clock.now) - 100)
+    found, issued = STOCK.loads(token, max_age=100, return_timestamp=True)
+    assert (found, int(issued.timestamp())) == (value, int(clock.now) - 100)
+
+
+@CHECKED
+@given(objects | repeated)
+def test_we_read_what_stock_itsdangerous_writes(clock: Clock, value: Any) -> None:
+    text, issued, old_key = CODEC.decode(str(STOCK.dumps(value)))
+    assert (json.loads(text), issued, old_key) == (value, int(clock.now), False)
+
+
+long = st.builds(lambda text, times: text * times, words, st.integers(0, 3000))
+noise = st.integers(0, LONGEST_TEXT // 2).map(hashlib.shake_256().hexdigest)
+texts = (st.text() | long | noise).filter(lambda text: len(text.encode()) <= LONGEST_TEXT)
+
+
+@CHECKED
+@given(texts, st.integers(0, 2**40))
+def test_text_and_time_come_back_as_they_were(text: str, issued: int) -> None:
+    assert CODEC.decode(CODEC.encode(text, issued)) == Opened(text, issued, old_key=False)
+
+
+@CHECKED
+@given(texts)
+def test_token_is_never_longer_than_the_text_uncompressed(text: str) -> None:
+    assert len(CODEC.encode(text, ISSUED)) <= len(signed(to_base64(text.encode())))
+
+
+def test_text_is_compressed_where_that_is_shorter() -> None:
+    assert [token[0] for token in TOKENS] == ["e", "."]
+
+
+def test_fallback_key_verifies_and_says_that_it_is_old() -> None:
+    token = SignedCodec(OTHER_KEY).encode(SHORT, ISSUED)
+    for fallbacks in ([OTHER_KEY], (b"x" * 32, OTHER_KEY.encode())):
+        assert SignedCodec(KEY, fallbacks).decode(token) == Opened(SHORT, ISSUED, old_key=True)
+
+
+def test_newest_key_signs() -> None:
+    both = SignedCodec(KEY, [OTHER_KEY])
+    assert both.encode(SHORT, ISSUED) == CODEC.encode(SHORT, ISSUED)
+    assert not both.decode(TOKENS[0]).old_key
+
+
+def test_key_that_was_taken_out_is_refused() -> None:
+    token = SignedCodec(OTHER_KEY).encode(SHORT, ISSUED)
+    assert reason(token, SignedCodec(KEY, [b"x" * 32])) == "bad_signature"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"salt": "shop"}, {"cookie_name": "admin"}, {"cookie_name": "Session"}]
+)
+def test_token_of_another_salt_or_name_is_refused(settings: Any) -> None:
+    assert reason(SignedCodec(KEY, **settings).encode(SHORT, ISSUED)) == "bad_signature"
+
+
+@pytest.mark.parametrize(
+    ("salt", "signer"),
+    [
+        *((b"itsdangerous", {}), (b"itsdangerous", AS_DESIGNED), (b"cookie-session", AS_DESIGNED)),
+        *((CODEC.salt, {}), (CODEC.salt, AS_DESIGNED | {"key_derivation": "django-concat"})),
+        *(
+            (CODEC.salt, AS_DESIGNED | {"digest_method": it})
+            for it in (hashlib.sha1, hashlib.sha512)
+        ),
+    ],
+)
+def test_token_of_itsdangerous_otherwise_set_is_refused(salt: bytes, signer: Any) -> None:
+    token = URLSafeTimedSerializer(KEY, salt=salt, signer_kwargs=signer).dumps({"user": "ada"})
+    assert reason(str(token)) == "bad_signature"
+
+
+@CHECKED
+@given(st.text("a\0.|:;/- ", min_size=1, max_size=9), st.data())
+def test_no_two_pairs_of_name_and_salt_accept_each_other(text: str, data: st.DataObject) -> None:
+    """Where a text is cut in two ways, with or without a separator at the cut."""
+    cuts = st.integers(0, len(text))
+    here, there, gap = data.draw(cuts), data.draw(cuts), data.draw(st.integers(0, 1))
+    assume(here != there and "\0" not in text[: max(here, there)])
+    pairs = ((text[:cut], text[cut + gap :]) for cut in (here, there))
+    one, two = (SignedCodec(KEY, cookie_name=name, salt=salt) for name, salt in pairs)
+    assert reason(one.encode(SHORT, ISSUED), two) == "bad_signature"
+
+
+def test_name_that_could_collide_is_no_name_of_a_cookie() -> None:
+    with pytest.raises(ConfigurationError, match="cookie_name: found "):
+        SecureCookieSessionInterface(KEY, cookie_name="session\0salt")
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=["plain", "compressed"])
+def test_every_changed_character_is_refused(token: str) -> None:
+    for index, character in itertools.product(range(len(token)), map(chr, range(129))):
+        changed = token[:index] + character + token[index + 1 :]
+        assert changed == token or reason(changed), changed
+
+
+@pytest.mark.parametrize("token", TOKENS, ids=["plain", "compressed"])
+def test_every_truncation_and_extension_is_refused(token: str) -> None:
+    for size in range(len(token)):
+        assert reason(token[:size])
+        assert reason(token[size + 1 :])
+    for character in map(chr, range(256)):
+        assert reason(token + character)
+        assert reason(character + token)
+
+
+def test_no_other_spelling_of_the_signature_is_accepted() -> None:
+    tokens = (CODEC.encode(SHORT, ISSUED + number) for number in itertools.count())
+    text, signature = next(it.rsplit(".", 1) for it in tokens if {"-", "_"} <= {*it[-43:]})
+    others = [signature[:-1] + last for last in string.ascii_letters + string.digits]
+    others += [signature + "=", signature + "==", signature + "\n", "!" + signature]
+    others += [signature.replace("-", "+").replace("_", "/")]
+    meant = base64.urlsafe_b64decode(signature + "==")
+    same = {it for it in others if base64.urlsafe_b64decode(it + "==") == meant} - {signature}
+    assert len(same) == 8
+    assert {reason(f"{text}.{other}") for other in same} == {"bad_signature"}
+
+
+@CHECKED
+@given(st.text(st.characters()) | st.text("aA0.-_=+\0\xe9", max_size=60))
+def test_junk_raises_nothing_but_cookie_rejected(token: str) -> None:
+    assert reason(token) in ("malformed", "bad_signature")
+
+
+@pytest.mark.parametrize("token", ["", "abc", "\xe9.\xe9", "\ud800.a", "eyJ9"])
+def test_text_of_the_wrong_form_is_malformed(token: str) -> None:
+    assert reason(token) == "malformed"
+
+
+def test_nothing_is_decoded_before_it_is_verified(monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = signed(deflated(bytes(2**20)))
+    decoders = (binascii.a2b_base64, base64.urlsafe_b64decode, zlib.decompressobj, zlib.decompress)
+    for module in (codec, base64, binascii, zlib):
+        for name in [name for name, value in vars(module).items() if value in decoders]:
+            monkeypatch.setattr(module, name, Mock(side_effect=AssertionError))
+    assert reason(bomb, SignedCodec(OTHER_KEY)) == "bad_signature"
+
+
+def test_signed_bomb_stops_at_64_kib() -> None:
+    bomb = signed(deflated(bytes(2**25)))
+    tracemalloc.start()
+    found, (_, peak) = reason(bomb), tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == "too_large"
+    assert peak < 2**20
+
+
+def test_64_kib_are_inflated_and_not_a_byte_more() -> None:
+    tokens = [signed(deflated(b"a" * size)) for size in (64 * 1024, 64 * 1024 + 1)]
+    assert [reason(token) for token in tokens] == ["", "too_large"]
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *(signed(b"." + to_base64(zlib.compress(b"text")[:end])) for end in (0, 1, 8, -1)),
+        *(signed(b"." + to_base64(it)) for it in (b"text", zlib.compress(b"text")[:-1] + b"?")),
+        *(signed(it) for it in (deflated(b"\xff"), to_base64(b"\xff"), b"A", b".A")),
+        Signer(KEY, salt=CODEC.salt, **AS_DESIGNED).sign(to_base64(b"text") + b".A").decode(),
+    ],
+)
+def test_signed_text_that_cannot_be_read_is_malformed(token: str) -> None:
+    assert reason(token) == "malformed"
+
+
+def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing but the verdict of ``hmac.compare_digest`` decides."""
+    compare = Mock(return_value=False)
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    assert reason(TOKENS[0]) == "bad_signature"
+    compare.return_value = True
+    assert reason(TOKENS[0][:-1] + "!") == ""
+
+
+# Settings
+
+NO_TEXT = "hunter2 \udcff\udcfe and more than sixteen bytes"
+A_KEY = "expected a str or bytes of at least 16 bytes; python -m sessionware secret prints one"
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        *(("", "0 bytes"), (b"", "0 bytes"), ("k" * 15, "15 bytes"), (b"k" * 15, "15 bytes")),
+        *(("\xe9" * 7, "14 bytes"), (None, "NoneType"), (16, "int"), (True, "bool")),
+        *(([KEY], "list"), (bytearray(32), "bytearray")),
+    ],
+)
+def test_weak_key_is_refused(key: Any, found: str) -> None:
+    assert problems(key) == [f"secret_key: found {found}, {A_KEY}"]
+    assert problems(KEY, [KEY, key]) == [f"secret_key_fallbacks[1]: found {found}, {A_KEY}"]
+
+
+@pytest.mark.parametrize("key", ["k" * 16, b"k" * 16, "\xe9" * 8])
+def test_key_of_16_bytes_is_accepted(key: str | bytes) -> None:
+    assert SignedCodec(key, [key]).decode(SignedCodec(key).encode(SHORT, ISSUED)).text == SHORT
+
+
+@pytest.mark.parametrize("fallbacks", [KEY, KEY.encode(), None, {KEY}, {KEY: KEY}, iter([KEY])])
+def test_fallbacks_that_are_no_list_are_refused(fallbacks: Any) -> None:
+    """A str would be taken apart into keys of one character, which anybody can guess."""
+    found = type(fallbacks).__name__
+    expected = f"secret_key_fallbacks: found {found}, expected a list or tuple of older keys"
+    assert problems(KEY, fallbacks) == [expected]
+
+
+def test_every_problem_is_told_at_once_and_no_key() -> None:
+    assert problems("hunter2", ["", None], b"") == [
+        f"secret_key: found 7 bytes, {A_KEY}",
+        f"secret_key_fallbacks[0]: found 0 bytes, {A_KEY}",
+        f"secret_key_fallbacks[1]: found NoneType, {A_KEY}",
+        "salt: found bytes, expected a str",
+    ]
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_text_that_is_not_unicode_is_refused_by_name(index: int) -> None:
+    """As ``os.environ`` gives it where SECRET_KEY is random bytes."""
+    name = ("secret_key", "secret_key_fallbacks", "salt")[index]
+    (problem,) = problems(*([NO_TEXT], [KEY, [NO_TEXT]], [KEY, (), NO_TEXT])[index])
+    assert problem.startswith(name)
+    assert "hunter2" not in problem
