@@ -1,0 +1,189 @@
+"""The Cookie header read, the Set-Cookie header written: name, prefix, attributes, size."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from werkzeug.http import http_date
+
+from .errors import ConfigurationError
+
+LONGEST_PAIR = 4096
+"""Bytes of name and value that a browser keeps (RFC 6265bis, section 5.6)."""
+
+LONGEST_ATTRIBUTE = 1024
+"""Bytes of one attribute's value that a browser keeps (RFC 6265bis, section 5.6)."""
+
+MOST_COOKIES = 8
+"""So many cookies of our name are looked at in one request."""
+
+SameSite = Literal["Lax", "Strict", "None"] | None
+Secure = Literal["auto"] | bool
+
+# RFC 9110, section 5.6.2: the characters of a token.
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_HOST = re.compile(r"\.?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*")
+_PATH = re.compile(r"/[!-:<-~]*")
+# RFC 6265bis, section 4.1.3; the longest first, because the shorter are prefixes of it.
+_PREFIXES = ("__Host-Http-", "__Host-", "__Secure-", "__Http-")
+
+
+@dataclass(frozen=True)
+class SessionCookie:
+    """The settings of the cookie, all checked at construction, and what is done with them.
+
+    Raises ConfigurationError with every problem.
+    """
+
+    name: str = "session"
+    domain: str | None = None
+    path: str = "/"
+    secure: Secure = "auto"
+    httponly: bool = True
+    samesite: SameSite = "Lax"
+    partitioned: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what a browser would drop or misread."""
+        problems = [*self._wrong_values()]
+        if isinstance(self.name, str):
+            problems += self._wrong_together()
+        if problems:
+            raise ConfigurationError(problems)
+
+    def find(self, header: str) -> list[str]:
+        """Give the values of the cookies of our name, in order, at most MOST_COOKIES.
+
+        Strict, and linear in the length of the header: a name matches exactly, and nothing is
+        unquoted, decoded or raised.
+        """
+        wanted = f"{self.name}="
+        values: list[str] = []
+        start = header.find(wanted)
+        while start >= 0 and len(values) < MOST_COOKIES:
+            before = start
+            while before > 0 and header[before - 1] in " \t":
+                before -= 1
+            after = start + len(wanted)
+            if before == 0 or header[before - 1] == ";":
+                end = header.find(";", after)
+                after = len(header) if end < 0 else end
+                values.append(header[start + len(wanted) : after].rstrip(" \t"))
+            start = header.find(wanted, after)
+        return values
+
+    def is_secure(self, scheme: str) -> bool:
+        """Whether the cookie is Secure on a request with this ``wsgi.url_scheme``."""
+        return self.always_secure or (self.secure == "auto" and scheme == "https")
+
+    @cached_property
+    def always_secure(self) -> bool:
+        """Whether the cookie is Secure on plain http too."""
+        return self.secure is True or (self.secure == "auto" and _prefix(self.name) is not None)
+
+    def write(self, value: str, secure: bool, expires: tuple[int, int] | None = None) -> str:
+        """Give the Set-Cookie header.
+
+        ``expires``: Max-Age in seconds and the time it ends in seconds since the epoch, or
+        ``None`` for a cookie that ends with the browser.
+        """
+        lifetime = f"; Expires={http_date(expires[1])}; Max-Age={expires[0]}" if expires else ""
+        attributes = self._secure_attributes if secure else self._attributes
+        return f"{self.name}={value}{lifetime}{attributes}"
+
+    def delete(self, secure: bool) -> str:
+        """Give the Set-Cookie header that makes a browser forget the cookie."""
+        return self.write("", secure, (0, 0))
+
+    def size(self, value: str) -> int:
+        """Give the bytes of name and value together."""
+        return len(self.name) + len(value)
+
+    @cached_property
+    def _attributes(self) -> str:
+        return "".join(
+            (
+                f"; Domain={self.domain}" if self.domain else "",
+                f"; Path={self.path}",
+                "; HttpOnly" if self.httponly else "",
+                f"; SameSite={self.samesite}" if self.samesite else "",
+                "; Partitioned" if self.partitioned else "",
+            )
+        )
+
+    @cached_property
+    def _secure_attributes(self) -> str:
+        return f"; Secure{self._attributes}"
+
+    def _wrong_values(self) -> Iterator[str]:
+        yield from _text_problem(
+            "cookie_name", self.name, _TOKEN, "letters, digits and !#$%&'*+-.^_`|~"
+        )
+        yield from _text_problem("cookie_path", self.path, _PATH, "ASCII that begins with '/'")
+        if self.domain is not None:
+            yield from _text_problem(
+                "cookie_domain", self.domain, _HOST, "an ASCII host name without a port (or None)"
+            )
+        for name, value, choices in (
+            ("cookie_secure", self.secure, (True, False, "auto")),
+            ("cookie_httponly", self.httponly, (True, False)),
+            ("cookie_samesite", self.samesite, ("Lax", "Strict", "None", None)),
+            ("cookie_partitioned", self.partitioned, (True, False)),
+        ):
+            # By type as well, because 1 == True.
+            if not any(type(value) is type(choice) and value == choice for choice in choices):
+                yield f"{name}: found {value!r}, expected {_one_of(choices)}"
+
+    def _wrong_together(self) -> Iterator[str]:
+        prefix = _prefix(self.name)
+        if (meant := _meant_prefix(self.name)) != prefix:
+            yield (
+                f"cookie_name: found {self.name!r}, which some browsers take for the prefix "
+                f"{meant!r}: expected exactly that, or another name"
+            )
+        if prefix and not self.always_secure:
+            yield f"cookie_secure: found {self.secure!r}, expected True or 'auto' for {prefix!r}"
+        if prefix in ("__Http-", "__Host-Http-") and not self.httponly:
+            yield f"cookie_httponly: found False, expected True for a name with {prefix!r}"
+        if prefix in ("__Host-", "__Host-Http-"):
+            if self.path != "/":
+                yield f"cookie_path: found {self.path!r}, expected '/' for a name with {prefix!r}"
+            if self.domain is not None:
+                yield (
+                    f"cookie_domain: found {self.domain!r}, expected None for a name "
+                    f"with {prefix!r}"
+                )
+        if self.samesite == "None" and not self.always_secure:
+            yield f"cookie_secure: found {self.secure!r}, expected True with cookie_samesite='None'"
+        if self.partitioned is True and not self.always_secure:
+            yield f"cookie_secure: found {self.secure!r}, expected True with cookie_partitioned"
+
+
+def _prefix(name: str) -> str | None:
+    return next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
+
+
+def _meant_prefix(name: str) -> str | None:
+    lowered = name.lower()
+    for prefix in _PREFIXES:
+        if lowered.startswith((prefix.lower(), prefix.lower()[1:])):
+            return prefix
+    return None
+
+
+def _one_of(choices: tuple[object, ...]) -> str:
+    *most, last = map(repr, choices)
+    return f"{', '.join(most)} or {last}"
+
+
+def _text_problem(
+    setting: str, value: object, allowed: re.Pattern[str], expected: str
+) -> Iterator[str]:
+    if not isinstance(value, str):
+        yield f"{setting}: found {type(value).__name__}, expected {expected}"
+    elif not allowed.fullmatch(value):
+        yield f"{setting}: found {value!r}, expected {expected}"
+    elif len(value) > LONGEST_ATTRIBUTE:
+        yield (f"{setting}: found {len(value)} bytes, of which a browser keeps {LONGEST_ATTRIBUTE}")
