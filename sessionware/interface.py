@@ -1,0 +1,277 @@
+"""From a request's cookie to a session, from a session to a Set-Cookie header."""
+
+import difflib
+import logging
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Never, TypedDict
+from wsgiref.types import WSGIEnvironment
+
+from werkzeug.datastructures import Headers
+
+from .codec import LONGEST_TEXT, SecretKey, SignedCodec, key_size
+from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie
+from .errors import ConfigurationError, CookieRejected, SessionTooLarge, collecting
+from .expiry import CLOCK_SKEW, Duration, Expiry
+from .headers import fields_of, keep_private, vary_by_cookie
+from .serializer import dumps, loads
+from .session import Loaded, NullSession, Session, SessionMixin
+
+logger = logging.getLogger("sessionware")
+
+GOOD_KEY = 32
+"""Bytes. A secret key that is shorter is warned about: HMAC-SHA256 has as many (RFC 2104)."""
+
+_NAME = re.compile("[0-9A-Za-z_-]+")
+
+
+class SessionInterface:
+    """The extension point, Flask's: how a session is opened and how it is saved.
+
+    Subclass it, and give an instance to ``SessionMiddleware(app, interface=...)``.
+    """
+
+    null_session_class = NullSession
+
+    def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
+        """Give the session of this request; ``None`` where it could not be loaded.
+
+        A null session stands in for ``None``. What a client sends must never raise here.
+        """
+        raise NotImplementedError
+
+    def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
+        """Save the session, and change the response's headers as that needs.
+
+        Called once, when the response is about to begin; not for a null session, nor for
+        one that was not accessed. What it raises is raised instead of the response.
+        """
+        raise NotImplementedError
+
+    def make_null_session(self, environ: WSGIEnvironment) -> NullSession:  # noqa: ARG002
+        """Give what stands in for a session that could not be loaded."""
+        return self.null_session_class()
+
+    def is_null_session(self, obj: object) -> bool:
+        """Whether this is such a stand-in, which is never saved."""
+        return isinstance(obj, self.null_session_class)
+
+
+class Settings(TypedDict, total=False):
+    """The settings of SecureCookieSessionInterface besides the secret key."""
+
+    secret_key_fallbacks: Sequence[SecretKey]
+    salt: str
+    cookie_name: str
+    cookie_domain: str | None
+    cookie_path: str
+    cookie_secure: Secure
+    cookie_httponly: bool
+    cookie_samesite: SameSite
+    cookie_partitioned: bool
+    idle_timeout: Duration
+    absolute_timeout: Duration | None
+    refresh_after: Duration | None
+
+
+class SecureCookieSessionInterface(SessionInterface):
+    """Sessions in a signed cookie. The settings are those of SessionMiddleware, by name.
+
+    Raises ConfigurationError with every problem of every setting. ``secret_key=None``: every
+    session is a null session.
+    """
+
+    session_class = Session
+
+    def __init__(
+        self,
+        secret_key: SecretKey | None = None,
+        *,
+        secret_key_fallbacks: Sequence[SecretKey] = (),
+        salt: str = "",
+        cookie_name: str = "session",
+        cookie_domain: str | None = None,
+        cookie_path: str = "/",
+        cookie_secure: Secure = "auto",
+        cookie_httponly: bool = True,
+        cookie_samesite: SameSite = "Lax",
+        cookie_partitioned: bool = False,
+        idle_timeout: Duration = timedelta(days=31),
+        absolute_timeout: Duration | None = None,
+        refresh_after: Duration | None = None,
+        **unknown: Never,
+    ) -> None:
+        problems = [_unknown_setting(name) for name in unknown]
+        with collecting(problems):
+            self.cookie = SessionCookie(
+                cookie_name,
+                cookie_domain,
+                cookie_path,
+                cookie_secure,
+                cookie_httponly,
+                cookie_samesite,
+                cookie_partitioned,
+            )
+        with collecting(problems):
+            self.expiry = Expiry.of(idle_timeout, absolute_timeout, refresh_after)
+        with collecting(problems):
+            self.codec = _codec(secret_key, secret_key_fallbacks, salt, cookie_name)
+        if problems:
+            raise ConfigurationError(problems)
+        self._has_key = secret_key is not None
+        self._warned_of_http = False
+
+    def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
+        """Give a session that reads its cookie on first use; ``None`` without a secret key."""
+        if not self._has_key:
+            return None
+        return self.session_class(self, environ.get("HTTP_COOKIE", ""))
+
+    def load(self, cookie: str) -> Loaded:
+        """Give what the first valid cookie of our name in the Cookie header holds."""
+        now = int(time.time())
+        tokens = self.cookie.find(cookie)
+        refused: list[str] = []
+        for token in tokens:
+            try:
+                return self._accept(token, now)
+            except CookieRejected as error:
+                refused.append(error.reason)
+        if refused:
+            _log(logging.INFO, refused[0], "A session cookie was rejected, a new session begins")
+        return Loaded({}, "{}", now, None, new=True, came=bool(tokens), stale=False)
+
+    def dumps(self, data: dict[str, Any]) -> str:
+        """Give the data as JSON text, or raise UnserializableValue."""
+        return dumps(data)
+
+    def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
+        """Decide what happens to the cookie: nothing, write or delete.
+
+        Raises UnserializableValue or SessionTooLarge; the browser then keeps what it has.
+        """
+        if not session.accessed:
+            return
+        fields = fields_of(headers)
+        vary_by_cookie(fields)
+        text = session.changes()
+        if text is not None and not session.alive():
+            if not session.loaded.came:
+                return
+            cookie = self.cookie.delete(self._is_secure(environ))
+        elif text is not None or session.loaded.stale:
+            cookie = self._write(session, text or session.loaded.text, self._is_secure(environ))
+        else:
+            return
+        fields.append(("Set-Cookie", cookie))
+        if keep_private(fields):
+            _log(
+                logging.WARNING,
+                "shared_cache",
+                "A response that sets the session cookie was marked for shared caches: 'public' "
+                "and 's-maxage' were taken out of its Cache-Control",
+            )
+
+    def _accept(self, token: str, now: int) -> Loaded:
+        if self.cookie.size(token) > LONGEST_PAIR:
+            raise CookieRejected("too_large")
+        text, issued, old_key = self.codec.decode(token)
+        age, data, name = _unwrap(text)
+        created = issued - age
+        self.expiry.check(now, issued, created)
+        if old_key:
+            _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
+        end = len(text) - 1 if name is None else text.rindex(",")
+        return Loaded(
+            data,
+            text[text.index(",") + 1 : end],
+            created,
+            name,
+            new=False,
+            came=True,
+            stale=old_key or self.expiry.is_due(now, issued),
+        )
+
+    def _write(self, session: Session, text: str, secure: bool) -> str:
+        now = int(time.time())
+        created, name = session.identity()
+        age = max(now - created, -CLOCK_SKEW)  # of three servers, two may differ by more
+        wrapped = f'[{age},{text},"{name}"]' if name else f"[{age},{text}]"
+        if len(wrapped) > LONGEST_TEXT:
+            raise SessionTooLarge(
+                "The session's JSON", len(wrapped), LONGEST_TEXT, _largest_keys(session)
+            )
+        value = self.codec.encode(wrapped, now)
+        size = self.cookie.size(value)
+        if size > LONGEST_PAIR:
+            raise SessionTooLarge("The session cookie", size, LONGEST_PAIR, _largest_keys(session))
+        if not session.permanent:
+            return self.cookie.write(value, secure)
+        max_age = self.expiry.max_age(now, created)
+        return self.cookie.write(value, secure, (max_age, now + max_age))
+
+    def _is_secure(self, environ: WSGIEnvironment) -> bool:
+        scheme = environ["wsgi.url_scheme"]
+        secure = self.cookie.is_secure(scheme)
+        if secure and scheme != "https" and not self._warned_of_http:
+            self._warned_of_http = True
+            _log(
+                logging.WARNING,
+                "insecure_transport",
+                "A Secure session cookie was set over http, and browsers drop it there: serve "
+                "https, or set cookie_secure='auto'; behind a proxy that ends TLS, put "
+                "werkzeug's ProxyFix around SessionMiddleware",
+            )
+        return secure
+
+
+def _unwrap(text: str) -> tuple[int, dict[str, Any], str | None]:
+    """Take the envelope apart: ``[age, data]`` or ``[age, data, id]``, age in seconds."""
+    try:
+        envelope = loads(text)
+    except ValueError:
+        raise CookieRejected("malformed") from None
+    if type(envelope) is not list or not 2 <= len(envelope) <= 3:
+        raise CookieRejected("malformed")
+    age, data, *rest = envelope
+    name = rest[0] if rest else None
+    if (
+        type(age) is not int
+        or age < -CLOCK_SKEW
+        or type(data) is not dict
+        or (rest and not (type(name) is str and _NAME.fullmatch(name)))
+    ):
+        raise CookieRejected("malformed")
+    return age, data, name
+
+
+def _largest_keys(session: Session) -> list[tuple[str, int]]:
+    sizes = ((key, len(dumps({key: value}))) for key, value in session.items())
+    return sorted(sizes, key=lambda item: item[1], reverse=True)[:3]
+
+
+def _codec(
+    secret_key: SecretKey | None, fallbacks: Sequence[SecretKey], salt: str, cookie_name: str
+) -> SignedCodec:
+    if secret_key is None:
+        if fallbacks:
+            raise ConfigurationError(["secret_key: found None beside secret_key_fallbacks"])
+        # No session is opened without a key; should one be, nobody knows what it is signed with.
+        secret_key = secrets.token_bytes(GOOD_KEY)
+    codec = SignedCodec(secret_key, fallbacks, salt, cookie_name)
+    if (size := key_size(secret_key)) < GOOD_KEY:
+        _log(logging.WARNING, "short_key", f"secret_key has {size} bytes, use {GOOD_KEY} or more")
+    return codec
+
+
+def _unknown_setting(name: str) -> str:
+    known = ["secret_key", *Settings.__annotations__, "environ_key", "interface"]
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"{name}: unknown setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _log(level: int, reason: str, message: str) -> None:
+    logger.log(level, "%s (%s).", message, reason, extra={"reason": reason})

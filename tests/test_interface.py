@@ -1,0 +1,300 @@
+"""What happens to the cookie: the verdict at the end of a request, and the time that is left."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar
+from operator import attrgetter, methodcaller
+from types import SimpleNamespace
+from typing import Any
+from urllib.request import Request
+
+import pytest
+from werkzeug.datastructures import Headers
+
+from sessionware import SecureCookieSessionInterface, SessionInterface, SessionMiddleware
+from tests.conftest import Clock
+from tests.gateway import KEY, Response, call, make_environ
+
+OLDER_KEY = "the secret key of last year, which is out of use"
+DAY = 24 * 60 * 60
+JUNK = "session=eyJ1c2VyIjoiYW5uIn0.aWg0gA.c2lnbmF0dXJl"
+UNTOUCHED = [("X-Own", "1")]
+VARIES = [*UNTOUCHED, ("Vary", "Cookie")]
+Act = Callable[[Any], object]
+NAME = attrgetter("id")
+BIRTH = attrgetter("created")
+logout = methodcaller("invalidate")
+
+
+def serve(act: Act, status: str = "200 OK", **settings: Any) -> SessionMiddleware:
+    """An application that does this with its session."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        act(environ["session"])
+        start_response(status, UNTOUCHED)
+        return []
+
+    return SessionMiddleware(app, **{"secret_key": KEY} | settings)
+
+
+def login(session: Any) -> None:
+    session["user"] = "ann"
+    session["cart"] = []
+    assert session.id
+
+
+def remember(session: Any) -> None:
+    session.permanent = True
+
+
+def ask(what: Act, cookie: str, **settings: Any) -> Any:
+    """What the application finds out about the session of this cookie."""
+    seen: list[Any] = []
+    call(serve(lambda session: seen.append(what(session)), **settings), cookie)
+    return seen[0]
+
+
+def attributes(response: Response) -> dict[str, str]:
+    """Those of the one Set-Cookie header."""
+    parts = (response.set_cookie or "").split("; ")[1:]
+    return {name: value for name, _, value in (part.partition("=") for part in parts)}
+
+
+def test_a_session_that_is_not_looked_at_leaves_the_response_alone(clock: Clock) -> None:
+    """Byte for byte, also where its cookie is due to be issued again, or junk."""
+    cookie = call(serve(login)).cookie
+    clock.advance(30 * DAY)
+    for header in ("", cookie, JUNK):
+        assert call(serve(lambda _: None), header).header_list == UNTOUCHED
+
+
+@pytest.mark.parametrize("look", [len, dict, bool, repr, lambda session: session.get("user")])
+def test_a_session_that_is_only_read_makes_the_response_vary(look: Act) -> None:
+    """And no more, also where the cookie is junk: it stays."""
+    for header in ("", JUNK, call(serve(login)).cookie):
+        assert call(serve(look), header).header_list == VARIES
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"), [({}, 3.1 * DAY), ({"refresh_after": timedelta(seconds=100)}, 100)]
+)
+def test_a_cookie_older_than_refresh_after_is_issued_again(
+    clock: Clock, settings: Any, seconds: float
+) -> None:
+    """By default that is a tenth of idle_timeout."""
+    cookie = call(serve(login, **settings)).cookie
+    clock.advance(seconds)
+    assert call(serve(len, **settings), cookie).header_list == VARIES
+    clock.advance(1)
+    response = call(serve(len, **settings), cookie)
+    assert response.headers["Vary"] == "Cookie"
+    assert response.cookie != cookie
+    assert ask(dict, response.cookie) == {"user": "ann", "cart": []}
+    assert ask(NAME, response.cookie) == ask(NAME, cookie)
+    assert call(serve(len, **settings), response.cookie).set_cookie is None
+
+
+def test_a_cookie_of_a_fallback_key_is_issued_again_with_the_newest() -> None:
+    cookie = call(serve(login, secret_key=OLDER_KEY)).cookie
+    response = call(serve(len, secret_key_fallbacks=(KEY + "!", OLDER_KEY)), cookie)
+    assert response.headers["Vary"] == "Cookie"
+    assert ask(dict, response.cookie) == {"user": "ann", "cart": []}
+    assert call(serve(len, secret_key_fallbacks=[OLDER_KEY]), response.cookie).set_cookie is None
+
+
+@pytest.mark.parametrize("cookie", ["", JUNK, f"x=1; {JUNK}; y=2"])
+def test_a_changed_session_is_written(cookie: str) -> None:
+    response = call(serve(login), cookie)
+    assert response.headers["Vary"] == "Cookie"
+    assert ask(dict, response.cookie) == {"user": "ann", "cart": []}
+
+
+@pytest.mark.parametrize("seconds", [0, 30 * DAY])
+def test_a_session_that_is_changed_within_is_written(clock: Clock, seconds: int) -> None:
+    """With one cookie, also where it was due to be issued again."""
+    cookie = call(serve(login)).cookie
+    clock.advance(seconds)
+    cookie = call(serve(lambda session: session["cart"].append("egg")), cookie).cookie
+    assert ask(dict, cookie) == {"user": "ann", "cart": ["egg"]}
+
+
+def test_what_changes_nothing_is_no_change() -> None:
+    def act(session: Any) -> None:
+        session.pop("missing", None)
+        session.setdefault("user", "bob")
+        session.update()
+        session["cart"].extend([])
+        login(session)
+
+    assert call(serve(act), call(serve(login)).cookie).header_list == VARIES
+
+
+@pytest.mark.parametrize("empty", [logout, methodcaller("clear")])
+def test_a_session_that_is_changed_to_empty_is_deleted(empty: Act) -> None:
+    response = call(serve(empty), call(serve(login)).cookie)
+    assert response.cookie == "session="
+    assert response.headers["Vary"] == "Cookie"
+
+
+@pytest.mark.parametrize("cookie", [JUNK, "session=", f"session=x; {JUNK}"])
+def test_a_junk_cookie_is_deleted_by_invalidate(cookie: str) -> None:
+    response = call(serve(logout), cookie)
+    assert response.cookie == "session="
+    assert response.headers["Vary"] == "Cookie"
+
+
+@pytest.mark.parametrize("cookie", ["", "x=1; xsession=2"])
+def test_a_session_that_is_changed_to_empty_where_none_had_come_is_nothing(cookie: str) -> None:
+    assert call(serve(logout), cookie).header_list == VARIES
+
+
+@pytest.mark.parametrize("status", ["404 Not Found", "500 Oops", "304 Not Modified", "302 Found"])
+def test_the_status_makes_no_difference(status: str) -> None:
+    cookie = call(serve(login, status)).cookie
+    assert ask(dict, cookie) == {"user": "ann", "cart": []}
+    assert call(serve(len, status), cookie).header_list == VARIES
+    assert call(serve(logout, status), cookie).cookie == "session="
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"cookie_name": "__Host-id", "cookie_samesite": "None", "cookie_partitioned": True},
+    {"cookie_path": "/shop", "cookie_domain": "example.com", "cookie_samesite": None},
+    {"cookie_httponly": False, "cookie_samesite": "Strict", "cookie_secure": False},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_a_cookie_is_deleted_with_the_attributes_it_was_set_with(settings: Any) -> None:
+    written = call(serve(login, **settings), wsgi__url_scheme="https")
+    deleted = call(serve(logout, **settings), written.cookie, wsgi__url_scheme="https")
+    assert deleted.cookie == f"{settings.get('cookie_name', 'session')}="
+    gone = {"Max-Age": "0", "Expires": "Thu, 01 Jan 1970 00:00:00 GMT"}
+    assert attributes(deleted) == attributes(written) | gone
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_a_browser_keeps_the_session_until_it_is_deleted(settings: Any) -> None:
+    jar = CookieJar()
+
+    def visit(act: Act) -> None:
+        request = Request("https://www.example.com/shop/")
+        jar.add_cookie_header(request)
+        cookie, message = request.get_header("Cookie") or "", Message()
+        for name, value in call(serve(act, **settings), cookie, wsgi__url_scheme="https").headers:
+            message[name] = value
+        jar.extract_cookies(SimpleNamespace(info=lambda: message), request)  # type: ignore[arg-type]
+
+    seen: list[Any] = []
+    visit(login)
+    visit(lambda session: session["cart"].append("egg"))
+    visit(remember)
+    visit(lambda session: seen.append(dict(session)))
+    visit(logout)
+    assert seen == [{"user": "ann", "cart": ["egg"], "_permanent": True}]
+    assert len(jar) == 0
+
+
+def test_a_session_ends_when_it_was_not_used(clock: Clock) -> None:
+    """That is idle_timeout, whatever Max-Age says; a cookie that is issued again begins anew."""
+    cookie = call(serve(remember)).cookie
+    clock.advance(31 * DAY)
+    renewed = call(serve(len), cookie).cookie
+    clock.advance(1)
+    assert ask(dict, cookie) == {}
+    clock.advance(31 * DAY - 1)
+    assert ask(len, renewed) == 1
+
+
+@pytest.mark.parametrize("limit", [250, 250.0, timedelta(seconds=250)])
+def test_a_session_ends_however_much_it_is_used(clock: Clock, limit: Any) -> None:
+    """That is absolute_timeout, since the session was created."""
+    settings: dict[str, Any] = {"idle_timeout": 100, "absolute_timeout": limit}
+    began = int(clock.now)
+    cookie = call(serve(login, **settings)).cookie
+    for _ in range(3):
+        clock.advance(80)
+        cookie = call(serve(len, **settings), cookie).cookie
+        assert ask(BIRTH, cookie, **settings) == began
+    clock.advance(10)
+    assert ask(dict, cookie, **settings) == {"user": "ann", "cart": []}
+    clock.advance(1)
+    assert ask(dict, cookie, **settings) == {}
+
+
+@pytest.mark.parametrize("begin_anew", [logout, methodcaller("regenerate")])
+def test_a_session_that_begins_anew_has_its_whole_time(clock: Clock, begin_anew: Act) -> None:
+    def act(session: Any) -> None:
+        begin_anew(session)
+        login(session)
+
+    cookie = call(serve(login, absolute_timeout=100)).cookie
+    clock.advance(100)
+    cookie = call(serve(act, absolute_timeout=100), cookie).cookie
+    clock.advance(100)
+    assert ask(BIRTH, cookie, absolute_timeout=100) == clock.now - 100
+    clock.advance(1)
+    assert ask(dict, cookie, absolute_timeout=100) == {}
+
+
+def test_a_clock_may_be_a_minute_behind(clock: Clock) -> None:
+    """That of the server which reads the cookie, not more."""
+    cookie = call(serve(login)).cookie
+    clock.advance(-60)
+    assert ask(len, cookie) == 2
+    clock.advance(-1)
+    assert ask(len, cookie) == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "max_age"),
+    [
+        ({}, 31 * DAY),
+        ({"idle_timeout": timedelta(hours=1)}, 3600),
+        ({"idle_timeout": 100, "absolute_timeout": 1000}, 100),
+        ({"idle_timeout": 1000, "absolute_timeout": 100}, 60),
+        ({"idle_timeout": 99.9}, 99),
+        ({"idle_timeout": 500 * DAY}, 400 * DAY),
+        ({"idle_timeout": 600 * DAY, "absolute_timeout": 500 * DAY}, 400 * DAY),
+    ],
+)
+def test_a_permanent_session_outlives_a_browser(clock: Clock, settings: Any, max_age: int) -> None:
+    """For the nearer of the two limits; no browser keeps a cookie more than 400 days."""
+    cookie = call(serve(login, **settings)).cookie
+    clock.advance(40)
+    found = attributes(call(serve(remember, **settings), cookie))
+    assert found["Max-Age"] == str(max_age)
+    assert parsedate_to_datetime(found["Expires"]).timestamp() == clock.now + max_age
+
+
+def test_a_permanent_session_is_issued_again_as_one(clock: Clock) -> None:
+    cookie = call(serve(remember)).cookie
+    clock.advance(30 * DAY)
+    assert attributes(call(serve(len), cookie))["Max-Age"] == str(31 * DAY)
+
+
+def test_a_session_that_is_not_permanent_ends_with_the_browser() -> None:
+    def forget(session: Any) -> None:
+        session.permanent = False
+        session["user"] = "ann"
+
+    for response in (call(serve(login)), call(serve(forget), call(serve(remember)).cookie)):
+        assert {"Max-Age", "Expires"}.isdisjoint(attributes(response))
+
+
+def test_what_was_not_looked_at_is_not_saved() -> None:
+    interface, headers = SecureCookieSessionInterface(KEY), Headers(UNTOUCHED)
+    interface.save_session(make_environ(), interface.open_session(make_environ(JUNK)), headers)
+    assert headers.to_wsgi_list() == UNTOUCHED
+
+
+def test_an_interface_of_ones_own_has_two_methods_to_write() -> None:
+    interface = SessionInterface()
+    with pytest.raises(NotImplementedError):
+        interface.open_session(make_environ())
+    with pytest.raises(NotImplementedError):
+        interface.save_session(make_environ(), {}, Headers())
+    assert interface.is_null_session(interface.make_null_session(make_environ()))
+    assert not interface.is_null_session({})
