@@ -1,0 +1,1 @@
+"""Programs to start from: `gunicorn examples.quickstart:app`, `gunicorn examples.login:app`."""

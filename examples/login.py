@@ -1,0 +1,149 @@
+"""A small site for a browser: log in and be remembered, fill a cart, log out."""
+
+import base64
+import hashlib
+import hmac
+import os
+import sys
+from collections.abc import Iterable
+from datetime import timedelta
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from markupsafe import Markup
+from werkzeug import Request, Response
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.utils import redirect
+
+from sessionware import Session, SessionMiddleware
+
+PASSWORD = "correct horse"  # noqa: S105 - for show; a real site keeps a hash for each person
+REMEMBERED = timedelta(days=14)
+SHOP = ("Tea", "Coffee", "Biscuits")
+
+# Markup.format escapes whatever it fills in, unless that is Markup itself.
+PAGE = Markup("""<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><link rel="icon" href="data:,"><style>{style}</style></head>
+<body><main>
+<h1>{title}</h1>
+{content}</main></body></html>
+""")
+STYLE = Markup("""
+:root { color-scheme: light dark; font: 1.1rem/1.6 system-ui, sans-serif }
+body { max-width: 32rem; margin: 2rem auto; padding: 0 1rem }
+label { display: block; margin: .6rem 0 }
+input, button { font: inherit; padding: .2rem .6rem }
+[role=status] { border-left: .3rem solid; padding-left: .7rem }
+""")
+FLASH = Markup('<p role="status">{}</p>\n')
+ERROR = Markup('<p>{}</p>\n<p><a href="/">To the start</a></p>\n')
+FORM = Markup("""<form method="post" action="{action}">
+<input type="hidden" name="csrf_token" value="{token}">
+{fields}<button>{button}</button></form>
+""")
+LOGIN = Markup("""<p>Any name will do. The password is <kbd>{password}</kbd>.</p>
+<label>Name <input name="name" required maxlength="40" autocomplete="username"></label>
+<label>Password <input name="password" type="password" required></label>
+<label><input name="remember" type="checkbox"> Remember me for {days} days</label>
+""").format(password=PASSWORD, days=REMEMBERED.days)
+LINE = Markup("""<label>{item}
+<input name="{item}" type="number" min="0" max="99" value="{quantity}"></label>
+""")
+STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+HEADERS = {
+    "Cache-Control": "no-store",  # After a log-out the back button shows nothing private.
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
+    "img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def form_to(action: str, fields: Markup, button: str, session: Session) -> Markup:
+    """Make a form that no other site can send in this browser's name."""
+    token = session.get_csrf_token()
+    return FORM.format(action=action, token=token, fields=fields, button=button)
+
+
+def same(given: str, secret: str) -> bool:
+    """Compare without telling, by the time it takes, how much was right."""
+    return hmac.compare_digest(given.encode(), secret.encode())
+
+
+def home(session: Session) -> Markup:
+    """Show the way in, or the cart."""
+    content = Markup().join(FLASH.format(message) for message in session.pop_flash())
+    if "user" in session:
+        title = f"The cart of {session['user']}"
+        lines = Markup().join(LINE.format(**line) for line in session["cart"])
+        content += form_to("/cart", lines, "Save the cart", session)
+        content += form_to("/logout", Markup(), "Log out", session)
+    else:
+        title = "Log in"
+        content += form_to("/login", LOGIN, "Log in", session)
+    return PAGE.format(title=title, style=STYLE, content=content)
+
+
+def log_in(session: Session, form: MultiDict[str, str]) -> str:
+    """Let in whoever knows the password, under any name."""
+    name = form.get("name", "").strip()[:40]
+    if not name or not same(form.get("password", ""), PASSWORD):
+        return "It takes a name, and the password."
+    session.regenerate()  # Whoever knew the session before the log-in
+    session.new_csrf_token()  # does not know the one after it.
+    session["user"] = name
+    session["cart"] = [{"item": item, "quantity": 0} for item in SHOP]
+    session.permanent = "remember" in form
+    return f"Welcome, {name}!"
+
+
+def log_out(session: Session, _form: MultiDict[str, str]) -> str:
+    """Forget everything."""
+    session.invalidate()
+    return "You are logged out."
+
+
+def change_cart(session: Session, form: MultiDict[str, str]) -> str:
+    """Take over the quantities from the form."""
+    if "user" not in session:
+        raise Forbidden("Please log in first.")
+    for line in session["cart"]:
+        quantity = form.get(line["item"], line["quantity"], type=int)
+        line["quantity"] = min(max(quantity, 0), 99)  # Two levels down, and saved all the same.
+    return "The cart is saved."
+
+
+URLS = Map([Rule("/", methods=["GET"], endpoint=home)])
+for path, action in {"/login": log_in, "/logout": log_out, "/cart": change_cart}.items():
+    URLS.add(Rule(path, methods=["POST"], endpoint=action))
+
+
+def answer(request: Request, session: Session) -> Response:
+    """Show the page; or do what a form asks, and send the browser back to the page."""
+    action, _ = URLS.bind_to_environ(request.environ).match()
+    if request.method != "POST":
+        return Response(home(session), mimetype="text/html")
+    if not same(request.form.get("csrf_token", ""), session.get_csrf_token()):
+        raise BadRequest("This form is out of date. Please go back to the start.")
+    session.flash(action(session, request.form))
+    return redirect("/", 303)
+
+
+def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a request, if only by saying what is wrong with it."""
+    try:
+        response = answer(Request(environ), environ["session"])
+    except HTTPException as error:
+        response = error.get_response(environ)
+        content = ERROR.format(error.description)
+        response.set_data(PAGE.format(title=error.name, style=STYLE, content=content))
+    response.headers.update(HEADERS)
+    return response(environ, start_response)
+
+
+if not os.environ.get("SECRET_KEY"):
+    sys.stderr.write("SECRET_KEY is not set: export SECRET_KEY=$(python -m sessionware secret)\n")
+    sys.exit(3)  # Only on a 3 does gunicorn give up; on another it tries again for ever.
+app = SessionMiddleware(site, os.environ["SECRET_KEY"], idle_timeout=REMEMBERED)

@@ -1,0 +1,218 @@
+"""The site of examples/login.py: what a visitor sees."""
+
+import base64
+import hashlib
+import importlib
+import time
+from html.parser import HTMLParser
+
+import pytest
+from webtest import TestApp, TestResponse
+
+from tests.gateway import KEY
+
+VOID = {"br", "hr", "img", "input", "link", "meta"}
+
+
+@pytest.fixture
+def browser(monkeypatch: pytest.MonkeyPatch) -> TestApp:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    return TestApp(importlib.import_module("examples.login").app)
+
+
+def send(page: TestResponse, action: str, **fields: object) -> TestResponse:
+    """Fill in the form of `page` that goes to `action`, and send it."""
+    form = next(form for form in page.forms.values() if form.action == action)
+    for name, value in fields.items():
+        form[name] = value
+    return form.submit()
+
+
+def log_in(browser: TestApp, name: str = "Ada", **fields: object) -> TestResponse:
+    return send(browser.get("/"), "/login", name=name, password="correct horse", **fields)
+
+
+# The site
+
+
+def test_right_password_lets_in_under_any_name(browser: TestApp) -> None:
+    page = log_in(browser, "Ada").follow()
+    assert "The cart of Ada" in page
+
+
+def test_wrong_password_lets_nobody_in(browser: TestApp) -> None:
+    page = send(browser.get("/"), "/login", name="Ada", password="battery staple").follow()
+    assert "It takes a name, and the password." in page
+    assert "The cart of" not in page
+
+
+def test_blank_name_lets_nobody_in(browser: TestApp) -> None:
+    assert "The cart of" not in log_in(browser, " ").follow()
+
+
+def test_every_form_ends_in_a_redirect_that_a_reload_does_not_send_again(browser: TestApp) -> None:
+    response = log_in(browser)
+    assert (response.status_int, response.location) == (303, "/")
+
+
+def test_remembered_cookie_outlives_the_browser(browser: TestApp) -> None:
+    assert "Max-Age=1209600" in log_in(browser, remember=True).headers["Set-Cookie"]
+
+
+def test_plain_cookie_ends_with_the_browser(browser: TestApp) -> None:
+    assert "Max-Age" not in log_in(browser).headers["Set-Cookie"]
+
+
+def test_flash_message_is_shown_exactly_once(browser: TestApp) -> None:
+    assert "Welcome, Ada!" in log_in(browser).follow()
+    assert "Welcome, Ada!" not in browser.get("/")
+
+
+def test_quantity_deep_inside_the_cart_is_kept(browser: TestApp) -> None:
+    send(log_in(browser).follow(), "/cart", Tea="3")
+    send(browser.get("/"), "/cart", Coffee="1")
+    fields = next(form for form in browser.get("/").forms.values() if form.action == "/cart")
+    assert [fields[item].value for item in ("Tea", "Coffee", "Biscuits")] == ["3", "1", "0"]
+
+
+@pytest.mark.parametrize(("given", "kept"), [("-1", "0"), ("100", "99"), ("many", "2"), ("", "2")])
+def test_quantity_out_of_reason_never_enters_the_cart(
+    browser: TestApp, given: str, kept: str
+) -> None:
+    page = send(log_in(browser).follow(), "/cart", Tea="2").follow()
+    page = send(page, "/cart", Tea=given).follow()
+    assert page.html.find("input", {"name": "Tea"})["value"] == kept
+
+
+def test_log_in_begins_a_new_session(browser: TestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    welcome, later = browser.get("/"), time.time() + 100
+    monkeypatch.setattr(time, "time", lambda: later)
+    before, after = (page.request.environ["session"] for page in (welcome, log_in(browser)))
+    assert after.created > before.created
+
+
+def test_log_out_shows_a_farewell_and_the_way_in(browser: TestApp) -> None:
+    page = send(log_in(browser).follow(), "/logout").follow()
+    assert "You are logged out." in page
+    assert "The cart of" not in page
+
+
+def test_log_out_empties_the_cart(browser: TestApp) -> None:
+    send(send(log_in(browser).follow(), "/cart", Tea="3").follow(), "/logout")
+    page = log_in(browser).follow()
+    assert page.html.find("input", {"name": "Tea"})["value"] == "0"
+
+
+def test_log_out_forgets_to_remember(browser: TestApp) -> None:
+    response = send(log_in(browser, remember=True).follow(), "/logout")
+    assert "Max-Age" not in response.headers["Set-Cookie"]
+
+
+@pytest.mark.parametrize("path", ["/login", "/logout", "/cart"])
+@pytest.mark.parametrize("token", [{}, {"csrf_token": "guessed"}, {"csrf_token": "é"}])
+def test_form_without_this_session_s_token_is_refused(
+    browser: TestApp, path: str, token: dict[str, str]
+) -> None:
+    log_in(browser)
+    browser.post(path, {**token, "Tea": "3"}, status=400)
+    assert browser.get("/").html.find("input", {"name": "Tea"})["value"] == "0"
+
+
+def test_token_from_before_the_log_in_is_refused_after_it(browser: TestApp) -> None:
+    before = browser.get("/")
+    log_in(browser)
+    token = before.html.find("input", {"name": "csrf_token"})["value"]
+    browser.post("/logout", {"csrf_token": token}, status=400)
+
+
+def test_cart_is_closed_to_whoever_is_logged_out(browser: TestApp) -> None:
+    token = browser.get("/").html.find("input", {"name": "csrf_token"})["value"]
+    browser.post("/cart", {"csrf_token": token, "Tea": "3"}, status=403)
+
+
+def test_unknown_path_is_not_found(browser: TestApp) -> None:
+    browser.get("/nowhere", status=404)
+
+
+def test_wrong_method_is_told_the_right_one(browser: TestApp) -> None:
+    assert browser.get("/logout", status=405).headers["Allow"] == "POST"
+
+
+def test_name_with_markup_is_shown_as_text(browser: TestApp) -> None:
+    page = log_in(browser, "<script>alert('Ada')</script>").follow()
+    assert "<script" not in page.text
+    assert page.html.h1.text == "The cart of <script>alert('Ada')</script>"
+
+
+def test_longest_name_fits_into_the_cookie(browser: TestApp) -> None:
+    assert "𝄞" * 40 in log_in(browser, "𝄞" * 5000).follow()
+
+
+# Its pages
+
+
+@pytest.fixture(params=["welcome", "flash", "cart", "400", "403", "404", "405"])
+def page(request: pytest.FixtureRequest, browser: TestApp) -> TestResponse:
+    """Each kind of page in turn."""
+    match request.param:
+        case "welcome":
+            return browser.get("/")
+        case "flash":
+            return send(browser.get("/"), "/login", name="Ada", password="wrong").follow()
+        case "cart":
+            return log_in(browser, "<b>'Ada' & \"Co.\"</b>").follow()
+        case "400":
+            return browser.post("/login", status=400)
+        case "403":
+            token = browser.get("/").html.find("input", {"name": "csrf_token"})["value"]
+            return browser.post("/cart", {"csrf_token": token}, status=403)
+        case "404":
+            return browser.get("/nowhere", status=404)
+    return browser.get("/cart", status=405)
+
+
+class Nesting(HTMLParser):
+    """Follow the tags of a page, and insist that each is closed where it was opened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"<{tag}> repeats an attribute: {names}"
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+def test_every_tag_is_closed_where_it_was_opened(page: TestResponse) -> None:
+    parser = Nesting()
+    parser.feed(page.text)
+    parser.close()
+    assert parser.open == []
+
+
+def test_every_page_tells_its_language_and_has_one_heading(page: TestResponse) -> None:
+    assert page.html.html["lang"] == "en"
+    assert [heading.text for heading in page.html.find_all("h1")] == [page.html.title.text]
+
+
+def test_every_visible_field_has_a_label(page: TestResponse) -> None:
+    fields = page.html.find_all("input", type=lambda kind: kind != "hidden")
+    assert all(field.find_parent("label").text.strip() for field in fields)
+
+
+def test_every_page_keeps_out_of_every_cache(page: TestResponse) -> None:
+    assert page.headers["Cache-Control"] == "no-store"
+
+
+def test_every_page_allows_its_own_style_and_no_script(page: TestResponse) -> None:
+    digest = hashlib.sha256(page.html.style.string.encode()).digest()
+    policy = page.headers["Content-Security-Policy"]
+    assert f"style-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
