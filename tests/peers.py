@@ -1,0 +1,298 @@
+"""The session libraries that we compare ourselves with, each used as its own documentation says.
+
+Every peer answers one request: what the view does, the settings and a Cookie header in, the
+response's headers out. An exception goes through.
+"""
+
+import asyncio
+import hmac
+import importlib
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from types import ModuleType
+from typing import Any, cast
+from unittest.mock import patch
+from urllib.parse import quote_plus, unquote_plus
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.util import setup_testing_defaults
+
+import flask
+import starlette.requests
+import starlette.responses
+from django.conf import Settings as DjangoSettings
+from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.test.utils import override_settings
+from django.urls import path
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware as StarletteSessions
+from starlette.routing import Route
+from werkzeug.wrappers import Request, Response
+
+from sessionware import SessionMiddleware
+from tests.benchmarks.peers import configure_django
+
+with warnings.catch_warnings():  # of cgi and pkg_resources, which these two still import
+    warnings.simplefilter("ignore", DeprecationWarning)
+    warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
+    import beaker.middleware
+    import pyramid.response
+    from pyramid.config import Configurator
+    from pyramid.session import SignedCookieSessionFactory
+
+Session = MutableMapping[str, Any]
+Headers = list[tuple[str, str]]
+Step = Callable[[Session], object]
+
+
+def nothing(_: Session) -> None:
+    """Leave the session alone."""
+
+
+def put(key: str, value: object) -> Step:
+    """Make the step that assigns."""
+
+    def step(session: Session) -> None:
+        session[key] = value
+
+    return step
+
+
+@dataclass(frozen=True)
+class View:
+    """What an application does with its session, and when."""
+
+    before: Step = nothing  # before it answers
+    after: Step = nothing  # once it has given status and headers
+    streaming: Step | None = None  # after the first chunk of a streamed body
+    headers: Headers = field(default_factory=list)
+
+    def body(self, session: Session) -> Iterable[bytes]:
+        return self._chunks(session, self.streaming) if self.streaming else [b"all"]
+
+    @staticmethod
+    def _chunks(session: Session, step: Step) -> Iterator[bytes]:
+        yield b"first"
+        step(session)
+        yield b"second"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is asked of a peer; one that has no such setting never hears of it."""
+
+    key: str = "the-key-that-every-peer-signs-with"
+    old_keys: Sequence[str] = ()
+    idle: int = 3600
+    absolute: int | None = None
+    option: bool = False  # turn on what its documentation offers for the row at hand
+
+
+Peer = Callable[[View, Settings, str], Headers]
+
+
+def run_wsgi(app: WSGIApplication, cookie: str) -> Headers:
+    """Take one request through an application as a server does."""
+    environ: WSGIEnvironment = {"HTTP_COOKIE": cookie} if cookie else {}
+    setup_testing_defaults(environ)
+    answer: Headers = []
+
+    def start_response(status: str, headers: Headers, *_: object) -> Any:
+        assert status.startswith("200"), status
+        answer[:] = headers
+
+    body = app(environ, cast(StartResponse, start_response))
+    assert b"".join(body)
+    getattr(body, "close", lambda: None)()
+    return answer
+
+
+def plain_wsgi(view: View, environ_key: str) -> WSGIApplication:
+    """Make the application that a WSGI middleware wraps."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        session = environ[environ_key]
+        view.before(session)
+        start_response("200 OK", view.headers)
+        view.after(session)
+        return view.body(session)
+
+    return app
+
+
+def run_sessionware(view: View, settings: Settings, cookie: str) -> Headers:
+    app = SessionMiddleware(
+        plain_wsgi(view, "session"),
+        settings.key,
+        secret_key_fallbacks=settings.old_keys,
+        idle_timeout=settings.idle,
+        absolute_timeout=settings.absolute,
+    )
+    return run_wsgi(app, cookie)
+
+
+def run_beaker(view: View, settings: Settings, cookie: str) -> Headers:
+    options = {
+        "session.type": "cookie",
+        "session.validate_key": settings.key,
+        "session.timeout": settings.idle,
+        "session.auto": True,  # or else every change asks for a save()
+        "session.data_serializer": "json" if settings.option else "pickle",
+    }
+    app = beaker.middleware.SessionMiddleware(plain_wsgi(view, "beaker.session"), options)
+    return run_wsgi(app, cookie)
+
+
+def import_secure_cookie() -> ModuleType:
+    """Import what does not import any more, with equals of the functions that Werkzeug removed."""
+    with (
+        patch("werkzeug.security.safe_str_cmp", hmac.compare_digest, create=True),
+        patch("werkzeug.urls.url_quote_plus", quote_plus, create=True),
+        patch("werkzeug.urls.url_unquote_plus", unquote_plus, create=True),
+        patch("werkzeug.utils.detect_utf_encoding", json.detect_encoding, create=True),
+    ):
+        module = importlib.import_module("secure_cookie.cookie")
+    del sys.modules[module.__name__]  # whoever imports it next meets what every user meets
+    return module
+
+
+secure_cookie = import_secure_cookie()
+
+
+def run_secure_cookie(view: View, settings: Settings, cookie: str) -> Headers:
+    @Request.application
+    def app(request: Request) -> Response:
+        session = secure_cookie.SecureCookie.load_cookie(request, secret_key=settings.key)
+        view.before(session)
+        response = Response(view.body(session), headers=view.headers)
+        view.after(session)
+        expires = datetime.fromtimestamp(time.time() + settings.idle, UTC)
+        if session.should_save or settings.option:  # save_cookie() fails too: it sets bytes
+            response.set_cookie("session", session.serialize(expires).decode(), httponly=True)
+        return response
+
+    return run_wsgi(app, cookie)
+
+
+def run_flask(view: View, settings: Settings, cookie: str) -> Headers:
+    app = flask.Flask(__name__)
+    app.secret_key = settings.key
+    app.config["SECRET_KEY_FALLBACKS"] = settings.old_keys
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    app.permanent_session_lifetime = timedelta(seconds=settings.idle)
+
+    @app.get("/")
+    def index() -> flask.Response:
+        view.before(flask.session)
+        if settings.option and "_permanent" not in flask.session:
+            flask.session.permanent = True
+        body = flask.stream_with_context(iter(view.body(flask.session)))
+        response = flask.Response(body, headers=view.headers)
+        view.after(flask.session)
+        return response
+
+    return run_wsgi(app, cookie)
+
+
+def run_pyramid(view: View, settings: Settings, cookie: str) -> Headers:
+    def index(request: Any) -> pyramid.response.Response:
+        view.before(request.session)
+        body = view.body(request.session)
+        response = pyramid.response.Response(app_iter=body, headerlist=view.headers)
+        view.after(request.session)
+        return response
+
+    factory = SignedCookieSessionFactory(settings.key, timeout=settings.idle)
+    with Configurator(session_factory=factory) as config:
+        config.add_route("index", "/")
+        config.add_view(index, route_name="index")
+    return run_wsgi(config.make_wsgi_app(), cookie)
+
+
+configure_django()  # every request overrides what it gave
+
+
+def run_django(view: View, settings: Settings, cookie: str) -> Headers:
+    def index(request: HttpRequest) -> HttpResponseBase:
+        view.before(request.session)
+        answer = StreamingHttpResponse if view.streaming else HttpResponse
+        response = answer(view.body(request.session), headers=view.headers)
+        view.after(request.session)
+        return response
+
+    chosen = {
+        "SECRET_KEY": settings.key,
+        "SECRET_KEY_FALLBACKS": settings.old_keys,
+        "SESSION_ENGINE": "django.contrib.sessions.backends.signed_cookies",
+        "SESSION_COOKIE_AGE": settings.idle,
+        "SESSION_SAVE_EVERY_REQUEST": settings.option,
+        "MIDDLEWARE": ["django.contrib.sessions.middleware.SessionMiddleware"],
+        "ROOT_URLCONF": (path("", index),),
+        "DEBUG_PROPAGATE_EXCEPTIONS": True,
+        "TIME_ZONE": None,  # leaves that of this process alone
+    }
+    module = ModuleType("settings_of_django")
+    vars(module).update(chosen)
+    with patch.dict(sys.modules, {module.__name__: module}):
+        DjangoSettings(module.__name__)  # refuses what a settings module may not say
+    with override_settings(**chosen):
+        return run_wsgi(WSGIHandler(), cookie)
+
+
+def run_starlette(view: View, settings: Settings, cookie: str) -> Headers:
+    async def index(request: starlette.requests.Request) -> starlette.responses.Response:
+        view.before(request.session)
+        body, headers = view.body(request.session), dict(view.headers)
+        response = starlette.responses.StreamingResponse(body, headers=headers)
+        view.after(request.session)
+        return response
+
+    sessions = Middleware(StarletteSessions, secret_key=settings.key, max_age=settings.idle)
+    app = Starlette(routes=[Route("/", index)], middleware=[sessions])
+    return asyncio.run(run_asgi(app, cookie))
+
+
+async def run_asgi(app: Starlette, cookie: str) -> Headers:
+    """Take one request through an application as a server does."""
+    raw: list[tuple[bytes, bytes]] = []
+    sent = [(b"cookie", cookie.encode("latin-1"))] if cookie else []
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": sent}
+
+    async def receive() -> MutableMapping[str, Any]:
+        await asyncio.Event().wait()  # the client never leaves
+        raise AssertionError
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        raw.extend(message.get("headers", ()))
+
+    await app(scope, receive, send)
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in raw]
+
+
+PEERS: dict[str, Peer] = {
+    "sessionware": run_sessionware,
+    "Beaker": run_beaker,
+    "secure-cookie": run_secure_cookie,
+    "Flask": run_flask,
+    "Pyramid": run_pyramid,
+    "Django": run_django,
+    "Starlette": run_starlette,
+}
+
+
+@contextmanager
+def clock(seconds: float) -> Iterator[None]:
+    """Let every peer believe that so many seconds have passed since the first request."""
+
+    def now() -> float:
+        return 1_800_000_000 + seconds
+
+    with patch("time.time", now), patch.object(secure_cookie, "time", now):
+        yield

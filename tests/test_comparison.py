@@ -1,0 +1,299 @@
+"""The README's comparison: every cell is what a probe found when it ran the peer.
+
+``python -m tests.test_comparison`` prints the table.
+"""
+
+import importlib.metadata
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.peers import PEERS, Settings, Step, View, clock, put
+
+VALUES: dict[str, object] = {
+    "`tuple`": (1, 2),
+    "`set`": {1, 2},
+    "`bytes`": b"\xff",
+    "`datetime`": datetime(2026, 1, 2, 3, 4, 5, 678_901, UTC),
+    "`Decimal`": Decimal("1.10"),
+    "`int` keys": {1: "one"},
+}
+Probe = Callable[[str], str]
+PROBES: dict[str, Probe] = {}
+EXPECTED: dict[str, dict[str, str]] = {}
+
+
+def row(title: str, others: str, **cells: str) -> Callable[[Probe], Probe]:
+    """Enter a probe, and the cells that it is to find: those that differ, and all the others."""
+
+    def enter(probe: Probe) -> Probe:
+        named = {name.replace("_", "-"): cell for name, cell in cells.items()}
+        assert named.keys() <= PEERS.keys()
+        EXPECTED[title] = dict.fromkeys(PEERS, others) | named
+        PROBES[title] = probe
+        return probe
+
+    return enter
+
+
+def or_option(probe: Callable[[str, bool], str]) -> Probe:
+    """Run a probe with the peer's defaults, and again with the option that it has for this."""
+
+    def both(peer: str) -> str:
+        cell, option = probe(peer, False), probe(peer, True)
+        return cell if option == cell else f"{cell} (option: {option})"
+
+    return both
+
+
+class Browser:
+    """One user's browser, which keeps a single cookie and drops what is over 4096 bytes."""
+
+    def __init__(self, peer: str, **settings: Any) -> None:
+        self.run = PEERS[peer]
+        self.settings = Settings(**settings)
+        self.cookie = ""
+        self.warned = False
+
+    def visit(self, at: float = 0, **view: Any) -> dict[str, str]:
+        """Make one request, so many seconds after the first, and give the response's headers."""
+        with clock(at), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            headers = self.run(View(**view), self.settings, self.cookie)
+        self.warned = any("too large" in str(warning.message) for warning in caught)
+        found = {name.title(): value for name, value in headers}
+        pair = found.get("Set-Cookie", "").partition(";")[0]
+        if len(pair) <= 4096:
+            self.cookie = pair or self.cookie
+        return found
+
+    def fails(self, **view: Any) -> bool:
+        """Make one request, and tell whether it ends with an exception (each peer has its own)."""
+        try:
+            self.visit(**view)
+        except Exception:
+            return True
+        return False
+
+    def login(self, at: float = 0) -> "Browser":
+        self.visit(at, before=put("user", "ada"))
+        return self
+
+    def read(self, key: str, at: float = 0) -> object:
+        """Give the value that the server sees in this browser's session."""
+        seen: list[object] = []
+        self.visit(at, before=lambda session: seen.append(session.get(key)))
+        return seen[0]
+
+    def is_logged_in(self, at: float = 0, cookie: str = "") -> bool:
+        self.cookie = cookie or self.cookie
+        return self.read("user", at) == "ada"
+
+
+@row("imports beside Werkzeug 3.1", "yes", secure_cookie="no")
+def imports(peer: str) -> str:
+    """Its other rows are of secure-cookie repaired: see ``peers.import_secure_cookie``."""
+    try:
+        importlib.import_module({"secure-cookie": "secure_cookie.cookie"}.get(peer, peer.lower()))
+    except ImportError:
+        return "no"
+    return "yes"
+
+
+@row(
+    '`session["cart"].append(...)`',
+    "lost (option: saved)",
+    sessionware="saved",
+    Beaker="saved",
+    Pyramid="lost in the first second",
+    Starlette="lost",
+)
+@or_option
+def nested_change(peer: str, option: bool) -> str:
+    """Is it saved without another word, at once and two seconds later?"""
+    saved = []
+    for pause in (0, 2):
+        browser = Browser(peer, option=option)
+        browser.visit(before=put("cart", []))
+        browser.visit(pause, before=lambda session: session["cart"].append("tea"))
+        saved.append(browser.read("cart", pause) == ["tea"])
+    return "saved" if all(saved) else "lost in the first second" if any(saved) else "lost"
+
+
+def late_change(peer: str, **view: Step) -> str:
+    browser = Browser(peer)
+    return "raises" if browser.fails(**view) else "saved" if browser.read("late") else "lost"
+
+
+@row("a change once status and headers are given", "saved", Beaker="lost")
+def after_headers(peer: str) -> str:
+    return late_change(peer, after=put("late", "yes"))
+
+
+@row("a change while the body streams", "lost", sessionware="raises")
+def while_streaming(peer: str) -> str:
+    return late_change(peer, streaming=put("late", "yes"))
+
+
+@row(
+    "values silently changed",
+    "`tuple`, `int` keys",
+    sessionware="none",
+    Beaker="none",
+    Flask="`datetime`, `Decimal`, `int` keys",
+)
+def changed(peer: str) -> str:
+    """Which come back as something else? One that is refused does not come back."""
+    names = []
+    for name, value in VALUES.items():
+        browser = Browser(peer)
+        if not browser.fails(before=put("value", value)):
+            back = browser.read("value")
+            if (type(back), back) != (type(value), value):
+                names.append(name)
+    return ", ".join(names) or "none"
+
+
+@row("over 4 KiB", "raises", secure_cookie="warns", Flask="warns", Django="lost", Starlette="lost")
+def too_large(peer: str) -> str:
+    browser = Browser(peer)
+    if browser.fails(before=put("notes", os.urandom(5000).hex())):
+        return "raises"
+    assert not browser.cookie  # it was dropped
+    return "warns" if browser.warned else "lost"
+
+
+@row(
+    "logged out by another cookie",
+    "forged twin behind",
+    sessionware="no",
+    Beaker="forged twin behind, not UTF-8, quotes",
+    secure_cookie="forged twin before, quotes",
+    Flask="forged twin before, quotes",
+    Pyramid="forged twin behind, quotes",
+)
+def neighbours(peer: str) -> str:
+    """A forged one of our name, one that is not UTF-8, one with a quote that closes behind ours."""
+    cookie = Browser(peer).login().cookie
+    name, _, value = cookie.partition("=")
+    headers = {
+        "forged twin before": f"{name}={value[::-1]}; {cookie}",
+        "forged twin behind": f"{cookie}; {name}={value[::-1]}",
+        "not UTF-8": f"a=\xff; {cookie}",
+        "quotes": f'a="1; {cookie}; b=2"',
+    }
+    stays = Browser(peer).is_logged_in
+    return ", ".join(by for by in headers if not stays(cookie=headers[by])) or "no"
+
+
+@row(
+    "old keys in one string", "one key", sessionware="refused", Flask="forgeable", Django="refused"
+)
+def old_keys(peer: str) -> str:
+    """Does every letter of the string become a key that signs?"""
+    old = "a-key-that-has-signed-for-a-year"
+    cookie = Browser(peer, key=old).login().cookie
+    if not Browser(peer, old_keys=[old]).is_logged_in(cookie=cookie):
+        return "one key"
+    if (server := Browser(peer, old_keys=old)).fails():
+        return "refused"
+    forged = Browser(peer, key=old[0]).login().cookie
+    return "forgeable" if server.is_logged_in(cookie=forged) else "ignored"
+
+
+@row(
+    "reading adds", "`Vary`", Beaker="`Set-Cookie`", secure_cookie="nothing", Pyramid="`Set-Cookie`"
+)
+def reading(peer: str) -> str:
+    """What is in a response that only read the session, two seconds after the login?"""
+    headers = Browser(peer).login().visit(2, before=lambda session: session.get("user"))
+    added = [f"`{name}`" for name in ("Vary", "Set-Cookie") if name in headers]
+    return " and ".join(added) or "nothing"
+
+
+@row("`Cache-Control: public` and `Set-Cookie`", "still public", sessionware="made private")
+def public_cache(peer: str) -> str:
+    public = ("Cache-Control", "public, max-age=60")
+    headers = Browser(peer).visit(before=put("user", "ada"), headers=[public])
+    assert "Set-Cookie" in headers
+    return "still public" if "public" in headers["Cache-Control"] else "made private"
+
+
+@row("a header list used twice", "safe", Beaker="leaks the cookie", Pyramid="leaks the cookie")
+def shared_headers(peer: str) -> str:
+    """Does the second response, another user's, carry the first one's cookie?"""
+    shared = [("X-Tea", "green")]
+    Browser(peer).visit(before=put("user", "ada"), headers=shared)
+    return "leaks the cookie" if "Set-Cookie" in Browser(peer).visit(headers=shared) else "safe"
+
+
+@row("serializer", "JSON", Beaker="pickle (option: JSON)")
+@or_option
+def serializer(peer: str, option: bool) -> str:
+    """Only pickle brings back an object of any class."""
+    browser, thing = Browser(peer, option=option), SimpleNamespace(x=1)
+    taken = not browser.fails(before=put("thing", thing))
+    return "pickle" if taken and browser.read("thing") == thing else "JSON"
+
+
+@row(
+    "timeouts that the server enforces",
+    "since the last change (option: idle)",
+    sessionware="idle, absolute",
+    Beaker="idle",
+    Pyramid="idle",
+    Starlette="since the last change",
+)
+@or_option
+def timeouts(peer: str, option: bool) -> str:
+    """Which ends a session, whatever the browser keeps?"""
+    settings = {"idle": 60, "absolute": 300, "option": option}
+    ends = []
+    if not Browser(peer, **settings).login().is_logged_in(at=61):
+        user = Browser(peer, **settings).login()
+        active = user.is_logged_in(at=40) and user.is_logged_in(at=80)
+        ends.append("idle" if active else "since the last change")
+    user = Browser(peer, **settings).login()
+    for at in range(40, 401, 40):
+        user.visit(at, before=put("seen", at))
+    ends += [] if user.is_logged_in(at=401) else ["absolute"]
+    return ", ".join(ends) or "none"
+
+
+@row("a cookie from 30 seconds in the future", "accepted", Flask="refused", Starlette="refused")
+def clock_skew(peer: str) -> str:
+    """Another server of the same site issued it, whose clock is ahead."""
+    return "accepted" if Browser(peer).login(at=30).is_logged_in(at=0) else "refused"
+
+
+def table() -> str:
+    """Render the comparison as Markdown, each peer with the version that was run."""
+    ours, *theirs = PEERS
+    heads = [ours, *(f"{peer} {importlib.metadata.version(peer)}" for peer in theirs)]
+    lines = [["", *heads], ["---"] * (len(PEERS) + 1)]
+    lines += [[title, *cells.values()] for title, cells in EXPECTED.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+@pytest.mark.parametrize("peer", PEERS)
+@pytest.mark.parametrize("title", EXPECTED)
+def test_a_cell_says_what_the_peer_does(title: str, peer: str) -> None:
+    assert PROBES[title](peer) == EXPECTED[title][peer]
+
+
+def test_the_readme_shows_this_table() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("<!-- comparison -->")[2].partition("<!-- /comparison -->")[0]
+    assert shown.strip() == table()
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")
