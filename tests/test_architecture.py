@@ -1,0 +1,119 @@
+"""The shape of the project: what may import what, and how long anything may be."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sessionware
+
+PACKAGE = Path(sessionware.__file__).parent
+ROOT = Path(__file__).parents[1]
+ROWS = {
+    "errors": 0,
+    "flash": 0,
+    "headers": 0,
+    "session": 1,
+    "expiry": 1,
+    "cookie": 1,
+    "serializer": 1,
+    "codec": 2,
+    "interface": 4,
+    "middleware": 5,
+    "__init__": 6,
+    "__main__": 6,
+}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+SOURCES = [*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
+DEPENDENCIES = {"itsdangerous", "werkzeug"}
+LONGEST_MODULE = 300
+LONGEST_FUNCTION = 40
+
+
+def imports_of(module: Path) -> Iterator[str]:
+    """The names of our own modules that this one imports."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield from [node.module] if node.module else (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.module is not None
+            assert not node.module.startswith("sessionware"), "our own are imported with a dot"
+
+
+def foreign_imports_of(module: Path) -> Iterator[str]:
+    """The top-level names of what else this module imports."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name.partition(".")[0] for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            yield node.module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_a_module_imports_only_from_rows_above_its_own(module: Path) -> None:
+    below = [name for name in imports_of(module) if ROWS[name] >= ROWS[module.stem]]
+    assert below == []
+
+
+def test_every_module_has_a_row() -> None:
+    assert {module.stem for module in MODULES} == set(ROWS)
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_a_module_begins_with_its_caption(module: Path) -> None:
+    caption = ast.get_docstring(ast.parse(module.read_text()))
+    assert caption
+    assert caption.splitlines()[0].endswith(".")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_no_module_and_no_function_is_longer_than_a_reader_can_hold(source: Path) -> None:
+    text = source.read_text()
+    lengths = {
+        node.name: (node.end_lineno or 0) - node.lineno + 1
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert text.count("\n") <= LONGEST_MODULE
+    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+
+
+def test_the_runtime_dependencies_are_two() -> None:
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    assert {re.split("[<>=]", name)[0] for name in dependencies} == DEPENDENCIES
+
+
+def test_the_package_imports_only_those_and_the_standard_library() -> None:
+    assert {name for module in MODULES for name in foreign_imports_of(module)} <= (
+        DEPENDENCIES | sys.stdlib_module_names
+    )
+
+
+def test_pickle_is_nowhere() -> None:
+    assert [module.name for module in MODULES if "import pickle" in module.read_text()] == []
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (PACKAGE / "py.typed").is_file()
+
+
+def test_the_public_names_are_those_of_the_design() -> None:
+    assert set(sessionware.__all__) == {
+        *("SessionMiddleware", "Session", "SessionMixin", "NullSession"),
+        *("SessionInterface", "SecureCookieSessionInterface"),
+        *("SessionwareError", "ConfigurationError", "LateWrite", "SessionTooLarge"),
+        *("SessionUnavailable", "UnserializableValue"),
+    }
+    assert all(hasattr(sessionware, name) for name in sessionware.__all__)
+
+
+def test_the_top_level_holds_only_what_the_design_allows() -> None:
+    names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+    # What a build or an install leaves behind is not part of the project.
+    assert names - {"build", "dist"} <= {
+        *("pyproject.toml", "README.md", "sessionware", "tests", "examples"),
+    }

@@ -1,0 +1,144 @@
+"""The README: every block of code in it is run, and every table compared."""
+
+import inspect
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import pytest
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+import sessionware
+from sessionware import SecureCookieSessionInterface, SessionMiddleware
+from tests.gateway import KEY, call
+from tests.servers import ROOT, program, serving
+
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def table(name: str) -> str:
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+    assert found
+    return found[1]
+
+
+def counter(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    session = next(value for key, value in environ.items() if key.endswith("session"))
+    session["visits"] = session.get("visits", 0) + 1
+    start_response("200 OK", [])
+    yield str(session["visits"]).encode()
+
+
+def namespace() -> dict[str, Any]:
+    """What the recipes take for granted."""
+    saved: dict[str, Any] = {}
+    return {
+        **{name: getattr(sessionware, name) for name in sessionware.__all__},
+        "ProxyFix": ProxyFix,
+        "timedelta": timedelta,
+        "secret_key": KEY,
+        "new_secret_key": KEY[::-1],
+        "load": lambda environ: saved if environ.get("HTTP_COOKIE") == "mine=1" else {},
+        "save": lambda session: saved.update(session) or "mine=1",
+        "app": counter,
+    }
+
+
+def test_the_first_block_is_the_quickstart() -> None:
+    assert blocks("python")[0] == (ROOT / "examples" / "quickstart.py").read_text()
+
+
+RECIPES = [block for block in blocks("python") if "app = " in block][1:]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_gives_an_application_whose_session_is_kept(recipe: str) -> None:
+    names = namespace()
+    exec(recipe, names)  # noqa: S102 - the code is the README's
+    first = call(names["app"], wsgi__url_scheme="https")
+    second = call(names["app"], first.cookie, wsgi__url_scheme="https")
+    assert (first.data, second.data) == (b"1", b"2")
+
+
+def test_the_handlers_log_in_fill_a_cart_and_log_out() -> None:
+    names = namespace()
+    exec(next(block for block in blocks("python") if "def log_in" in block), names)  # noqa: S102
+    seen = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        {
+            "/in": lambda: names["log_in"](environ, "Ada"),
+            "/add": lambda: names["add_to_cart"](environ, "tea"),
+            "/out": lambda: names["log_out"](environ),
+        }[environ["PATH_INFO"]]()
+        seen.append(environ["session"].copy())
+        start_response("200 OK", [])
+        return []
+
+    wrapped = SessionMiddleware(app, KEY)
+    cookie = ""
+    for path in ("/in", "/add", "/out"):
+        cookie = call(wrapped, cookie, PATH_INFO=path).cookie
+    assert seen == [
+        {"user": "Ada", "cart": [], "_permanent": True},
+        {"user": "Ada", "cart": [{"item": "tea", "quantity": 1}], "_permanent": True},
+        {"_f_": ["You are logged out."]},
+    ]
+
+
+def test_the_settings_table_has_every_setting_and_its_default() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(.*?)` \|", table("settings"), re.MULTILINE)
+    parameters = {
+        **inspect.signature(SecureCookieSessionInterface).parameters,
+        **{
+            name: parameter
+            for name, parameter in inspect.signature(SessionMiddleware).parameters.items()
+            if name in ("environ_key", "interface")
+        },
+    }
+    parameters.pop("unknown")
+    names = {"timedelta": timedelta}
+    documented = {name: eval(default, names) for name, default in rows}  # noqa: S307 - the README's
+    assert documented == {name: parameter.default for name, parameter in parameters.items()}
+
+
+def test_the_two_commands_are_those_of_the_design() -> None:
+    assert blocks("sh") == [
+        'pip install ".[examples]" && '
+        "SECRET_KEY=$(python -m sessionware secret) gunicorn examples.quickstart:app\n",
+        'pip install -e ".[test]" && pytest\n',
+    ]
+
+
+def test_the_transcript_is_what_curl_prints(tmp_path: Path) -> None:
+    program("curl")
+    [transcript] = blocks("console")
+    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", transcript, re.MULTILINE)
+    assert len(steps) == 3
+    with serving("examples.quickstart:app", env={"SECRET_KEY": KEY}) as url:
+        for command, expected in steps:
+            done = subprocess.run(  # noqa: S603 - the commands are the README's
+                ["/bin/sh", "-c", command.replace("http://127.0.0.1:8000", shlex.quote(url))],
+                cwd=tmp_path,
+                env={"PATH": os.environ["PATH"]},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert timeless(done.stdout) == timeless(expected)
+
+
+def timeless(text: str) -> str:
+    """Without what is another in each run: the date, and the cookie's time and signature."""
+    text = re.sub(r"Date: .*", "Date: ...", text.replace("\r\n", "\n"))
+    return re.sub(r"(session=[\w-]+)\.[\w-]+\.[\w-]+", r"\1", text).strip()
