@@ -57,7 +57,7 @@ class SignedCodec:
         if problems:
             raise ConfigurationError(problems)
         # A cookie's name holds no NUL, so no two pairs of name and salt give the same text.
-        self.salt = f"sessionware.cookie\0{cookie_name}\0{salt}".encode()
+        self.salt = f"sessionware.cookie\0{cookie_name}\0{salt}".encode(errors="surrogatepass")
         self._keys = [
             Signer(key, self.salt, key_derivation="hmac", digest_method=sha256).derive_key()
             for key in (secret_key, *fallbacks)
@@ -78,7 +78,17 @@ class SignedCodec:
     def decode(self, token: str) -> Opened:
         """Give what the cookie's value holds, or raise CookieRejected."""
         # 3. Verify, before anything is decoded.
-        signed, old_key = self._verify(token)
+        if not token.isascii():
+            raise CookieRejected("malformed")
+        signed, dot, signature = token.encode().rpartition(b".")
+        if not dot:
+            raise CookieRejected("malformed")
+        for key in self._keys:
+            # As text: base64 spells the same bytes in several ways, and only one is ours.
+            if hmac.compare_digest(_sign(key, signed), signature):
+                break
+        else:
+            raise CookieRejected("bad_signature")
         try:
             # 2. Take the time off, and make it bytes.
             payload, _, moment = signed.rpartition(b".")
@@ -88,20 +98,7 @@ class SignedCodec:
             text = (_inflate(plain) if payload[:1] == b"." else plain).decode()
         except (ValueError, zlib.error):
             raise CookieRejected("malformed") from None
-        return Opened(text, issued, old_key)
-
-    def _verify(self, token: str) -> tuple[bytes, bool]:
-        try:
-            signed, dot, signature = token.encode("ascii").rpartition(b".")
-        except UnicodeEncodeError:
-            raise CookieRejected("malformed") from None
-        if not dot:
-            raise CookieRejected("malformed")
-        for index, key in enumerate(self._keys):
-            # As text: base64 spells the same bytes in several ways, and only one is ours.
-            if hmac.compare_digest(_sign(key, signed), signature):
-                return signed, index > 0
-        raise CookieRejected("bad_signature")
+        return Opened(text, issued, key is not self._keys[0])
 
 
 def _sign(key: bytes, signed: bytes) -> bytes:

@@ -59,7 +59,7 @@ class SessionCookie:
         Strict, and linear in the length of the header: a name matches exactly, and nothing is
         unquoted, decoded or raised.
         """
-        wanted = f"{self.name}="
+        wanted = self._wanted
         values: list[str] = []
         start = header.find(wanted)
         while start >= 0 and len(values) < MOST_COOKIES:
@@ -100,6 +100,10 @@ class SessionCookie:
     def size(self, value: str) -> int:
         """Give the bytes of name and value together."""
         return len(self.name) + len(value)
+
+    @cached_property
+    def _wanted(self) -> str:
+        return f"{self.name}="
 
     @cached_property
     def _attributes(self) -> str:

@@ -20,7 +20,7 @@ _LONGEST = timedelta.max.total_seconds()
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """The limits of a session's life, in seconds. All are checked at construction."""
+    """The limits of a session's life, in seconds; ``of`` checks the settings."""
 
     idle_timeout: float
     absolute_timeout: float | None
@@ -64,7 +64,7 @@ class Expiry:
         left = self.idle_timeout
         if self.absolute_timeout is not None:
             left = min(left, created + self.absolute_timeout - now)
-        return int(min(left, LONGEST_MAX_AGE))
+        return int(max(0, min(left, LONGEST_MAX_AGE)))
 
 
 def _seconds(value: Duration) -> float:

@@ -85,6 +85,7 @@ class SecureCookieSessionInterface(SessionInterface):
     """
 
     session_class = Session
+    dumps = staticmethod(dumps)
 
     def __init__(
         self,
@@ -144,10 +145,6 @@ class SecureCookieSessionInterface(SessionInterface):
             _log(logging.INFO, refused[0], "A session cookie was rejected, a new session begins")
         return Loaded({}, "{}", now, None, new=True, came=bool(tokens), stale=False)
 
-    def dumps(self, data: dict[str, Any]) -> str:
-        """Give the data as JSON text, or raise UnserializableValue."""
-        return dumps(data)
-
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
         """Decide what happens to the cookie: nothing, write or delete.
 
@@ -184,16 +181,9 @@ class SecureCookieSessionInterface(SessionInterface):
         self.expiry.check(now, issued, created)
         if old_key:
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-        end = len(text) - 1 if name is None else text.rindex(",")
-        return Loaded(
-            data,
-            text[text.index(",") + 1 : end],
-            created,
-            name,
-            new=False,
-            came=True,
-            stale=old_key or self.expiry.is_due(now, issued),
-        )
+        start, end = text.index(",") + 1, len(text) - 1 if name is None else text.rindex(",")
+        stale = old_key or self.expiry.is_due(now, issued)
+        return Loaded(data, text[start:end], created, name, False, True, stale)
 
     def _write(self, session: Session, text: str, secure: bool) -> str:
         now = int(time.time())

@@ -116,6 +116,8 @@ class _Response:
         self._server_start = start_response
         self._recorded: tuple[str, list[tuple[str, str]], ExcInfo | None] | None = None
         self.committed = False
+        # An interface may keep the object, and give it again for the next request.
+        self._session.sealed = False  # type: ignore[misc]  # a slot or a __dict__ of the subclass
 
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /

@@ -53,10 +53,10 @@ def loads(text: str) -> Any:
 
 
 def _write(value: Any, levels: int) -> str:
-    tagged = _tag(value, levels)
+    tagged = value if _is_json(value, levels) else _tag(value, levels)
     text = _to_text(tagged)
     # JSON has one spelling for an emoji and for the two surrogates that are not one.
-    if "\\ud" in text and _UNTAGGED.decode(text) != tagged:
+    if "\\" in text and "\\ud" in text and _UNTAGGED.decode(text) != tagged:
         raise ValueError
     return text
 
@@ -65,8 +65,23 @@ def _to_text(value: Any) -> str:
     return "".join(_encode(value, 0))
 
 
-def _tag(value: Any, levels: int) -> Any:
+def _is_json(value: Any, levels: int) -> bool:
+    """Whether JSON has words for all of it, and it can be written without a copy."""
     kind = type(value)  # not __class__, which a proxy borrows from what it stands for
+    if levels == 0:
+        return kind in _PLAIN
+    if kind is dict:
+        for key, item in value.items():
+            if type(key) is not str or not (type(item) in _PLAIN or _is_json(item, levels - 1)):
+                return False
+        return len(value) != 1 or key[:1] != "!"
+    if kind is list:
+        return all(type(item) in _PLAIN or _is_json(item, levels - 1) for item in value)
+    return kind in _PLAIN
+
+
+def _tag(value: Any, levels: int) -> Any:
+    kind = type(value)
     if kind in _PLAIN:
         return value
     if levels == 0:

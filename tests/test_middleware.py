@@ -1,4 +1,4 @@
-"""The session that a request finds, and who saves it: of one's own interface too."""
+"""The session that a request finds, and who saves it."""
 
 import gc
 import threading
@@ -10,10 +10,8 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
-from werkzeug.datastructures import Headers
-from werkzeug.http import dump_cookie, parse_cookie
 
-from sessionware import NullSession, Session, SessionInterface, SessionMiddleware, SessionMixin
+from sessionware import Session, SessionInterface, SessionMiddleware
 from sessionware.errors import ConfigurationError, LateWrite, SessionTooLarge
 from tests.gateway import KEY, Response, call, make_environ, run
 from tests.test_middleware_protocol import OK, TEXT, App, Step, every_shape, saved, serve
@@ -207,52 +205,6 @@ def test_middleware_keeps_nothing_of_a_request(shape: str) -> None:
     assert (vars(middleware), vars(middleware.interface)) == before
 
 
-# The extension point
-
-
-class MySession(dict[str, Any], SessionMixin):
-    pass
-
-
-class MySessionInterface(SessionInterface):
-    """Flask's documented interface: sessions kept here, unless it is down."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, dict[str, Any]] = {}
-
-    def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
-        if environ["QUERY_STRING"] == "down":
-            return None
-        return MySession(self.kept.get(parse_cookie(environ).get("sid", ""), {}))
-
-    def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
-        sid = parse_cookie(environ).get("sid", f"sid-{len(self.kept)}")
-        self.kept[sid] = dict(session)
-        headers.add("Set-Cookie", dump_cookie("sid", sid))
-
-
-def test_flasks_documented_interface_works_as_it_stands() -> None:
-    middleware = SessionMiddleware(count, interface=(interface := MySessionInterface()))
-    ada, bob = call(middleware), call(middleware)
-    call(middleware, ada.cookie)
-    assert (ada.cookie, bob.cookie) == ("sid=sid-0", "sid=sid-1")
-    assert interface.kept == {"sid-0": {"n": 2}, "sid-1": {"n": 1}}
-
-
-def test_session_that_says_that_it_was_not_accessed_is_not_saved() -> None:
-    app = App("list", lambda app: setattr(app.session, "accessed", False))
-    assert call(SessionMiddleware(app, interface=MySessionInterface())).header_list == TEXT
-
-
-@every_shape
-@pytest.mark.parametrize("interface", [None, MySessionInterface()], ids=["no key", "None"])
-def test_null_session_stands_in_for_none_and_is_never_saved(shape: str, interface: Any) -> None:
-    environ = make_environ("session=forged", QUERY_STRING="down")
-    response = run(SessionMiddleware(App(shape, App.look), interface=interface), environ)
-    assert type(environ["session"]) is NullSession
-    assert response.header_list == TEXT
-
-
 # The settings
 
 
@@ -272,7 +224,7 @@ def test_app_environ_key_and_interface_are_public() -> None:
 
 
 def test_interface_is_refused_together_with_settings_and_beside_every_other_problem() -> None:
-    assert problems(KEY, app=None, environ_key=b"a", interface=MySessionInterface(), salt="") == (
+    assert problems(KEY, app=None, environ_key=b"a", interface=SessionInterface(), salt="") == (
         "app: found NoneType, expected a WSGI application, which is callable",
         "environ_key: found bytes, expected a str that is not empty",
         "interface: found together with secret_key, salt, which it replaces",

@@ -66,9 +66,9 @@ def wsgi_serve(app: WSGIApp, environ: Request) -> Reply:
     sent: list[list[tuple[str, str]]] = []
 
     def start_response(
-        status: str,  # noqa: ARG001
+        status: str,
         headers: list[tuple[str, str]],
-        exc_info: object = None,  # noqa: ARG001
+        exc_info: object = None,
     ) -> None:
         sent.append(headers)
 
@@ -87,7 +87,7 @@ def asgi_request(cookie: str | None) -> Request:
 
 
 def asgi_bare(handler: Handler) -> ASGIApp:
-    async def application(scope: Request, receive: object, send: Any) -> None:  # noqa: ARG001
+    async def application(scope: Request, receive: object, send: Any) -> None:
         body = handler(scope)
         headers = [(b"content-type", b"text/plain; charset=utf-8")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

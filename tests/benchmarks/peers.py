@@ -61,7 +61,7 @@ def release(library: str) -> str:
 
 
 def bare() -> Peer:
-    return Peer("bare app", "", lambda app, keys: app, lambda environ: environ)  # noqa: ARG005
+    return Peer("bare app", "", lambda app, keys: app, lambda environ: environ)
 
 
 def bare_asgi() -> Peer:
@@ -167,7 +167,7 @@ def django() -> Peer:
 
     sessions = SessionMiddleware(HttpResponse)
 
-    def wrap(app: WSGIApp, keys: Sequence[str]) -> WSGIApp:  # noqa: ARG001
+    def wrap(app: WSGIApp, keys: Sequence[str]) -> WSGIApp:
         def middleware(environ: Request, start_response: StartResponse) -> Iterable[bytes]:
             request: Any = SimpleNamespace(COOKIES=parse_cookie(environ.get("HTTP_COOKIE", "")))
             sessions.process_request(request)

@@ -45,7 +45,7 @@ class Scenario:
     body: bytes = BODY
 
 
-def untouched(peer: Peer, request: Request) -> bytes:  # noqa: ARG001
+def untouched(peer: Peer, request: Request) -> bytes:
     return BODY
 
 
