@@ -34,8 +34,12 @@ PAGE = Markup("""<!doctype html>
 STYLE = Markup("""
 :root { color-scheme: light dark; font: 1.1rem/1.6 system-ui, sans-serif }
 body { max-width: 32rem; margin: 2rem auto; padding: 0 1rem }
-label { display: block; margin: .6rem 0 }
-input, button { font: inherit; padding: .2rem .6rem }
+h1, p { overflow-wrap: anywhere }
+form + form { margin-top: 1.5rem }
+label { display: grid; grid-template-columns: 6rem 1fr; align-items: center; margin: .6rem 0 }
+label:has([type=checkbox]) { grid-template-columns: 1.5rem 1fr }
+input, button { font: inherit; padding: .2rem .6rem; min-width: 0 }
+[type=number] { width: 5rem }
 [role=status] { border-left: .3rem solid; padding-left: .7rem }
 """)
 FLASH = Markup('<p role="status">{}</p>\n')
@@ -46,7 +50,8 @@ FORM = Markup("""<form method="post" action="{action}">
 """)
 LOGIN = Markup("""<p>Any name will do. The password is <kbd>{password}</kbd>.</p>
 <label>Name <input name="name" required maxlength="40" autocomplete="username"></label>
-<label>Password <input name="password" type="password" required></label>
+<label>Password
+<input name="password" type="password" required autocomplete="current-password"></label>
 <label><input name="remember" type="checkbox"> Remember me for {days} days</label>
 """).format(password=PASSWORD, days=REMEMBERED.days)
 LINE = Markup("""<label>{item}

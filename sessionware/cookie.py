@@ -74,6 +74,13 @@ class SessionCookie:
             start = header.find(wanted, after)
         return values
 
+    def is_set(self, fields: list[tuple[str, str]]) -> bool:
+        """Whether the response sets a cookie of our name already."""
+        wanted = self._wanted
+        return any(
+            value.startswith(wanted) and name.lower() == "set-cookie" for name, value in fields
+        )
+
     def is_secure(self, scheme: str) -> bool:
         """Whether the cookie is Secure on a request with this ``wsgi.url_scheme``."""
         return self.always_secure or (self.secure == "auto" and scheme == "https")

@@ -48,7 +48,7 @@ class SessionTooLarge(UsageError, ValueError):
         self.size = size
         self.limit = limit
         self.largest = tuple(largest)
-        keys = ", ".join(f"{key!r} ({taken} bytes)" for key, taken in self.largest)
+        keys = ", ".join(f"{key[:50]!r} ({taken} bytes)" for key, taken in self.largest)
         super().__init__(
             f"{what} takes {size} bytes, the limit is {limit}; the largest keys are {keys}: "
             "keep less in the session, or keep the data elsewhere and its id here. "

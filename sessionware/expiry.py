@@ -72,7 +72,7 @@ def _seconds(value: Duration) -> float:
 
 
 def _problems(name: str, value: object) -> Iterator[str]:
-    expected = "expected a timedelta or a number of seconds, 1 or more"
+    expected = f"expected a timedelta or a number of seconds from 1 to {_LONGEST:.0f}"
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         yield f"{name}: found {type(value).__name__}, {expected}"
     elif not 1 <= _seconds(value) <= _LONGEST:

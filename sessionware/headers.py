@@ -11,13 +11,13 @@ _DIRECTIVE = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^,])+')
 
 
 def headers_of(fields: Fields) -> Headers:
-    """Wrap a copy of a header list that was checked already.
+    """Wrap a header list, which is ours to change.
 
-    The constructor checks each item again, and so does ``add``: 4 of the 14 microseconds of a
-    session's first save. So here, and in ``fields_of``, the private list is used.
+    Headers' constructor and ``add`` check each item again: 4 of the 16 microseconds of a
+    session's first save. So its private list is used, here and in ``fields_of`` alone.
     """
     headers = Headers()
-    headers._list = fields.copy()
+    headers._list = fields
     return headers
 
 

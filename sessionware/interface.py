@@ -6,6 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Never, TypedDict
 from wsgiref.types import WSGIEnvironment
@@ -143,7 +144,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 refused.append(error.reason)
         if refused:
             _log(logging.INFO, refused[0], "A session cookie was rejected, a new session begins")
-        return Loaded({}, "{}", now, None, new=True, came=bool(tokens), stale=False)
+        return Loaded({}, "{}", now, new=True, came=bool(tokens))
 
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
         """Decide what happens to the cookie: nothing, write or delete.
@@ -154,15 +155,17 @@ class SecureCookieSessionInterface(SessionInterface):
             return
         fields = fields_of(headers)
         vary_by_cookie(fields)
-        text = session.changes()
-        if text is not None and not session.alive():
-            if not session.loaded.came:
-                return
-            cookie = self.cookie.delete(self._is_secure(environ))
-        elif text is not None or session.loaded.stale:
-            cookie = self._write(session, text or session.loaded.text, self._is_secure(environ))
-        else:
+        cookie = self._verdict(session, environ)
+        if cookie is None:
             return
+        if self.cookie.is_set(fields):
+            _log(
+                logging.WARNING,
+                "cookie_name_taken",
+                f"The response sets a cookie named {self.cookie.name!r} already, the application's "
+                "or another SessionMiddleware's, and a browser keeps one of them: give this "
+                "SessionMiddleware another cookie_name",
+            )
         fields.append(("Set-Cookie", cookie))
         if keep_private(fields):
             _log(
@@ -171,6 +174,18 @@ class SecureCookieSessionInterface(SessionInterface):
                 "A response that sets the session cookie was marked for shared caches: 'public' "
                 "and 's-maxage' were taken out of its Cache-Control",
             )
+
+    def _verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
+        """Give the Set-Cookie header that writes or deletes; ``None`` where nothing is due."""
+        text = session.changes()
+        if text is not None:
+            if session.alive():
+                return self._write(session, text, environ)
+            return self.cookie.delete(self._is_secure(environ)) if session.loaded.came else None
+        if session.loaded.stale:
+            with suppress(SessionTooLarge):  # by a byte or two, as its age grows: keep the old one
+                return self._write(session, session.loaded.text, environ)
+        return None
 
     def _accept(self, token: str, now: int) -> Loaded:
         if self.cookie.size(token) > LONGEST_PAIR:
@@ -183,9 +198,9 @@ class SecureCookieSessionInterface(SessionInterface):
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
         start, end = text.index(",") + 1, len(text) - 1 if name is None else text.rindex(",")
         stale = old_key or self.expiry.is_due(now, issued)
-        return Loaded(data, text[start:end], created, name, False, True, stale)
+        return Loaded(data, text[start:end], created, name, stale=stale)
 
-    def _write(self, session: Session, text: str, secure: bool) -> str:
+    def _write(self, session: Session, text: str, environ: WSGIEnvironment) -> str:
         now = int(time.time())
         created, name = session.identity()
         age = max(now - created, -CLOCK_SKEW)  # of three servers, two may differ by more
@@ -198,6 +213,7 @@ class SecureCookieSessionInterface(SessionInterface):
         size = self.cookie.size(value)
         if size > LONGEST_PAIR:
             raise SessionTooLarge("The session cookie", size, LONGEST_PAIR, _largest_keys(session))
+        secure = self._is_secure(environ)
         if not session.permanent:
             return self.cookie.write(value, secure)
         max_age = self.expiry.max_age(now, created)
@@ -212,8 +228,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 logging.WARNING,
                 "insecure_transport",
                 "A Secure session cookie was set over http, and browsers drop it there: serve "
-                "https, or set cookie_secure='auto'; behind a proxy that ends TLS, put "
-                "werkzeug's ProxyFix around SessionMiddleware",
+                "https, or set cookie_secure='auto' and a cookie_name without a prefix; behind "
+                "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
             )
         return secure
 
@@ -239,27 +255,31 @@ def _unwrap(text: str) -> tuple[int, dict[str, Any], str | None]:
 
 
 def _largest_keys(session: Session) -> list[tuple[str, int]]:
-    sizes = ((key, len(dumps({key: value}))) for key, value in session.items())
+    sizes = ((key, len(dumps({key: value})) - len("{}")) for key, value in session.items())
     return sorted(sizes, key=lambda item: item[1], reverse=True)[:3]
 
 
 def _codec(
     secret_key: SecretKey | None, fallbacks: Sequence[SecretKey], salt: str, cookie_name: str
 ) -> SignedCodec:
+    problems = []
     if secret_key is None:
-        if fallbacks:
-            raise ConfigurationError(["secret_key: found None beside secret_key_fallbacks"])
         # No session is opened without a key; should one be, nobody knows what it is signed with.
         secret_key = secrets.token_bytes(GOOD_KEY)
-    codec = SignedCodec(secret_key, fallbacks, salt, cookie_name)
+        if fallbacks:
+            problems.append("secret_key: found None beside secret_key_fallbacks, expected a key")
+    with collecting(problems):
+        codec = SignedCodec(secret_key, fallbacks, salt, cookie_name)
+    if problems:
+        raise ConfigurationError(problems)
     if (size := key_size(secret_key)) < GOOD_KEY:
         _log(logging.WARNING, "short_key", f"secret_key has {size} bytes, use {GOOD_KEY} or more")
     return codec
 
 
 def _unknown_setting(name: str) -> str:
-    known = ["secret_key", *Settings.__annotations__, "environ_key", "interface"]
-    near = difflib.get_close_matches(name, known, n=1)
+    known = {"secret_key", *Settings.__annotations__, "environ_key", "interface"} - {name}
+    near = difflib.get_close_matches(name.lower(), known, n=1)
     return f"{name}: unknown setting" + (f"; did you mean {near[0]}?" if near else "")
 
 

@@ -6,7 +6,7 @@ from typing import Any, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .errors import ConfigurationError, UsageError, collecting
-from .headers import fields_of, headers_of
+from .headers import Fields, fields_of, headers_of
 from .interface import SecureCookieSessionInterface, SessionInterface, Settings
 from .session import SessionMixin
 
@@ -42,14 +42,15 @@ class SessionMiddleware:
         self.environ_key = environ_key
         self.interface = interface
         self._opener_key = f"sessionware.opener.{environ_key}"
-        self._opener = object()  # stands for this middleware, and leads nowhere from an environ
+        # Not self: an application that keeps its environ would be kept by it.
+        self._opener = object()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Open the session, dispatch to the application, commit the session."""
         session = self._open(environ)
         if session is None:
             return self.app(environ, start_response)
-        response = _Response(self.interface, environ, session, start_response)
+        response = _Response(self, environ, session, start_response)
         try:
             return response.begin(self.app(environ, response.start))
         except BaseException:
@@ -82,8 +83,9 @@ class SessionMiddleware:
 
     def _occupied(self, found: str) -> ConfigurationError:
         problem = (
-            f"environ_key: found {found} in environ[{self.environ_key!r}] already, "
-            "expected nothing there: give this SessionMiddleware another environ_key"
+            f"environ_key: found {found} in environ[{self.environ_key!r}] already, expected "
+            "nothing there: wrap the application once, or give this SessionMiddleware another "
+            "environ_key and another cookie_name"
         )
         return ConfigurationError([problem])
 
@@ -92,10 +94,8 @@ class _Response:
     """What the application said of its response, until the last moment to change it."""
 
     __slots__ = (
-        "_after",
-        "_before",
         "_environ",
-        "_interface",
+        "_middleware",
         "_recorded",
         "_server_start",
         "_server_write",
@@ -105,22 +105,22 @@ class _Response:
 
     def __init__(
         self,
-        interface: SessionInterface,
+        middleware: SessionMiddleware,
         environ: WSGIEnvironment,
         session: SessionMixin,
         start_response: StartResponse,
     ) -> None:
-        self._interface = interface
+        self._middleware = middleware
         self._environ = environ
         self._session = session
         self._server_start = start_response
-        self._recorded: tuple[str, list[tuple[str, str]], ExcInfo | None] | None = None
+        self._recorded: tuple[str, Fields, ExcInfo | None] | None = None
         self.committed = False
         # An interface may keep the object, and give it again for the next request.
         self._session.sealed = False  # type: ignore[misc]  # a slot or a __dict__ of the subclass
 
     def start(
-        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None, /
+        self, status: str, headers: Fields, exc_info: ExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
         """Stand in for the server's ``start_response``: record what it is given."""
         if exc_info is None:
@@ -130,9 +130,7 @@ class _Response:
                     "call it once, or give it sys.exc_info() to replace the response by an error"
                 )
         elif self.committed:
-            # A server that has sent nothing yet takes the error page, and that saves as well.
-            added = [field for field in self._after if field not in self._before]
-            return self._server_start(status, [*added, *headers], exc_info)
+            return self._server_start(status, headers, exc_info)
         self._recorded = status, list(headers), exc_info
         return self.write
 
@@ -162,18 +160,27 @@ class _Response:
                 "call it before the first chunk"
             )
         status, headers, exc_info = self._recorded
-        self._before = self._after = headers
-        session = self._session
-        if session.accessed and not self._interface.is_null_session(session):
-            fields = headers_of(headers)
-            self._interface.save_session(self._environ, session, fields)
-            self._after = fields_of(fields)
+        headers = self._save(headers)
+        if exc_info is None:
+            self._server_write = self._server_start(status, headers)
+        else:
+            self._server_write = self._server_start(status, headers, exc_info)
         self.committed = True
         self.seal()
-        if exc_info is None:
-            self._server_write = self._server_start(status, self._after)
-        else:
-            self._server_write = self._server_start(status, self._after, exc_info)
+
+    def _save(self, headers: Fields) -> Fields:
+        session = self._session
+        interface, key = self._middleware.interface, self._middleware.environ_key
+        if self._environ.get(key, session) is not session:
+            raise UsageError(
+                f"environ[{key!r}] was replaced by a {type(self._environ[key]).__qualname__}, "
+                "which is not saved: change the session that is there, with clear() and update()"
+            )
+        if not session.accessed or interface.is_null_session(session):
+            return headers
+        changed = headers_of(headers)
+        interface.save_session(self._environ, session, changed)
+        return fields_of(changed)
 
     def seal(self) -> None:
         """Take no more changes: the response is over, committed or not."""
@@ -233,11 +240,11 @@ def _problems(app: object, environ_key: object) -> Iterator[str]:
 
 
 def _check_interface(interface: object, secret_key: object, **settings: object) -> None:
-    given = [*(["secret_key"] if secret_key is not None else []), *settings]
-    if given:
-        raise ConfigurationError(
-            [f"interface: found together with {', '.join(given)}, which it replaces"]
-        )
+    problems = []
     if not isinstance(interface, SessionInterface):
         found = type(interface).__qualname__
-        raise ConfigurationError([f"interface: found {found}, expected a SessionInterface()"])
+        problems.append(f"interface: found {found}, expected a SessionInterface()")
+    if given := [*(["secret_key"] if secret_key is not None else []), *settings]:
+        problems.append(f"interface: found together with {', '.join(given)}, which it replaces")
+    if problems:
+        raise ConfigurationError(problems)

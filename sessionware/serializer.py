@@ -7,7 +7,7 @@ one more ``!``, so that nothing is taken for what it is not.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -24,7 +24,7 @@ _MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _EXPECTED = (
     "expected exactly a None, bool, int, float, str, list, dict, tuple, set, datetime, date, "
-    "UUID, bytes or Decimal"
+    "UUID, bytes or Decimal. Convert it before storing it."
 )
 
 
@@ -53,7 +53,7 @@ def loads(text: str) -> Any:
 
 
 def _write(value: Any, levels: int) -> str:
-    tagged = value if _is_json(value, levels) else _tag(value, levels)
+    tagged = _tag(value, levels)
     text = _to_text(tagged)
     # JSON has one spelling for an emoji and for the two surrogates that are not one.
     if "\\" in text and "\\ud" in text and _UNTAGGED.decode(text) != tagged:
@@ -65,36 +65,18 @@ def _to_text(value: Any) -> str:
     return "".join(_encode(value, 0))
 
 
-def _is_json(value: Any, levels: int) -> bool:
-    """Whether JSON has words for all of it, and it can be written without a copy."""
-    kind = type(value)  # not __class__, which a proxy borrows from what it stands for
-    if levels == 0:
-        return kind in _PLAIN
-    if kind is dict:
-        for key, item in value.items():
-            if type(key) is not str or not (type(item) in _PLAIN or _is_json(item, levels - 1)):
-                return False
-        return len(value) != 1 or key[:1] != "!"
-    if kind is list:
-        return all(type(item) in _PLAIN or _is_json(item, levels - 1) for item in value)
-    return kind in _PLAIN
-
-
 def _tag(value: Any, levels: int) -> Any:
-    kind = type(value)
+    """Give the value itself where JSON has words for all of it, or a copy with tags."""
+    kind = type(value)  # not __class__, which a proxy borrows from what it stands for
     if kind in _PLAIN:
         return value
     if levels == 0:
         raise ValueError
     if kind is dict:
-        tagged = {}
-        for key, item in value.items():
-            if type(key) is not str:
-                raise ValueError
-            tagged[key] = item if type(item) in _PLAIN else _tag(item, levels - 1)
-        return {f"!{key}": tagged[key]} if len(tagged) == 1 and key[:1] == "!" else tagged
+        tagged = _tag_inside(value, value.items(), str, levels)
+        return {f"!{key}": tagged[key] for key in value} if _is_like_a_tag(value) else tagged
     if kind is list:
-        return [item if type(item) in _PLAIN else _tag(item, levels - 1) for item in value]
+        return _tag_inside(value, enumerate(value), int, levels)
     if kind is tuple:
         return {"!t": [_tag(item, levels - 1) for item in value]}
     if kind is set:
@@ -106,14 +88,26 @@ def _tag(value: Any, levels: int) -> Any:
     raise ValueError
 
 
+def _tag_inside(value: Any, items: Iterable[tuple[Any, Any]], keys: type, levels: int) -> Any:
+    tagged = value
+    for key, item in items:
+        if type(key) is not keys:
+            raise ValueError
+        if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
+            tagged = value.copy() if tagged is value else tagged
+            tagged[key] = new
+    return tagged
+
+
+def _is_like_a_tag(value: dict[str, Any]) -> bool:
+    return len(value) == 1 and next(iter(value))[:1] == "!"
+
+
 def _untag(found: dict[str, Any]) -> Any:
-    if len(found) == 1:
-        [(key, value)] = found.items()
-        if key[:2] == "!!":
-            return {key[1:]: value}
-        if key[:1] == "!":
-            return _READERS[key](value)
-    return found
+    if not _is_like_a_tag(found):
+        return found
+    [(key, value)] = found.items()
+    return {key[1:]: value} if key[:2] == "!!" else _READERS[key](value)
 
 
 def _write_datetime(value: datetime) -> str:
@@ -164,7 +158,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "!t": tuple,
     "!u": UUID,
 }
-_SURROGATES = "holds two surrogates in a row (not a character)"
+_SURROGATES = "holds two surrogates in a row, which are no character: store it as bytes."
 # What JSONEncoder.encode makes anew for each call, which is a third of the time it takes.
 _encode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]  # typeshed has it not
     None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
@@ -182,7 +176,7 @@ def _blame(value: Any, levels: int, path: str) -> str:
             _write(item, levels - 1)
         except ValueError:
             return _blame(item, levels - 1, path + step)
-    return f"{path} {_reason(value)}: {_EXPECTED}. Convert it before storing it."
+    return f"{path} {_reason(value)}"
 
 
 def _steps(value: Any) -> Iterator[tuple[str, Any]]:
@@ -199,13 +193,14 @@ def _reason(value: Any) -> str:
     kind = type(value)
     if kind is dict:
         wrong = [type(key).__qualname__ for key in value if type(key) is not str]
-        return f"has a key of type {wrong[0]} (keys must be str)" if wrong else _SURROGATES
+        return f"has a key of type {wrong[0]}: keys must be str." if wrong else _SURROGATES
     if kind is str:
         return _SURROGATES
     if kind in (float, Decimal):
-        return "is not a finite number"
+        return "is not a finite number: store None or a str instead."
     if kind is int:
-        return "is an int with too many digits"
+        return "is an int with too many digits: store it as bytes."
     if kind is datetime:
-        return f"is a datetime with a tzinfo of type {type(value.tzinfo).__qualname__}"
-    return f"is of type {kind.__module__}.{kind.__qualname__}"
+        zone = type(value.tzinfo).__qualname__
+        return f"is a datetime with a {zone} that text does not keep: use astimezone(UTC)."
+    return f"is of type {kind.__module__}.{kind.__qualname__}: {_EXPECTED}"

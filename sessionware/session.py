@@ -18,9 +18,8 @@ _IMMUTABLE = frozenset({str, int, float, bool, type(None), bytes, datetime, date
 class SessionMixin:
     """What a session of one's own has to have: ``class MySession(dict, SessionMixin): pass``.
 
-    The model is Flask's class of the same name. ``accessed`` and ``modified`` are ``True`` for
-    a class that does not track them, so that nothing is lost; a session that says
-    ``accessed = False`` at the end of a request is not saved, and its response not touched.
+    Flask's class of the same name. ``accessed`` and ``modified`` are ``True`` for a class that
+    does not track them, so that nothing is lost; with ``accessed = False`` nothing is saved.
     """
 
     __slots__ = ()
@@ -82,8 +81,8 @@ class Session(SessionMixin, FlashMixin):
         "_data",
         "_forced",
         "_id",
+        "_may_differ",
         "_source",
-        "_touched",
         "accessed",
         "loaded",
         "sealed",
@@ -106,7 +105,7 @@ class Session(SessionMixin, FlashMixin):
         self._data = loaded.data
         self._created = loaded.created
         self._id = loaded.id
-        self._touched = self._forced = False
+        self._may_differ = self._forced = False
         return loaded.data
 
     def _read(self) -> dict[str, Any]:
@@ -117,21 +116,22 @@ class Session(SessionMixin, FlashMixin):
         if self.sealed:
             raise LateWrite(
                 "The session was changed after its response had begun, so the change cannot be "
-                "saved: change it before the first chunk of the body is handed to the server."
+                "saved: change it before the application returns, or, where the application is a "
+                "generator, before its first chunk."
             )
         data = self._read()
-        self._touched = True
+        self._may_differ = True
         return data
 
     def _hand_out(self, data: dict[str, Any]) -> dict[str, Any]:
         if not _IMMUTABLE.issuperset(map(type, data.values())):
-            self._touched = True
+            self._may_differ = True
         return data
 
     def __getitem__(self, key: str) -> Any:
         value = self._read()[key]
         if type(value) not in _IMMUTABLE:
-            self._touched = True
+            self._may_differ = True
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -184,7 +184,8 @@ class Session(SessionMixin, FlashMixin):
         """Give a plain dict with the same values."""
         return self._hand_out(self._read()).copy()
 
-    __copy__ = copy
+    def __reduce_ex__(self, _: object) -> tuple[type, tuple[dict[str, Any]]]:
+        return dict, (self.copy(),)  # copied or pickled: the session itself leads to the keys
 
     def get(self, key: str, default: Any = None) -> Any:
         """As of a dict."""
@@ -196,8 +197,9 @@ class Session(SessionMixin, FlashMixin):
             self._change().update(new)
 
     def clear(self) -> None:
-        """As of a dict: the cookie is deleted, and ``permanent`` is forgotten."""
+        """As of a dict: the session ends, with its ``id`` and ``permanent``."""
         self._change().clear()
+        self._id = None
 
     def popitem(self) -> tuple[str, Any]:
         """As of a dict: the key that was added last."""
@@ -235,8 +237,7 @@ class Session(SessionMixin, FlashMixin):
     def id(self) -> str:
         """A random name of this session: 128 bits, made on first use and kept from then on.
 
-        A session that loses the last of its data ends, and its name with it. Whoever has the
-        name can recognise the session: write it to a log only hashed.
+        Whoever has it can recognise the session: write it to a log only hashed.
         """
         self._read()
         if self._id is None:
@@ -261,9 +262,10 @@ class Session(SessionMixin, FlashMixin):
 
     def changes(self) -> str | None:
         """Give the data as JSON text if it has to be written; may raise UnserializableValue."""
-        if not self._touched:
+        data = self._read()
+        if not self._may_differ:
             return None
-        text = self._source.dumps(self._read())
+        text = self._source.dumps(data)
         renewed = self.identity() != (self.loaded.created, self.loaded.id)
         return text if self._forced or renewed or text != self.loaded.text else None
 
@@ -272,9 +274,8 @@ class Session(SessionMixin, FlashMixin):
         return self._created, self._id
 
     def alive(self) -> bool:
-        """Whether anything is left to keep: data, or an ``id`` made just now or all there was."""
-        named = self._id is not None and (self._id != self.loaded.id or self.loaded.text == "{}")
-        return bool(self._data) or named
+        """Whether anything is left to keep: data, or an ``id``."""
+        return bool(self._data) or self._id is not None
 
 
 class NullSession(Session):

@@ -138,7 +138,7 @@ def after_headers(peer: str) -> str:
     return late_change(peer, after=put("late", "yes"))
 
 
-@row("a change while the body streams", "lost", sessionware="raises")
+@row("a key set while the body streams", "lost", sessionware="raises")
 def while_streaming(peer: str) -> str:
     return late_change(peer, streaming=put("late", "yes"))
 

@@ -14,12 +14,12 @@ TOKEN = "letters, digits and !#$%&'*+-.^_`|~"
 HOST = "an ASCII host name without a port (or None)"
 PATH = "ASCII that begins with '/'"
 SAMESITE = "'Lax', 'Strict', 'None' or None"
-SECONDS = "expected a timedelta or a number of seconds, 1 or more"
+SECONDS = "expected a timedelta or a number of seconds from 1 to 86400000000000"
 KEY_SIZE = "expected a str or bytes of at least 16 bytes; python -m sessionware secret prints one"
 OVER_HTTP = (
     "A Secure session cookie was set over http, and browsers drop it there: serve https, or set "
-    "cookie_secure='auto'; behind a proxy that ends TLS, put werkzeug's ProxyFix around "
-    "SessionMiddleware (insecure_transport)."
+    "cookie_secure='auto' and a cookie_name without a prefix; behind a proxy that ends TLS, put "
+    "werkzeug's ProxyFix around SessionMiddleware (insecure_transport)."
 )
 PREFIXES = ("__Host-", "__Secure-", "__Http-", "__Host-Http-")
 
@@ -294,5 +294,5 @@ def test_a_wrong_value_hides_no_wrong_combination() -> None:
 
 def test_without_a_key_there_is_nothing_to_fall_back_from() -> None:
     assert problems(secret_key=None, secret_key_fallbacks=[KEY]) == (
-        "secret_key: found None beside secret_key_fallbacks",
+        "secret_key: found None beside secret_key_fallbacks, expected a key",
     )

@@ -12,7 +12,7 @@ from sessionware.expiry import Expiry
 
 NOW = 1_800_000_000
 HOUR, DAY = 3600, 86400
-EXPECTED = "expected a timedelta or a number of seconds, 1 or more"
+EXPECTED = "expected a timedelta or a number of seconds from 1 to 86400000000000"
 
 
 def reason(expiry: Expiry, *, issued: int, created: int = NOW) -> str:

@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 
 from sessionware import Session, SessionInterface, SessionMiddleware
-from sessionware.errors import ConfigurationError, LateWrite, SessionTooLarge
+from sessionware.errors import ConfigurationError, LateWrite, SessionTooLarge, UsageError
 from tests.gateway import KEY, Response, call, make_environ, run
 from tests.test_middleware_protocol import OK, TEXT, App, Step, every_shape, saved, serve
 
@@ -99,7 +99,8 @@ def test_something_else_under_the_environ_key_is_a_clear_error(found: object) ->
         serve(count, session=found)
     assert caught.value.problems == (
         f"environ_key: found {type(found).__name__} in environ['session'] already, expected "
-        "nothing there: give this SessionMiddleware another environ_key",
+        "nothing there: wrap the application once, or give this SessionMiddleware another "
+        "environ_key and another cookie_name",
     )
 
 
@@ -109,7 +110,8 @@ def test_two_middlewares_with_one_environ_key_are_a_clear_error() -> None:
     assert str(caught.value) == (
         "sessionware is configured wrongly:\n"
         "environ_key: found the session of another SessionMiddleware in environ['session'] "
-        "already, expected nothing there: give this SessionMiddleware another environ_key"
+        "already, expected nothing there: wrap the application once, or give this "
+        "SessionMiddleware another environ_key and another cookie_name"
     )
 
 
@@ -203,6 +205,19 @@ def test_middleware_keeps_nothing_of_a_request(shape: str) -> None:
     before = vars(middleware).copy(), vars(middleware.interface).copy()
     call(middleware)
     assert (vars(middleware), vars(middleware.interface)) == before
+
+
+@every_shape
+def test_session_that_was_replaced_is_an_error_that_says_so(shape: str) -> None:
+    def replace(app: App) -> None:
+        app.environ["session"] = {"user": "ada"}
+
+    with pytest.raises(UsageError) as caught:
+        serve(App(shape, replace))
+    assert str(caught.value) == (
+        "environ['session'] was replaced by a dict, which is not saved: change the session "
+        "that is there, with clear() and update()"
+    )
 
 
 # The settings

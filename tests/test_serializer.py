@@ -13,7 +13,6 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
-from unittest.mock import Mock
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -30,6 +29,15 @@ EXPECTED = (
     ": expected exactly a None, bool, int, float, str, list, dict, tuple, set, datetime, date, "
     "UUID, bytes or Decimal. Convert it before storing it."
 )
+
+
+def other(kind: str) -> str:
+    return f"is of type {kind}{EXPECTED}"
+
+
+FINITE = "is not a finite number: store None or a str instead."
+PAIRED = "holds two surrogates in a row, which are no character: store it as bytes."
+ZONE = "that text does not keep: use astimezone(UTC)."
 TOO_DEEP = " is nested more than 100 levels deep (or in itself): flatten it."
 TAGS = ["!t", "!s", "!d", "!dt", "!n", "!u", "!b", "!x", "!", "!!", "!!t", "t", ""]
 PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -185,52 +193,47 @@ def test_text_is_ascii_without_white_space_between_its_parts(data: dict[str, Any
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        (Custom(), f"is of type {__name__}.Custom"),
-        (Point(1, 2), f"is of type {__name__}.Point"),
-        (Colour.RED, f"is of type {__name__}.Colour"),
-        (OrderedDict(a=1), "is of type collections.OrderedDict"),
-        (frozenset({1}), "is of type builtins.frozenset"),
-        (bytearray(b"a"), "is of type builtins.bytearray"),
-        (timedelta(1), "is of type datetime.timedelta"),
         *(
-            (kind(it), "is not a finite number")
-            for kind in (float, Decimal)
-            for it in ("nan", "-inf")
+            (it, other(f"{__name__}.{type(it).__name__}"))
+            for it in (Custom(), Point(1, 2), Colour.RED)
         ),
-        (Decimal("sNaN"), "is not a finite number"),
-        ({1: 2}, "has a key of type int (keys must be str)"),
-        ({"a": 1, None: 2}, "has a key of type NoneType (keys must be str)"),
-        ({subclassed(str): 1}, "has a key of type Sub (keys must be str)"),
-        (datetime(2030, 1, 2, tzinfo=Custom()), "is a datetime with a tzinfo of type Custom"),
-        (datetime(2030, 1, 2, tzinfo=Broken()), "is a datetime with a tzinfo of type Broken"),
-        *((subclassed(type(it)), f"is of type {__name__}.Sub") for it in PLAIN),
-        (subclassed(UUID, "0" * 32), f"is of type {__name__}.Sub"),
-        *((subclassed(it, 1, 1, 1), f"is of type {__name__}.Sub") for it in (date, datetime)),
+        (OrderedDict(a=1), other("collections.OrderedDict")),
+        (frozenset({1}), other("builtins.frozenset")),
+        (bytearray(b"a"), other("builtins.bytearray")),
+        *((kind(it), FINITE) for kind in (float, Decimal) for it in ("nan", "-inf")),
+        (Decimal("sNaN"), FINITE),
+        ({1: 2}, "has a key of type int: keys must be str."),
+        ({subclassed(str): 1}, "has a key of type Sub: keys must be str."),
+        (datetime(2030, 1, 2, tzinfo=Custom()), f"is a datetime with a Custom {ZONE}"),
+        (datetime(2030, 1, 2, tzinfo=Broken()), f"is a datetime with a Broken {ZONE}"),
+        *((subclassed(type(it)), other(f"{__name__}.Sub")) for it in PLAIN),
+        (subclassed(UUID, "0" * 32), other(f"{__name__}.Sub")),
+        *((subclassed(it, 1, 1, 1), other(f"{__name__}.Sub")) for it in (date, datetime)),
         # A proxy says that it is of the class of what it stands for.
-        *((proxy(it), "is of type werkzeug.local.LocalProxy") for it in (*PLAIN, None, date.min)),
+        *((proxy(it), other("werkzeug.local.LocalProxy")) for it in (*PLAIN, None, date.min)),
     ],
 )
 def test_everything_else_is_refused_with_its_path(value: Any, reason: str) -> None:
     data = {"ok": 1, "cart": [1, "a", {}, {"price": value}]}
-    assert refusal(data) == f'session["cart"][3]["price"] {reason}{EXPECTED}'
+    assert refusal(data) == f'session["cart"][3]["price"] {reason}'
 
 
 @pytest.mark.parametrize(
     ("data", "path"),
     [
-        ({"a": ([0, 1j],)}, 'session["a"][0][1] is of type builtins.complex'),
-        ({"a": {(1, (2, 1j))}}, 'session["a"]{...}[1][1] is of type builtins.complex'),
-        ({"a": 10**4300}, 'session["a"] is an int with too many digits'),
-        ({"a": {10**4300}}, 'session["a"]{...} is an int with too many digits'),
-        ({"a": 1, "b": 1j, "c": 1j}, 'session["b"] is of type builtins.complex'),
-        ({"a": "\ud83d\ude00"}, 'session["a"] holds two surrogates in a row (not a character)'),
-        ({"\ud83d\ude00": 1}, "session holds two surrogates in a row (not a character)"),
-        ({'"\n\xe9': 1j}, 'session["\\"\\n\\u00e9"] is of type builtins.complex'),
-        ({1: 2}, "session has a key of type int (keys must be str)"),
+        ({"a": ([0, 1j],)}, 'session["a"][0][1] is of type builtins.complex' + EXPECTED),
+        ({"a": {(1, (2, 1j))}}, 'session["a"]{...}[1][1] is of type builtins.complex' + EXPECTED),
+        ({"a": 10**4300}, 'session["a"] is an int with too many digits: store it as bytes.'),
+        ({"a": {10**4300}}, 'session["a"]{...} is an int with too many digits: store it as bytes.'),
+        ({"a": 1, "b": 1j, "c": 1j}, 'session["b"] is of type builtins.complex' + EXPECTED),
+        ({"a": "\ud83d\ude00"}, f'session["a"] {PAIRED}'),
+        ({"\ud83d\ude00": 1}, f"session {PAIRED}"),
+        ({'"\n\xe9': 1j}, 'session["\\"\\n\\u00e9"] is of type builtins.complex' + EXPECTED),
+        ({1: 2}, "session has a key of type int: keys must be str."),
     ],
 )
 def test_path_leads_to_the_first_such_value(data: dict[str, Any], path: str) -> None:
-    assert refusal(data) == path + EXPECTED
+    assert refusal(data) == path
 
 
 @pytest.mark.parametrize("levels", [DEEPEST, DEEPEST + 1, 5000])
@@ -272,28 +275,3 @@ def changed(draw: st.DrawFn) -> str:
 def test_whatever_text_raises_nothing_but_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
         loads(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        *('{"!":1}', '{"!x":1}', '{"!T":[1]}', '{"!tt":[1]}', '{"a":{"!x":1}}'),
-        *('{"!t":1}', '{"!s":[[1]]}', '{"!s":null}', '{"!b":"?"}', '{"!b":1}', '{"!u":1}'),
-        *('{"!d":1}', '{"!d":"x"}', '{"!dt":1}', '{"!dt":"x"}', '{"!n":"x"}', '{"!n":null}'),
-        *('{"!n":"1e99999999999999999999"}', '{"!dt":"2030-01-02T00:00:00[../../etc/passwd]"}'),
-        *('{"!dt":"2030-01-02T00:00:00[No/Such]"}', '{"!dt":"2030-01-02T00:00:00[]]"}'),
-        *(bomb * 100_000 for bomb in ("[", '{"a":', '{"!t":', '{"!!t":', '[{"!s":[')),
-        *("NaN", "[Infinity]", '{"a":-Infinity}', '{"!t":[NaN]}', "1" * 4301, "", "[1", "{}x"),
-    ],
-    ids=lambda text: text[:40],
-)
-def test_text_that_is_never_written_is_a_value_error(text: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        loads(text)
-
-
-def test_zone_that_is_a_folder_is_a_value_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the package ``tzdata``, ``ZoneInfo("Europe")`` raises IsADirectoryError."""
-    monkeypatch.setattr("sessionware.serializer.ZoneInfo", Mock(side_effect=IsADirectoryError))
-    with pytest.raises(ValueError, match=r"."):
-        loads('{"!dt":"2030-01-02T00:00:00[Europe]"}')

@@ -139,11 +139,18 @@ def test_making_an_id_is_a_change() -> None:
 
 
 @pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)
-def test_id_ends_with_the_last_of_the_data(fill: Use, empty: Use) -> None:
-    """A session changed to empty is over: its cookie is deleted, and its name goes with it."""
+def test_id_is_kept_when_the_last_of_the_data_goes(fill: Use, empty: Use) -> None:
     cookie = visit(lambda session: session.id).cookie
+    name = opened(cookie).id
     cookie = visit(fill, cookie).cookie
-    assert "Max-Age=0" in (visit(empty, cookie).set_cookie or "")
+    cookie = visit(empty, cookie).cookie
+    assert opened(cookie).id == name
+
+
+def test_id_ends_when_the_session_is_cleared() -> None:
+    """To clear is to log out: the cookie is deleted, whether the session had a name or not."""
+    response = visit(Session.clear, visit(lambda session: session.id).cookie)
+    assert "Max-Age=0" in (response.set_cookie or "")
 
 
 @pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)

@@ -12,7 +12,8 @@ from tests.test_session import LOOKS, Use, outcome, visit
 
 LATE = (
     "The session was changed after its response had begun, so the change cannot be saved: "
-    "change it before the first chunk of the body is handed to the server."
+    "change it before the application returns, or, where the application is a generator, "
+    "before its first chunk."
 )
 UNAVAILABLE = (
     "The session is unavailable because no secret key was set. Give SessionMiddleware a "

@@ -1,0 +1,42 @@
+"""What leaves the session: copies and pickles are plain data."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sessionware import SecureCookieSessionInterface, Session
+from tests.gateway import KEY, make_environ
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda session: pickle.loads(pickle.dumps(session)),  # noqa: S301 - our own
+    "method": Session.copy,
+}
+
+
+@pytest.fixture
+def session() -> Session:
+    opened = SecureCookieSessionInterface(KEY).open_session(make_environ())
+    assert isinstance(opened, Session)
+    opened["cart"] = [1]
+    return opened
+
+
+@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
+def test_copy_is_a_plain_dict_of_its_own(session: Session, make: Callable[[Any], Any]) -> None:
+    taken = make(session)
+    taken["user"] = "ada"
+    assert type(taken) is dict
+    assert session == {"cart": [1]}
+
+
+def test_pickle_holds_no_key(session: Session) -> None:
+    """A session in a task queue must not hand out the means to forge cookies."""
+    interface = session._source
+    assert isinstance(interface, SecureCookieSessionInterface)
+    pickled = pickle.dumps(session)
+    assert not any(key in pickled for key in (KEY.encode(), *interface.codec._keys))
