@@ -160,7 +160,14 @@ class _Response:
                 "call it before the first chunk"
             )
         status, headers, exc_info = self._recorded
-        headers = self._save(headers)
+        key = self._middleware.environ_key
+        if self._environ.get(key, self._session) is not self._session:
+            raise UsageError(
+                f"environ[{key!r}] was replaced by a {type(self._environ[key]).__qualname__}, "
+                "which is not saved: change the session that is there, with clear() and update()"
+            )
+        if self._session.accessed:
+            headers = self._save(headers)
         if exc_info is None:
             self._server_write = self._server_start(status, headers)
         else:
@@ -169,17 +176,11 @@ class _Response:
         self.seal()
 
     def _save(self, headers: Fields) -> Fields:
-        session = self._session
-        interface, key = self._middleware.interface, self._middleware.environ_key
-        if self._environ.get(key, session) is not session:
-            raise UsageError(
-                f"environ[{key!r}] was replaced by a {type(self._environ[key]).__qualname__}, "
-                "which is not saved: change the session that is there, with clear() and update()"
-            )
-        if not session.accessed or interface.is_null_session(session):
+        interface = self._middleware.interface
+        if interface.is_null_session(self._session):
             return headers
         changed = headers_of(headers)
-        interface.save_session(self._environ, session, changed)
+        interface.save_session(self._environ, self._session, changed)
         return fields_of(changed)
 
     def seal(self) -> None:

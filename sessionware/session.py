@@ -266,7 +266,7 @@ class Session(SessionMixin, FlashMixin):
         if not self._may_differ:
             return None
         text = self._source.dumps(data)
-        renewed = self.identity() != (self.loaded.created, self.loaded.id)
+        renewed = self._created != self.loaded.created or self._id != self.loaded.id
         return text if self._forced or renewed or text != self.loaded.text else None
 
     def identity(self) -> tuple[int, str | None]:
