@@ -2,7 +2,6 @@
 
 import difflib
 import logging
-import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -15,18 +14,17 @@ from werkzeug.datastructures import Headers
 
 from .codec import LONGEST_TEXT, SecretKey, SignedCodec, key_size
 from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie
+from .envelope import unwrap, wrap
 from .errors import ConfigurationError, CookieRejected, SessionTooLarge, collecting
-from .expiry import CLOCK_SKEW, Duration, Expiry
+from .expiry import Duration, Expiry
 from .headers import fields_of, keep_private, vary_by_cookie
-from .serializer import dumps, loads
+from .serializer import dumps
 from .session import Loaded, NullSession, Session, SessionMixin
 
 logger = logging.getLogger("sessionware")
 
 GOOD_KEY = 32
 """Bytes. A secret key that is shorter is warned about: HMAC-SHA256 has as many (RFC 2104)."""
-
-_NAME = re.compile("[0-9A-Za-z_-]+")
 
 
 class SessionInterface:
@@ -191,20 +189,18 @@ class SecureCookieSessionInterface(SessionInterface):
         if self.cookie.size(token) > LONGEST_PAIR:
             raise CookieRejected("too_large")
         text, issued, old_key = self.codec.decode(token)
-        age, data, name = _unwrap(text)
+        age, data, inner, name = unwrap(text)
         created = issued - age
         self.expiry.check(now, issued, created)
         if old_key:
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-        start, end = text.index(",") + 1, len(text) - 1 if name is None else text.rindex(",")
         stale = old_key or self.expiry.is_due(now, issued)
-        return Loaded(data, text[start:end], created, name, stale=stale)
+        return Loaded(data, inner, created, name, stale=stale)
 
     def _write(self, session: Session, text: str, environ: WSGIEnvironment) -> str:
         now = int(time.time())
         created, name = session.identity()
-        age = max(now - created, -CLOCK_SKEW)  # of three servers, two may differ by more
-        wrapped = f'[{age},{text},"{name}"]' if name else f"[{age},{text}]"
+        wrapped = wrap(now - created, text, name)
         if len(wrapped) > LONGEST_TEXT:
             raise SessionTooLarge(
                 "The session's JSON", len(wrapped), LONGEST_TEXT, _largest_keys(session)
@@ -232,26 +228,6 @@ class SecureCookieSessionInterface(SessionInterface):
                 "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
             )
         return secure
-
-
-def _unwrap(text: str) -> tuple[int, dict[str, Any], str | None]:
-    """Take the envelope apart: ``[age, data]`` or ``[age, data, id]``, age in seconds."""
-    try:
-        envelope = loads(text)
-    except ValueError:
-        raise CookieRejected("malformed") from None
-    if type(envelope) is not list or not 2 <= len(envelope) <= 3:
-        raise CookieRejected("malformed")
-    age, data, *rest = envelope
-    name = rest[0] if rest else None
-    if (
-        type(age) is not int
-        or age < -CLOCK_SKEW
-        or type(data) is not dict
-        or (rest and not (type(name) is str and _NAME.fullmatch(name)))
-    ):
-        raise CookieRejected("malformed")
-    return age, data, name
 
 
 def _largest_keys(session: Session) -> list[tuple[str, int]]:

@@ -7,7 +7,7 @@ one more ``!``, so that nothing is taken for what it is not.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -72,11 +72,25 @@ def _tag(value: Any, levels: int) -> Any:
         return value
     if levels == 0:
         raise ValueError
+    tagged = value
     if kind is dict:
-        tagged = _tag_inside(value, value.items(), str, levels)
-        return {f"!{key}": tagged[key] for key in value} if _is_like_a_tag(value) else tagged
+        for key, item in value.items():
+            if type(key) is not str:
+                raise ValueError
+            if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
+                tagged = value.copy() if tagged is value else tagged
+                tagged[key] = new
+        return {f"!{key}": tagged[key]} if _is_like_a_tag(value) else tagged
     if kind is list:
-        return _tag_inside(value, enumerate(value), int, levels)
+        for index, item in enumerate(value):
+            if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
+                tagged = value.copy() if tagged is value else tagged
+                tagged[index] = new
+        return tagged
+    return _tag_other(value, kind, levels)
+
+
+def _tag_other(value: Any, kind: type, levels: int) -> dict[str, Any]:
     if kind is tuple:
         return {"!t": [_tag(item, levels - 1) for item in value]}
     if kind is set:
@@ -86,17 +100,6 @@ def _tag(value: Any, levels: int) -> Any:
         tag, write = _WRITERS[kind]
         return {tag: write(value)}
     raise ValueError
-
-
-def _tag_inside(value: Any, items: Iterable[tuple[Any, Any]], keys: type, levels: int) -> Any:
-    tagged = value
-    for key, item in items:
-        if type(key) is not keys:
-            raise ValueError
-        if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
-            tagged = value.copy() if tagged is value else tagged
-            tagged[key] = new
-    return tagged
 
 
 def _is_like_a_tag(value: dict[str, Any]) -> bool:

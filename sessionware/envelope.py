@@ -1,0 +1,44 @@
+"""A session as it is signed: its age, its data, and its id where it has one."""
+
+import re
+from typing import Any
+
+from .errors import CookieRejected
+from .expiry import CLOCK_SKEW
+from .serializer import loads
+
+_ID = re.compile("[0-9A-Za-z_-]+")
+
+
+def wrap(age: int, text: str, name: str | None) -> str:
+    """Give ``[age,data]`` or ``[age,data,id]`` as JSON text; ``text`` is the data's.
+
+    An age takes a byte or a few where the time of creation would take ten. It may be negative,
+    but no further than clocks may differ: of three servers, two may differ by more.
+    """
+    age = max(age, -CLOCK_SKEW)
+    return f'[{age},{text},"{name}"]' if name else f"[{age},{text}]"
+
+
+def unwrap(wrapped: str) -> tuple[int, dict[str, Any], str, str | None]:
+    """Give the age in seconds, the data, the data as it was written, and the id.
+
+    Raises CookieRejected for what is signed, but not ours.
+    """
+    try:
+        envelope = loads(wrapped)
+    except ValueError:
+        raise CookieRejected("malformed") from None
+    if type(envelope) is not list or not 2 <= len(envelope) <= 3:
+        raise CookieRejected("malformed")
+    age, data, *rest = envelope
+    name = rest[0] if rest else None
+    if (
+        type(age) is not int
+        or age < -CLOCK_SKEW
+        or type(data) is not dict
+        or (rest and not (type(name) is str and _ID.fullmatch(name)))
+    ):
+        raise CookieRejected("malformed")
+    end = wrapped.rindex(",") if rest else len(wrapped) - 1
+    return age, data, wrapped[wrapped.index(",") + 1 : end], name
