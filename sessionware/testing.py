@@ -1,0 +1,134 @@
+"""Read and change a test client's session between requests.
+
+As ``session_transaction`` of Flask's test client, for any client that keeps its cookies.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email.message import Message
+from http.cookiejar import CookieJar
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any, Protocol
+from urllib.parse import urljoin, urlsplit
+from urllib.request import Request
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from werkzeug.datastructures import Headers
+from werkzeug.test import Client, create_environ
+
+from .errors import UsageError
+from .middleware import SessionMiddleware
+
+# By name, because none of them is a dependency: package, class, and where its CookieJar is.
+_COOKIEJARS = {
+    ("webtest", "TestApp"): attrgetter("cookiejar"),
+    ("requests", "Session"): attrgetter("cookies"),
+    ("httpx", "Client"): attrgetter("cookies.jar"),
+}
+
+
+@contextmanager
+def session_transaction(
+    client: object, middleware: SessionMiddleware, url: str = "http://localhost/"
+) -> Iterator[Any]:
+    """Open the client's session as a request to ``url`` would, and save it after the block.
+
+    ``client`` is a webtest.TestApp, werkzeug.test.Client, requests.Session or httpx.Client. Its
+    own jar sends and gets the cookie, so ``url`` has to be one that the cookie belongs to. An
+    exception in the block leaves the jar as it was. Raises UsageError for an argument that is
+    something else, and what saving raises (SessionTooLarge, UnserializableValue).
+    """
+    jar = _jar_of(client)
+    _check(middleware, url)
+    environ = _environ_of(url)
+    if cookie := jar.cookie_header(url):
+        environ["HTTP_COOKIE"] = cookie
+    headers = Headers()
+    # The whole way of a request, around an application that waits until the block is over.
+    visit: Any = SessionMiddleware(_wait, interface=middleware.interface)
+    with closing(visit(environ, lambda _, fields, *__: headers.extend(fields))) as body:
+        yield environ["session"]
+        list(body)
+    jar.take(url, headers.getlist("Set-Cookie"))
+
+
+def _wait(_: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    start_response("200 OK", [])
+    yield b""
+
+
+class _Jar(Protocol):
+    """What is asked of a client."""
+
+    def cookie_header(self, url: str) -> str:
+        """Give the Cookie header of a request to the url; an empty str for none."""
+
+    def take(self, url: str, set_cookies: list[str]) -> None:
+        """Do with these Set-Cookie headers what is done with those of a response."""
+
+
+class _StandardJar:
+    """The standard library's, which WebTest, requests and httpx use."""
+
+    def __init__(self, jar: CookieJar) -> None:
+        self._jar = jar
+
+    def cookie_header(self, url: str) -> str:
+        request = Request(url)  # noqa: S310  # it is never sent
+        self._jar.add_cookie_header(request)
+        return request.get_header("Cookie", "")
+
+    def take(self, url: str, set_cookies: list[str]) -> None:
+        headers = Message()
+        for line in set_cookies:
+            headers["Set-Cookie"] = line
+        response: Any = SimpleNamespace(info=lambda: headers)
+        self._jar.extract_cookies(response, Request(url))  # noqa: S310  # it is never sent
+
+
+class _WerkzeugJar:
+    """The one of werkzeug's client, through the two methods that Flask's test client uses."""
+
+    def __init__(self, client: Client) -> None:
+        try:
+            client.get_cookie("")
+        except TypeError as error:
+            raise UsageError(f"client: {error}") from None
+        self._client = client
+
+    def cookie_header(self, url: str) -> str:
+        environ = _environ_of(url)
+        self._client._add_cookies_to_wsgi(environ)
+        return str(environ.get("HTTP_COOKIE", ""))
+
+    def take(self, url: str, set_cookies: list[str]) -> None:
+        target = urlsplit(url)
+        host = target.hostname or ""
+        self._client._update_cookies_from_response(host, target.path, set_cookies)
+
+
+def _jar_of(client: object) -> _Jar:
+    if isinstance(client, Client):
+        return _WerkzeugJar(client)
+    for kind in type(client).__mro__:
+        find = _COOKIEJARS.get((kind.__module__.partition(".")[0], kind.__name__))
+        if find is not None:
+            return _StandardJar(find(client))
+    raise UsageError(
+        f"client: found {type(client).__qualname__}, expected a webtest.TestApp, "
+        "werkzeug.test.Client, requests.Session or httpx.Client"
+    )
+
+
+def _check(middleware: object, url: str) -> None:
+    if not isinstance(middleware, SessionMiddleware):
+        found = type(middleware).__qualname__
+        raise UsageError(f"middleware: found {found}, expected the application's SessionMiddleware")
+    target = urlsplit(url)
+    if target.scheme not in ("http", "https") or not target.hostname:
+        raise UsageError(f"url: found {url!r}, expected one like 'http://localhost/'")
+
+
+def _environ_of(url: str) -> WSGIEnvironment:
+    return create_environ(url, urljoin(url, "/"))
