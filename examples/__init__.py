@@ -1,1 +1,1 @@
-"""Programs to start from: `gunicorn examples.quickstart:app`, `gunicorn examples.login:app`."""
+"""Programs to start from: quickstart, login, and one for each of five frameworks."""

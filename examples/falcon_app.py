@@ -1,0 +1,40 @@
+"""Falcon: count a browser's visits, and forget them."""
+
+import os
+import sys
+from datetime import UTC, datetime
+
+import falcon
+
+from sessionware import SessionMiddleware
+
+PAGE = """<!doctype html><title>Visits</title>{flash} Visit {count} since {since:%H:%M} UTC.
+<form method="post"><button>Forget me</button></form>"""
+
+
+class Visits:
+    """What the session of this browser knows of its visits."""
+
+    def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+        """Count a visit."""
+        session = req.env["session"]
+        visits = session.setdefault("visits", {"count": 0, "since": datetime.now(UTC)})
+        visits["count"] += 1  # One level down, and saved all the same.
+        resp.content_type = falcon.MEDIA_HTML
+        resp.text = PAGE.format(flash=" ".join(session.pop_flash()), **visits)
+
+    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:  # noqa: ARG002
+        """Forget all visits, and say so on the next page."""
+        session = req.env["session"]
+        session.invalidate()
+        session.flash("You are forgotten.")
+        raise falcon.HTTPSeeOther("/")
+
+
+site = falcon.App()
+site.add_route("/", Visits())
+
+if not os.environ.get("SECRET_KEY"):
+    sys.stderr.write("SECRET_KEY is not set: export SECRET_KEY=$(python -m sessionware secret)\n")
+    sys.exit(3)  # Only on a 3 does gunicorn give up; on another it tries again for ever.
+app = SessionMiddleware(site, os.environ["SECRET_KEY"])

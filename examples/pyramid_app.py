@@ -1,0 +1,44 @@
+"""Pyramid: count a browser's visits, and forget them."""
+
+import os
+import sys
+from datetime import UTC, datetime
+
+from pyramid.config import Configurator
+from pyramid.httpexceptions import HTTPSeeOther
+from pyramid.interfaces import ISession
+from pyramid.request import Request
+from pyramid.response import Response
+from zope.interface import classImplements
+
+from sessionware import Session, SessionMiddleware
+
+PAGE = """<!doctype html><title>Visits</title>{flash} Visit {count} since {since:%H:%M} UTC.
+<form method="post"><button>Forget me</button></form>"""
+
+
+def show(request: Request) -> Response:
+    """Count a visit."""
+    session = request.session
+    visits = session.setdefault("visits", {"count": 0, "since": datetime.now(UTC)})
+    visits["count"] += 1  # One level down, and saved all the same.
+    return Response(PAGE.format(flash=" ".join(session.pop_flash()), **visits))
+
+
+def forget(request: Request) -> Response:
+    """Forget all visits, and say so on the next page."""
+    request.session.invalidate()
+    request.session.flash("You are forgotten.")
+    return HTTPSeeOther("/")
+
+
+if not os.environ.get("SECRET_KEY"):
+    sys.stderr.write("SECRET_KEY is not set: export SECRET_KEY=$(python -m sessionware secret)\n")
+    sys.exit(3)  # Only on a 3 does gunicorn give up; on another it tries again for ever.
+classImplements(Session, ISession)  # For add-ons that ask; Pyramid itself does not.
+with Configurator() as config:
+    config.set_session_factory(lambda request: request.environ["session"])
+    config.add_route("visits", "/")
+    config.add_view(show, route_name="visits", request_method="GET")
+    config.add_view(forget, route_name="visits", request_method="POST")
+app = SessionMiddleware(config.make_wsgi_app(), os.environ["SECRET_KEY"])
