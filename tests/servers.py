@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -75,17 +76,19 @@ def started(server: subprocess.Popen[bytes], log: Path) -> str:
     """Wait until a worker answers, and give the address from the server's log."""
     deadline = time.monotonic() + SECONDS_TO_START
     while server.poll() is None and time.monotonic() < deadline:
-        listening = re.search(r"Listening at: http://([\d.]+):(\d+)", log.read_text())
-        if listening and answers(listening[1], int(listening[2])):
-            return f"http://{listening[1]}:{listening[2]}"
+        listening = re.search(r"Listening at: (https?)://([\d.]+):(\d+)", log.read_text())
+        if listening and answers(listening[1], (listening[2], int(listening[3]))):
+            return "{}://{}:{}".format(*listening.groups())
         time.sleep(0.05)
     raise RuntimeError("gunicorn did not start")
 
 
-def answers(host: str, port: int) -> bool:
+def answers(scheme: str, address: tuple[str, int]) -> bool:
     """Send what gunicorn refuses by itself, so that the application never sees a request."""
     try:
-        with socket.create_connection((host, port), timeout=SECONDS_TO_START) as connection:
+        if scheme == "https":
+            return ssl.get_server_certificate(address, timeout=SECONDS_TO_START) != ""
+        with socket.create_connection(address, timeout=SECONDS_TO_START) as connection:
             connection.sendall(b"?\r\n\r\n")
             return connection.recv(1) != b""
     except OSError:
