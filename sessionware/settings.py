@@ -1,0 +1,166 @@
+"""Settings as text, from an ini file (PasteDeploy) or the process environment."""
+
+import difflib
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, get_type_hints
+from wsgiref.types import WSGIApplication
+
+from .codec import SecretKey
+from .cookie import SameSite, Secure
+from .errors import ConfigurationError
+from .expiry import Duration
+from .interface import Settings
+from .middleware import SessionMiddleware
+
+
+def from_settings(
+    app: WSGIApplication, mapping: Mapping[str, Any], prefix: str = "session."
+) -> SessionMiddleware:
+    """Wrap the application with the settings whose names begin with the prefix, in any case.
+
+    They are those of SessionMiddleware, but for what text cannot stand for (``interface``):
+
+    - durations: seconds, or ``45s``, ``30m``, ``12h``, ``31d``;
+    - booleans: ``true``, ``yes``, ``on``, ``1`` or ``false``, ``no``, ``off``, ``0``;
+      ``cookie_secure`` also ``auto``;
+    - an empty value: none, for ``cookie_domain``, ``absolute_timeout``, ``refresh_after`` and
+      ``cookie_samesite``, where it means no attribute (``none`` is the attribute's value);
+    - ``secret_key_fallbacks``: keys with white space between them;
+    - ``$NAME`` or ``${NAME}``, in capitals: the value of that variable of the process environment.
+      So a value that begins with ``$`` has to come from there itself.
+
+    A value that is not text is taken as it is. Raises ConfigurationError with every problem of
+    every setting, and never a secret key.
+    """
+    keys = [key for key in mapping if key.startswith(prefix)]
+    written = {key[len(prefix) :].lower(): key for key in keys}
+    problems = {key: f"{key}: given twice" for key in keys if key not in written.values()}
+    settings = {}
+    for name, key in written.items():
+        try:
+            settings[name] = _read(name, mapping[key], prefix)
+        except ValueError as mistake:
+            problems[key] = f"{key}: {mistake}"
+    try:
+        middleware = SessionMiddleware(app, **settings)
+    except ConfigurationError as error:
+        # What could not be read is at its default here, so a problem with it is not real.
+        unread = written.keys() - settings.keys()
+        more = [problem for problem in error.problems if _name_in(problem) not in unread]
+        problems |= {problem: _as_written(problem, written, prefix) for problem in more}
+    if problems:
+        raise ConfigurationError(problems.values())
+    return middleware
+
+
+def filter_app_factory(
+    app: WSGIApplication,
+    global_conf: Mapping[str, str],  # noqa: ARG001 - PasteDeploy gives [DEFAULT], others' settings
+    /,
+    **settings: str,
+) -> SessionMiddleware:
+    """Wrap the application as PasteDeploy asks for it: ``use = egg:sessionware``.
+
+    The settings are those of ``from_settings``, without a prefix.
+    """
+    return from_settings(app, settings, prefix="")
+
+
+def _name_in(problem: str) -> str:
+    return re.split(r"\W", problem, maxsplit=1)[0]
+
+
+def _as_written(problem: str, written: Mapping[str, str], prefix: str) -> str:
+    name = _name_in(problem)
+    key = written.get(name, f"{prefix}{name}" if name in _KINDS else name)
+    return key + problem.removeprefix(name)
+
+
+class _Kind(NamedTuple):
+    """How text becomes a value; ``read`` raises LookupError for what is not ``expected``."""
+
+    expected: str
+    read: Callable[[str], Any]
+
+
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+_SAME_SITES = {"lax": "Lax", "strict": "Strict", "none": "None", "": None}
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 60 * 60, "d": 24 * 60 * 60}
+_BOOLEAN = "true, yes, on or 1, or false, no, off or 0"
+_DURATION = "a number of seconds, or a number with s, m, h or d, as in 45s, 30m, 12h or 31d"
+
+
+def _duration(text: str) -> float:
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", text)
+    if not found:
+        raise LookupError
+    return float(found[1]) * _UNITS[found[2]]
+
+
+_KEYS = _Kind("keys", str.split)
+_OF_TYPE: dict[Any, _Kind] = {
+    str: _Kind("text", str),
+    str | None: _Kind("text", lambda text: text or None),
+    bool: _Kind(_BOOLEAN, lambda text: _BOOLEANS[text.lower()]),
+    Duration: _Kind(_DURATION, _duration),
+    Duration | None: _Kind(
+        f"{_DURATION}, or nothing", lambda text: _duration(text) if text else None
+    ),
+    SameSite: _Kind(
+        "Lax, Strict or None, or nothing for no attribute",
+        lambda text: _SAME_SITES[text.lower()],
+    ),
+    Secure: _Kind(f"auto, {_BOOLEAN}", lambda text: (_BOOLEANS | {"auto": "auto"})[text.lower()]),
+    SecretKey: _Kind("a key", str),
+    Sequence[SecretKey]: _KEYS,
+}
+_TYPES = {
+    "secret_key": SecretKey,
+    **get_type_hints(Settings),
+    "environ_key": str,
+    "interface": object,
+}
+_KINDS = {name: _OF_TYPE[type_] for name, type_ in _TYPES.items() if type_ in _OF_TYPE}
+
+
+def _read(name: str, value: Any, prefix: str) -> Any:
+    """Give the value that the text stands for; raises ValueError with what is wrong."""
+    if name not in _KINDS:
+        raise ValueError(_unknown(name, prefix))
+    if not isinstance(value, str):
+        return value
+    kind = _KINDS[name]
+    text = " ".join(map(_expand, value.split() if kind is _KEYS else [value]))
+    try:
+        return kind.read(text)
+    except LookupError:
+        # As it was written: what the environment holds may be a secret.
+        raise ValueError(f"found {value!r}, expected {kind.expected}") from None
+
+
+def _unknown(name: str, prefix: str) -> str:
+    if name in _TYPES:
+        return "cannot be set as text: give it to SessionMiddleware in code"
+    near = difflib.get_close_matches(name, _KINDS, n=1)
+    return "unknown setting" + (f"; did you mean {prefix}{near[0]}?" if near else "")
+
+
+def _expand(text: str) -> str:
+    if not text.startswith("$"):
+        return text
+    found = re.fullmatch(r"\$(?:([A-Z_][A-Z0-9_]*)|\{([A-Z_][A-Z0-9_]*)\})", text)
+    if not found:
+        # Not shown: it may be a secret key that happens to begin so.
+        raise ValueError(
+            "found a value that begins with $, expected the name of an environment variable after "
+            "it, in capitals, as in $SECRET_KEY"
+        )
+    name = found[1] or found[2]
+    if name not in os.environ:
+        raise ValueError(f"the environment variable {name} is not set")
+    return os.environ[name]
