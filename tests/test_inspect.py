@@ -1,0 +1,296 @@
+"""``python -m sessionware inspect``: what a cookie holds, for a human."""
+
+import io
+import json
+import zlib
+from base64 import urlsafe_b64encode
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sessionware.__main__ import main
+from sessionware.codec import SignedCodec
+from tests.conftest import Clock
+from tests.gateway import KEY
+
+OLD = "an-older-key-of-more-than-thirty-two-bytes"
+DATA = '[60,{"user":"Ada","cart":[1,2]}]'
+NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
+
+
+def token(text: str = DATA, key: str = KEY, salt: str = "", name: str = "session") -> str:
+    return SignedCodec(key, (), salt, name).encode(text, NOW)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """A key, no older ones, and a time that stands still."""
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    monkeypatch.delenv("SECRET_KEY_FALLBACKS", raising=False)
+
+
+@pytest.fixture
+def inspect(capsys: pytest.CaptureFixture[str]) -> "Inspect":
+    return Inspect(capsys)
+
+
+class Inspect:
+    """Run the command; keep its exit status and what it printed."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def __call__(self, *arguments: str) -> tuple[int, str]:
+        try:
+            status = main(["inspect", *arguments])
+        except SystemExit as exit_:
+            status = int(exit_.code or 0)
+        out, err = self.capsys.readouterr()
+        return status, out + err
+
+    def line(self, label: str, *arguments: str) -> str:
+        """Give what stands beside the label."""
+        lines = self(*arguments)[1].splitlines()
+        [found] = [line for line in lines if line.startswith(f"{label} ")]
+        return found.removeprefix(label).strip()
+
+
+def feed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_it_shows_everything_at_once(inspect: Inspect) -> None:
+    assert inspect(f"session={token()}") == (
+        0,
+        """\
+cookie     "session"
+signature  verifies with the secret key
+size       101 of 4096 bytes [#.......................................]
+issued     2027-01-15T08:00:00Z
+created    2027-01-15T07:59:00Z
+ends       2027-02-15T08:00:00Z
+           idle_timeout of 2678400 seconds (the default)
+           no absolute_timeout (the default)
+key        12 bytes, "user"
+key        12 bytes, "cart"
+data
+{
+  "user": "Ada",
+  "cart": [
+    1,
+    2
+  ]
+}
+""",
+    )
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        *("{}", "session={}", "  session={} \n", "Cookie: session={}", "set-cookie:session={}"),
+        *("Set-Cookie: session={}; HttpOnly; Path=/", "Cookie: _ga=1; session={}; b=2"),
+        "Cookie: session={}; session=junk",
+    ],
+)
+def test_a_cookie_is_taken_in_every_form_it_is_copied_in(inspect: Inspect, form: str) -> None:
+    assert inspect(form.format(token()))[0] == 0
+
+
+def test_standard_input_is_read_without_an_argument(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(monkeypatch, f"session={token()}\n".encode())
+    assert inspect()[0] == 0
+
+
+def test_the_name_is_taken_from_the_cookie(inspect: Inspect) -> None:
+    assert inspect(f"shop={token(name='shop')}")[0] == 0
+
+
+@pytest.mark.parametrize("form", ["{}", "shop={}", "a=1; shop={}", "renamed={}"])
+def test_the_name_can_be_given(inspect: Inspect, form: str) -> None:
+    assert inspect("--name=shop", form.format(token(name="shop")))[0] == 0
+
+
+def test_the_salt_can_be_given(inspect: Inspect) -> None:
+    assert inspect("--salt=shop", token(salt="shop"))[0] == 0
+
+
+def test_the_salt_and_the_name_are_those_of_the_fallback_keys_too(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", OLD)
+    assert inspect("--salt=shop", f"a={token(key=OLD, salt='shop', name='a')}")[0] == 0
+
+
+@pytest.mark.parametrize("wrong", [token(key=OLD), token(salt="x"), token(name="x")])
+def test_a_cookie_signed_otherwise_does_not_verify(inspect: Inspect, wrong: str) -> None:
+    status, text = inspect(wrong)
+    assert status == 1
+    assert "does NOT verify (bad_signature): anybody may have written what follows" in text
+    assert '"user": "Ada"' in text
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_fallback_key_is_told_by_its_number(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    keys = [KEY.replace(" ", "-")] * 2
+    keys[number - 1] = OLD
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", " ".join(keys))
+    assert inspect.line("signature", token(key=OLD)) == f"verifies with fallback {number}"
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_without_a_key_it_shows_what_anybody_can_read(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch, key: str | None
+) -> None:
+    monkeypatch.delenv("SECRET_KEY")
+    if key is not None:
+        monkeypatch.setenv("SECRET_KEY", key)
+    status, text = inspect(token())
+    assert status == 1
+    assert "not checked, SECRET_KEY is not set: what follows, anybody can read" in text
+    assert '"user": "Ada"' in text
+
+
+def test_no_key_is_ever_shown(inspect: Inspect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", "hunter2")
+    monkeypatch.setenv("SECRET_KEY", "hunter2")
+    status, text = inspect(token())
+    assert status == 2
+    assert "secret_key: found 7 bytes" in text
+    assert "secret_key_fallbacks[0]: found 7 bytes" in text
+    assert "hunter2" not in text
+
+
+def test_fallback_keys_alone_are_a_wrong_use(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SECRET_KEY")
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", OLD)
+    assert inspect(token())[0] == 2
+
+
+def test_an_idle_timeout_can_be_given(inspect: Inspect) -> None:
+    status, text = inspect("--idle-timeout=60", token())
+    assert status == 0
+    assert "ends       2027-01-15T08:01:00Z\n" in text
+    assert " idle_timeout of 60 seconds\n" in text
+
+
+def test_the_nearer_of_the_two_limits_is_the_end(inspect: Inspect) -> None:
+    line = inspect.line("ends", "--absolute-timeout=90", token())
+    assert line == "2027-01-15T08:00:30Z"
+
+
+def test_a_session_that_has_ended_says_so_and_verifies(inspect: Inspect, clock: Clock) -> None:
+    clock.advance(61)
+    status, text = inspect("--idle-timeout=60", token())
+    assert status == 0
+    assert "2027-01-15T08:01:00Z, and is refused now (expired_idle)" in text
+
+
+def test_timeouts_that_are_none_are_a_wrong_use(inspect: Inspect) -> None:
+    status, text = inspect("--idle-timeout=nan", "--absolute-timeout=0", token())
+    assert status == 2
+    assert "idle_timeout: found nan" in text
+    assert "absolute_timeout: found 0.0" in text
+
+
+def test_the_keys_are_listed_the_largest_first(inspect: Inspect) -> None:
+    _, text = inspect(token('[0,{"a":1,"b":{"c":"ddd"},"e":"f"},"id"]'))
+    keys = [line for line in text.splitlines() if line.startswith("key")]
+    assert keys == [
+        'key        15 bytes, "b"',
+        'key        7 bytes, "e"',
+        'key        5 bytes, "a"',
+    ]
+
+
+def test_tagged_values_are_shown_as_they_are_written(inspect: Inspect) -> None:
+    assert '"!d": "2027-01-15"' in inspect(token('[0,{"day":{"!d":"2027-01-15"}}]'))[1]
+
+
+def test_the_bar_is_full_at_the_limit_and_beyond(inspect: Inspect) -> None:
+    assert f"size       5007 of 4096 bytes [{'#' * 40}]" in inspect("x" * 5000)[1]
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '["1",{}]', "[1,[]]", '[1,{},"id",2]'])
+def test_what_is_signed_but_no_session_is_shown_as_such(inspect: Inspect, text: str) -> None:
+    status, shown = inspect(token(text))
+    assert status == 0
+    head, _, data = shown.partition("data, but no session that sessionware writes\n")
+    assert json.loads(data) == json.loads(text)
+    assert "created" not in head
+
+
+@pytest.mark.parametrize("text", ["nonsense", "[" * 60_000, "1" * 5000])
+def test_what_is_no_json_is_said_to_be_none(inspect: Inspect, text: str) -> None:
+    line = inspect.line("data", token(text))
+    assert line == "none: the payload is not JSON that can be read"
+
+
+def test_a_time_beyond_the_calendar_is_said_to_be_so(inspect: Inspect) -> None:
+    text = SignedCodec(KEY).encode('[0,{"a":1}]', 2**5000)
+    for label in ("issued", "created"):
+        assert inspect.line(label, text) == "beyond the calendar"
+    assert inspect.line("ends", text) == "beyond the calendar, and is refused now (from_the_future)"
+
+
+@pytest.mark.parametrize("junk", ["x", ".", "..", "a.b.c", "=", "\ud800.b.c", "é.a.b"])
+def test_junk_is_no_cookie_of_ours(inspect: Inspect, junk: str) -> None:
+    status, text = inspect(f"session={junk}")
+    assert status == 1
+    assert "none: this is no cookie that sessionware writes" in text
+
+
+@pytest.mark.parametrize("nothing", ["", " \n", "session=", "Cookie:"])
+def test_nothing_is_a_wrong_use(inspect: Inspect, nothing: str) -> None:
+    status, text = inspect(nothing)
+    assert status == 2
+    assert "no cookie was given" in text
+
+
+def test_a_standard_input_that_is_closed_is_a_wrong_use(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    assert inspect()[0] == 2
+
+
+def test_bytes_that_are_no_text_do_not_verify(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    feed(monkeypatch, b"session=\xff\xfe.\x80.\x1b[31m")
+    assert inspect()[0] == 1
+
+
+def test_a_bomb_is_not_inflated(inspect: Inspect) -> None:
+    bomb = urlsafe_b64encode(zlib.compress(b" " * 3_000_000)).decode().rstrip("=")
+    assert inspect(f".{bomb}.aaaa.bbbb")[0] == 1
+
+
+@pytest.mark.parametrize("text", ['[0,{"\x1b[31m\x7f\x9b":"\x1b]0;x\x07"}]', '["\x7f\x9b"]'])
+def test_no_control_character_reaches_the_terminal(inspect: Inspect, text: str) -> None:
+    escaped = text.replace("\x1b", "\\u001b").replace("\x07", "\\u0007")
+    _, shown = inspect(f"\x1b[31m\x7f\n={token(escaped)}")
+    assert shown.replace("\n", "").isprintable()
+    assert shown.isascii()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.binary() | st.text(alphabet="session=.;:Cokie -_\x00\x1b9").map(str.encode))
+def test_no_junk_raises(inspect: Inspect, monkeypatch: pytest.MonkeyPatch, junk: bytes) -> None:
+    feed(monkeypatch, junk)
+    status, text = inspect()
+    assert status in (1, 2)
+    assert text.replace("\n", "").isprintable()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 2**80))
+def test_no_payload_raises(inspect: Inspect, text: str, issued: int) -> None:
+    assert inspect(SignedCodec(KEY).encode(text, issued))[0] == 0
