@@ -5,7 +5,9 @@ itsdangerous reads and writes it; here each key is derived once, and inflating i
 """
 
 import hmac
+import logging
 import re
+import secrets
 import zlib
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Sequence
@@ -14,7 +16,7 @@ from typing import NamedTuple
 
 from itsdangerous import Signer
 
-from .errors import ConfigurationError, CookieRejected
+from .errors import ConfigurationError, CookieRejected, collecting
 
 SecretKey = str | bytes
 
@@ -25,6 +27,12 @@ LONGEST_TEXT = 64 * 1024
 
 SHORTEST_KEY = 16
 """Bytes. A secret key that is shorter is refused."""
+
+
+GOOD_KEY = 32
+"""Bytes. A secret key that is shorter is warned about: HMAC-SHA256 has as many (RFC 2104)."""
+
+logger = logging.getLogger("sessionware")
 
 
 class Opened(NamedTuple):
@@ -50,9 +58,9 @@ class SignedCodec:
         cookie_name: str = "session",
     ) -> None:
         problems = [
-            *_key_problems("secret_key", secret_key),
-            *_fallback_problems(fallbacks),
-            *_salt_problems(salt),
+            *key_problems("secret_key", secret_key),
+            *fallback_problems(fallbacks),
+            *salt_problems(salt),
         ]
         if problems:
             raise ConfigurationError(problems)
@@ -95,10 +103,30 @@ class SignedCodec:
             issued = int.from_bytes(_from_base64(moment), "big")
             # 1. Decompress, within bounds.
             plain = _from_base64(payload.lstrip(b"."))
-            text = (_inflate(plain) if payload[:1] == b"." else plain).decode()
+            text = (inflate(plain) if payload[:1] == b"." else plain).decode()
         except (ValueError, zlib.error):
             raise CookieRejected("malformed") from None
         return Opened(text, issued, key is not self._keys[0])
+
+
+def codec_of(
+    secret_key: SecretKey | None, fallbacks: Sequence[SecretKey], salt: str, cookie_name: str
+) -> SignedCodec:
+    """Make the codec of these settings; raises ConfigurationError, and warns of a short key."""
+    problems = []
+    if secret_key is None:
+        # No session is opened without a key; should one be, nobody knows what it is signed with.
+        secret_key = secrets.token_bytes(GOOD_KEY)
+        if fallbacks:
+            problems.append("secret_key: found None beside secret_key_fallbacks, expected a key")
+    with collecting(problems):
+        codec = SignedCodec(secret_key, fallbacks, salt, cookie_name)
+    if problems:
+        raise ConfigurationError(problems)
+    if (size := key_size(secret_key)) < GOOD_KEY:
+        message = f"secret_key has {size} bytes, use {GOOD_KEY} or more (short_key)."
+        logger.warning(message, extra={"reason": "short_key"})
+    return codec
 
 
 def _sign(key: bytes, signed: bytes) -> bytes:
@@ -126,7 +154,8 @@ def _deflate(plain: bytes) -> bytes:
     return compressor.compress(plain) + compressor.flush()
 
 
-def _inflate(small: bytes) -> bytes:
+def inflate(small: bytes) -> bytes:
+    """Decompress at most LONGEST_TEXT bytes; raises CookieRejected, ValueError or zlib.error."""
     inflater = zlib.decompressobj()
     plain = inflater.decompress(small, LONGEST_TEXT + 1)
     if len(plain) > LONGEST_TEXT:
@@ -136,7 +165,8 @@ def _inflate(small: bytes) -> bytes:
     return plain
 
 
-def _key_problems(name: str, key: object) -> Iterator[str]:
+def key_problems(name: str, key: object) -> Iterator[str]:
+    """Say what is wrong with a secret key, without showing it."""
     expected = f"expected a str or bytes of at least {SHORTEST_KEY} bytes"
     hint = "python -m sessionware secret prints one"
     if not isinstance(key, str | bytes):
@@ -147,17 +177,19 @@ def _key_problems(name: str, key: object) -> Iterator[str]:
         yield f"{name}: found {size} bytes, {expected}; {hint}"
 
 
-def _fallback_problems(fallbacks: object) -> Iterator[str]:
+def fallback_problems(fallbacks: object) -> Iterator[str]:
+    """Say what is wrong with a list of older secret keys, without showing one."""
     if not isinstance(fallbacks, list | tuple):
         # A str would be taken apart into keys of one character, which anybody can guess.
         found = type(fallbacks).__name__
         yield f"secret_key_fallbacks: found {found}, expected a list or tuple of older keys"
     else:
         for index, key in enumerate(fallbacks):
-            yield from _key_problems(f"secret_key_fallbacks[{index}]", key)
+            yield from key_problems(f"secret_key_fallbacks[{index}]", key)
 
 
-def _salt_problems(salt: object) -> Iterator[str]:
+def salt_problems(salt: object) -> Iterator[str]:
+    """Say what is wrong with a salt."""
     if not isinstance(salt, str):
         yield f"salt: found {type(salt).__name__}, expected a str"
     elif not _is_text(salt):

@@ -2,29 +2,27 @@
 
 import difflib
 import logging
-import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, Never, TypedDict
 from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
-from .codec import LONGEST_TEXT, SecretKey, SignedCodec, key_size
+from .codec import LONGEST_TEXT, SecretKey, codec_of
 from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie
 from .envelope import unwrap, wrap
 from .errors import ConfigurationError, CookieRejected, SessionTooLarge, collecting
 from .expiry import Duration, Expiry
 from .headers import fields_of, keep_private, vary_by_cookie
+from .migration import ForeignCookie
 from .serializer import dumps
 from .session import Loaded, NullSession, Session, SessionMixin
 
 logger = logging.getLogger("sessionware")
-
-GOOD_KEY = 32
-"""Bytes. A secret key that is shorter is warned about: HMAC-SHA256 has as many (RFC 2104)."""
 
 
 class SessionInterface:
@@ -74,6 +72,7 @@ class Settings(TypedDict, total=False):
     idle_timeout: Duration
     absolute_timeout: Duration | None
     refresh_after: Duration | None
+    migrate_from: Sequence[ForeignCookie]
 
 
 class SecureCookieSessionInterface(SessionInterface):
@@ -102,9 +101,10 @@ class SecureCookieSessionInterface(SessionInterface):
         idle_timeout: Duration = timedelta(days=31),
         absolute_timeout: Duration | None = None,
         refresh_after: Duration | None = None,
+        migrate_from: Sequence[ForeignCookie] = (),
         **unknown: Never,
     ) -> None:
-        problems = [_unknown_setting(name) for name in unknown]
+        problems = [*map(_unknown_setting, unknown), *_migration_problems(migrate_from)]
         with collecting(problems):
             self.cookie = SessionCookie(
                 cookie_name,
@@ -118,9 +118,10 @@ class SecureCookieSessionInterface(SessionInterface):
         with collecting(problems):
             self.expiry = Expiry.of(idle_timeout, absolute_timeout, refresh_after)
         with collecting(problems):
-            self.codec = _codec(secret_key, secret_key_fallbacks, salt, cookie_name)
+            self.codec = codec_of(secret_key, secret_key_fallbacks, salt, cookie_name)
         if problems:
             raise ConfigurationError(problems)
+        self.migrate_from = migrate_from
         self._has_key = secret_key is not None
         self._warned_of_http = False
 
@@ -137,9 +138,16 @@ class SecureCookieSessionInterface(SessionInterface):
         refused: list[str] = []
         for token in tokens:
             try:
-                return self._accept(token, now)
+                return self._and_leftovers(self._accept(token, now), cookie)
             except CookieRejected as error:
                 refused.append(error.reason)
+        for foreign in self.migrate_from:
+            for token in foreign.cookie.find(cookie):
+                try:
+                    adopted = self._adopt(foreign, token, now)
+                    return self._and_leftovers(adopted, cookie)
+                except CookieRejected as error:
+                    refused.append(error.reason)
         if refused:
             _log(logging.INFO, refused[0], "A session cookie was rejected, a new session begins")
         return Loaded({}, "{}", now, new=True, came=bool(tokens))
@@ -165,6 +173,9 @@ class SecureCookieSessionInterface(SessionInterface):
                 "SessionMiddleware another cookie_name",
             )
         fields.append(("Set-Cookie", cookie))
+        for leftover in session.loaded.leftovers:
+            secure = leftover.is_secure(environ["wsgi.url_scheme"])
+            fields.append(("Set-Cookie", leftover.delete(secure)))
         if keep_private(fields):
             _log(
                 logging.WARNING,
@@ -196,6 +207,20 @@ class SecureCookieSessionInterface(SessionInterface):
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
         stale = old_key or self.expiry.is_due(now, issued)
         return Loaded(data, inner, created, name, stale=stale)
+
+    def _adopt(self, foreign: ForeignCookie, token: str, now: int) -> Loaded:
+        data = foreign.load(token, now)
+        return Loaded(data, dumps(data), now, stale=True)
+
+    def _and_leftovers(self, loaded: Loaded, header: str) -> Loaded:
+        """Have the other frameworks' cookies deleted, or a log-out would bring one back."""
+        if not self.migrate_from:
+            return loaded
+        # Where ours takes the place of theirs, to delete theirs would be to delete ours.
+        place = attrgetter("name", "domain", "path")
+        others = (foreign.cookie for foreign in self.migrate_from)
+        leftovers = tuple(c for c in others if place(c) != place(self.cookie) and c.find(header))
+        return loaded._replace(leftovers=leftovers, stale=loaded.stale or bool(leftovers))
 
     def _write(self, session: Session, text: str, environ: WSGIEnvironment) -> str:
         now = int(time.time())
@@ -235,22 +260,14 @@ def _largest_keys(session: Session) -> list[tuple[str, int]]:
     return sorted(sizes, key=lambda item: item[1], reverse=True)[:3]
 
 
-def _codec(
-    secret_key: SecretKey | None, fallbacks: Sequence[SecretKey], salt: str, cookie_name: str
-) -> SignedCodec:
-    problems = []
-    if secret_key is None:
-        # No session is opened without a key; should one be, nobody knows what it is signed with.
-        secret_key = secrets.token_bytes(GOOD_KEY)
-        if fallbacks:
-            problems.append("secret_key: found None beside secret_key_fallbacks, expected a key")
-    with collecting(problems):
-        codec = SignedCodec(secret_key, fallbacks, salt, cookie_name)
-    if problems:
-        raise ConfigurationError(problems)
-    if (size := key_size(secret_key)) < GOOD_KEY:
-        _log(logging.WARNING, "short_key", f"secret_key has {size} bytes, use {GOOD_KEY} or more")
-    return codec
+def _migration_problems(migrate_from: object) -> Iterator[str]:
+    if not isinstance(migrate_from, list | tuple):
+        yield f"migrate_from: found {type(migrate_from).__name__}, expected a list or tuple"
+        return
+    for index, foreign in enumerate(migrate_from):
+        if not isinstance(foreign, ForeignCookie):
+            found = type(foreign).__name__
+            yield f"migrate_from[{index}]: found {found}, expected a ForeignCookie"
 
 
 def _unknown_setting(name: str) -> str:

@@ -45,8 +45,8 @@ class SessionMixin:
 class Loaded(NamedTuple):
     """What a request's cookie gave. Times in seconds since the epoch.
 
-    ``text`` is ``data`` as it was written. ``came`` says that there was a cookie of our name,
-    ``new`` that none of them was valid, ``stale`` that a valid one is to be issued again.
+    ``text`` is ``data`` as written. ``came``: there was a cookie of our name; ``new``: none was
+    valid; ``stale``: it is to be issued again; ``leftovers``: other frameworks', to be deleted.
     """
 
     data: dict[str, Any]
@@ -56,6 +56,7 @@ class Loaded(NamedTuple):
     new: bool = False
     came: bool = True
     stale: bool = False
+    leftovers: tuple[Any, ...] = ()
 
 
 class Source(Protocol):
@@ -89,7 +90,6 @@ class Session(SessionMixin, FlashMixin):
     )
 
     def __init__(self, source: Source, cookie: str) -> None:
-        """``cookie`` is the request's Cookie header; ``source`` reads it on first use."""
         self._source = source
         self._cookie = cookie
         self._data: dict[str, Any] | None = None

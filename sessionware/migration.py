@@ -1,0 +1,300 @@
+"""Read-only: the cookies of Flask, Starlette, Django, Pyramid, Beaker.
+
+Each reader knows one format, authenticates before it decodes, and tries no other. The formats
+are written down here from the frameworks' source; nothing of theirs is imported.
+"""
+
+import hashlib
+import hmac
+import json
+import math
+import string
+import zlib
+from abc import ABC, abstractmethod
+from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property, reduce
+from typing import Any, ClassVar
+from uuid import UUID
+
+from itsdangerous import Signer
+from itsdangerous.encoding import want_bytes
+from werkzeug.http import parse_date
+
+from .codec import SecretKey, fallback_problems, inflate, key_problems, salt_problems
+from .cookie import LONGEST_PAIR, Secure, SessionCookie
+from .errors import ConfigurationError, CookieRejected, collecting
+from .expiry import Duration, Expiry
+from .serializer import dumps
+
+# What decoding raises where somebody signed another thing than the framework writes.
+_MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# So begins a pickle of protocol 2 or later, and neither UTF-8 nor zlib.
+_PICKLE = b"\x80"
+_LONG = {f"cookie_{x}": f"session_cookie_{x}" for x in ("name", "domain", "path", "partitioned")}
+_TIMEOUT = {"idle_timeout": "timeout"}
+_SHORT = {f"cookie_{x}": x for x in ("domain", "path", "partitioned")}
+
+
+class ForeignCookie(ABC):
+    """What ``migrate_from`` takes: a framework's cookie, and how its sessions are read.
+
+    The settings have the framework's names; ``_names`` says what we call them. Raises
+    ConfigurationError with every problem, and never shows a key.
+    """
+
+    _names: ClassVar[dict[str, str]] = {}
+
+    def __post_init__(self) -> None:
+        """Refuse what is wrong, under the framework's names."""
+        problems = [*self._problems()]
+        for check in ("cookie", "_expiry"):
+            with collecting(problems):
+                getattr(self, check)
+        if problems:
+            # The codec's advice is to make a new key, which would verify none of their cookies.
+            ours = (problem.partition("; python")[0].partition(":") for problem in problems)
+            theirs = (self._names.get(name, name) + colon + rest for name, colon, rest in ours)
+            raise ConfigurationError(f"{type(self).__name__}: {problem}" for problem in theirs)
+
+    @cached_property
+    def cookie(self) -> SessionCookie:
+        """To find the framework's cookie, and to delete it where it stands."""
+        name, domain, path = map(self._setting, ("cookie_name", "cookie_domain", "cookie_path"))
+        partitioned = self._setting("cookie_partitioned", False)
+        secure: Secure = True if partitioned is True else "auto"
+        return SessionCookie(name, domain, path, secure, partitioned=partitioned)
+
+    def load(self, value: str, now: int) -> dict[str, Any]:
+        """Give the session's data, with ``_permanent`` where the cookie outlives the browser.
+
+        ``now`` in seconds since the epoch. Raises CookieRejected, and nothing else.
+        """
+        if self.cookie.size(value) > LONGEST_PAIR:
+            raise CookieRejected("too_large")
+        try:
+            data, issued, permanent = self._read(value.encode("ascii"))
+            self._expiry.check(now, issued, issued)
+            data = {**data, "_permanent": True} if data and permanent else {**data}
+            dumps(data)  # or else the first response would fail on it
+        except (*_MALFORMED, zlib.error):
+            raise CookieRejected("malformed") from None
+        return data
+
+    @abstractmethod
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
+        """Verify, then decode: the data, when it was issued, whether it outlives the browser."""
+
+    def _problems(self) -> Iterable[str]:
+        yield from key_problems("secret_key", self._setting("secret_key"))
+        yield from fallback_problems(self._setting("secret_key_fallbacks", ()))
+        yield from salt_problems(self._setting("salt", ""))
+
+    def _setting(self, name: str, default: Any = None) -> Any:
+        return getattr(self, self._names.get(name, name), default)
+
+    @cached_property
+    def _expiry(self) -> Expiry:
+        limit = self._setting("idle_timeout")
+        return Expiry(math.inf, None, math.inf) if limit is None else Expiry.of(limit, None, None)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FlaskCookie(ForeignCookie):
+    """Flask's ``SecureCookieSessionInterface``: ``app.config`` in lower case, and its ``salt``."""
+
+    secret_key: SecretKey
+    secret_key_fallbacks: Sequence[SecretKey] = ()
+    session_cookie_name: str = "session"
+    session_cookie_domain: str | None = None
+    session_cookie_path: str = "/"
+    session_cookie_partitioned: bool = False
+    permanent_session_lifetime: Duration = timedelta(days=31)
+    salt: str = "cookie-session"
+
+    _names: ClassVar = {**_LONG, "idle_timeout": "permanent_session_lifetime"}
+
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
+        keys = (self.secret_key, *self.secret_key_fallbacks)
+        signers = [Signer(key, self.salt, b".", "hmac", hashlib.sha1) for key in keys]
+        payload, moment = _unsign(signers, value)
+        # The data itself says, under "_permanent", whether the cookie outlives the browser.
+        return _parse(_unpack(payload), _untag), int.from_bytes(_from_base64(moment), "big"), False
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class StarletteCookie(ForeignCookie):
+    """Starlette's ``SessionMiddleware``, which is FastAPI's too: its arguments."""
+
+    secret_key: SecretKey
+    session_cookie: str = "session"
+    max_age: Duration | None = 14 * 24 * 60 * 60
+    path: str = "/"
+    domain: str | None = None
+    partitioned: bool = False
+
+    _names: ClassVar = {**_SHORT, "cookie_name": "session_cookie", "idle_timeout": "max_age"}
+
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
+        # As Starlette does, also to bytes: their repr is the key then.
+        signer = Signer(str(self.secret_key), digest_method=hashlib.sha1)
+        payload, moment = _unsign([signer], value)
+        return (
+            _parse(b64decode(payload)),
+            int.from_bytes(_from_base64(moment), "big"),
+            self.max_age is not None,
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DjangoCookie(ForeignCookie):
+    """Django's ``signed_cookies`` backend with its JSONSerializer: the settings in lower case.
+
+    ``_auth_user_id`` and its like are kept, for without them everybody is logged out. Of
+    ``_session_expiry`` only remains whether the session ends with the browser.
+    """
+
+    secret_key: SecretKey
+    secret_key_fallbacks: Sequence[SecretKey] = ()
+    session_cookie_name: str = "sessionid"
+    session_cookie_age: Duration = 14 * 24 * 60 * 60
+    session_cookie_domain: str | None = None
+    session_cookie_path: str = "/"
+    session_expire_at_browser_close: bool = False
+
+    _names: ClassVar = {**_LONG, "idle_timeout": "session_cookie_age"}
+
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
+        salt = "django.contrib.sessions.backends.signed_cookies"
+        keys = (self.secret_key, *self.secret_key_fallbacks)
+        signers = [Signer(key, salt, b":", "django-concat", hashlib.sha256) for key in keys]
+        payload, moment = _unsign(signers, value)
+        data = _parse(_unpack(payload))
+        expiry = data.pop("_session_expiry", None)
+        until_closed = self.session_expire_at_browser_close if expiry is None else expiry == 0
+        return data, _from_base62(moment), not until_closed
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PyramidCookie(ForeignCookie):
+    """Pyramid's ``SignedCookieSessionFactory`` with its JSONSerializer: its arguments."""
+
+    secret: SecretKey
+    cookie_name: str = "session"
+    max_age: int | None = None
+    path: str = "/"
+    domain: str | None = None
+    timeout: Duration | None = 1200
+    hashalg: str = "sha512"
+    salt: str = "pyramid.session."
+
+    _names: ClassVar = {**_SHORT, "secret_key": "secret", **_TIMEOUT}
+
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
+        # The signature is of the bytes, which base64 spells in several ways, and one is theirs.
+        raw = _from_base64(value)
+        size = hashlib.new(self.hashalg).digest_size
+        signature, plain = raw[:size], raw[size:]
+        key = _joined(self.salt, self.secret)
+        if not hmac.compare_digest(hmac.digest(key, plain, self.hashalg), signature):
+            raise CookieRejected("bad_signature")
+        if urlsafe_b64encode(raw).rstrip(b"=") != value:
+            raise CookieRejected("malformed")
+        accessed, _, data = _parse(plain)
+        return data, int(accessed), self.max_age is not None
+
+    def _problems(self) -> Iterable[str]:
+        yield from super()._problems()
+        try:
+            hmac.digest(b"", b"", self.hashalg)
+        except (AttributeError, TypeError, ValueError):
+            yield f"hashalg: found {self.hashalg!r}, expected the name of a hash for HMAC"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BeakerCookie(ForeignCookie):
+    """Beaker's cookie-only sessions, signed and in JSON, not encrypted: its settings."""
+
+    validate_key: SecretKey
+    key: str = "beaker.session.id"
+    timeout: Duration | None = None
+    cookie_expires: bool | int | timedelta | datetime = True
+    cookie_domain: str | None = None
+    cookie_path: str = "/"
+    data_serializer: str = "json"
+
+    _names: ClassVar = {"secret_key": "validate_key", "cookie_name": "key", **_TIMEOUT}
+    _BOOKKEEPING = ("_accessed_time", "_creation_time", "_domain", "_id", "_path")
+
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
+        signature, payload = value[:40], value[40:]
+        expected = hmac.digest(want_bytes(self.validate_key), payload, "sha1").hex()
+        if not hmac.compare_digest(expected.encode(), signature):
+            raise CookieRejected("bad_signature")
+        small = b64decode(payload)
+        data = _parse(small if small.startswith(_PICKLE) else inflate(small))
+        issued = int(data["_accessed_time"])
+        data = {name: data[name] for name in data if name not in self._BOOKKEEPING}
+        return data, issued, self.cookie_expires is not True
+
+    def _problems(self) -> Iterable[str]:
+        yield from super()._problems()
+        if self.data_serializer != "json":
+            yield f"data_serializer: found {self.data_serializer!r}, expected 'json'"
+
+
+def _unsign(signers: Sequence[Signer], value: bytes) -> tuple[bytes, bytes]:
+    """Give the payload and the moment that one of the keys signed."""
+    signed, _, signature = value.rpartition(signers[0].sep)
+    # As text: base64 spells the same bytes in several ways, and only one is theirs.
+    if not any(hmac.compare_digest(each.get_signature(signed), signature) for each in signers):
+        raise CookieRejected("bad_signature")
+    payload, _, moment = signed.rpartition(signers[0].sep)
+    return payload, moment
+
+
+def _unpack(payload: bytes) -> bytes:
+    """Undo what itsdangerous and Django do to make it short and URL-safe."""
+    plain = _from_base64(payload.removeprefix(b"."))
+    return inflate(plain) if payload.startswith(b".") else plain
+
+
+def _from_base64(text: bytes) -> bytes:
+    return urlsafe_b64decode(text + b"==")
+
+
+def _from_base62(moment: bytes) -> int:
+    digits = f"{string.digits}{string.ascii_uppercase}{string.ascii_lowercase}".encode()
+    return reduce(lambda number, digit: number * 62 + digits.index(digit), moment, 0)
+
+
+def _parse(plain: bytes, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    if plain.startswith(_PICKLE):
+        raise CookieRejected("pickled")
+    return json.loads(plain.decode(), object_hook=hook)
+
+
+def _untag(found: dict[str, Any]) -> Any:
+    """Give what Flask's TaggedJSONSerializer wrote as an object with one key."""
+    [tag] = found if len(found) == 1 else [""]
+    return _UNTAGGERS[tag](found[tag]) if tag in _UNTAGGERS else found
+
+
+_UNTAGGERS: dict[str, Callable[[Any], Any]] = {
+    " b": b64decode,
+    " d": parse_date,
+    " di": lambda inner: {key[:-2]: value for key, value in inner.items()},
+    " m": str,
+    " t": tuple,
+    " u": UUID,
+}
+
+
+def _joined(salt: str, secret: SecretKey) -> bytes:
+    """As WebOb joins them: in Latin-1, or else both in UTF-8."""
+    try:
+        return want_bytes(salt, "latin-1") + want_bytes(secret, "latin-1")
+    except UnicodeEncodeError:
+        return want_bytes(salt) + want_bytes(secret)

@@ -1,0 +1,190 @@
+"""Readers of other frameworks' cookies: what is particular to one of them."""
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import flask
+import pytest
+from markupsafe import Markup
+from pyramid.session import SignedCookieSessionFactory
+from pyramid.testing import DummyRequest
+
+from sessionware.migration import (
+    BeakerCookie,
+    DjangoCookie,
+    FlaskCookie,
+    ForeignCookie,
+    PyramidCookie,
+    StarletteCookie,
+)
+from sessionware.serializer import dumps, loads
+from tests.peers import clock, put
+from tests.test_migration import KEY, NOW, bake, problems
+
+ALICE = {"user": "alice"}
+FOREVER = {"user": "alice", "_permanent": True}
+
+
+def loaded(cookie: ForeignCookie, peer: str, *args: Any, **settings: Any) -> dict[str, Any]:
+    """Give what the reader makes of a cookie that the framework has just made."""
+    return cookie.load(bake(peer, *args, **settings)[1], NOW)
+
+
+# Flask
+
+TAGGED = {
+    "tuple": (1, ("two", [3])),
+    "bytes": b"\x00\xff",
+    "uuid": UUID(int=7),
+    "datetime": datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC),
+    "like a tag": {" t": [1]},
+    "like two": {" di": {" t": (1,)}},
+    "like none": {" x": 1},
+    "empty": {},
+}
+
+
+def test_the_types_that_flask_tags_come_back_as_what_they_were() -> None:
+    data = loaded(FlaskCookie(KEY), "Flask", lambda session: session.update(TAGGED))
+    assert data == TAGGED
+    assert {key: type(data[key]) for key in data} == {key: type(TAGGED[key]) for key in TAGGED}
+
+
+def test_what_came_from_flask_can_be_saved_and_loaded_again() -> None:
+    data = loaded(FlaskCookie(KEY), "Flask", lambda session: session.update(TAGGED))
+    assert loads(dumps(data)) == TAGGED
+
+
+def test_flasks_markup_becomes_a_str() -> None:
+    data = loaded(FlaskCookie(KEY), "Flask", put("html", Markup("<b>")))
+    assert type(data["html"]) is str
+    assert data == {"html": "<b>"}
+
+
+def test_flasks_permanent_sessions_stay_permanent_and_only_those() -> None:
+    assert loaded(FlaskCookie(KEY), "Flask", put("user", "alice"), option=True) == FOREVER
+    assert loaded(FlaskCookie(KEY), "Flask") == ALICE
+
+
+def test_flasks_flashed_messages_are_data() -> None:
+    data = loaded(FlaskCookie(KEY), "Flask", lambda _: flask.flash("hello", "info"))
+    assert data == {"_flashes": [("info", "hello")]}
+
+
+def test_flasks_salt_may_be_the_applications_own() -> None:
+    app = flask.Flask(__name__)
+    app.secret_key = KEY
+    app.session_interface.salt = "of my own"  # type: ignore[attr-defined]  # the default's
+    signer = app.session_interface.get_signing_serializer(app)  # type: ignore[attr-defined]
+    with clock(0):
+        value = signer.dumps(ALICE)
+    assert FlaskCookie(KEY, salt="of my own").load(value, NOW) == ALICE
+
+
+# Starlette
+
+
+def test_starlettes_cookie_outlives_the_browser_unless_it_has_no_max_age() -> None:
+    assert loaded(StarletteCookie(KEY), "Starlette") == FOREVER
+    assert loaded(StarletteCookie(KEY, max_age=None), "Starlette") == ALICE
+
+
+def test_bytes_given_to_starlette_are_a_key_as_starlette_takes_them() -> None:
+    assert loaded(StarletteCookie(KEY.encode()), "Starlette", key=str(KEY.encode())) == FOREVER
+
+
+# Django
+
+
+def test_who_is_logged_in_to_django_stays_so() -> None:
+    login = {"_auth_user_id": "1", "_auth_user_backend": "a.Backend", "_auth_user_hash": "f00"}
+    data = loaded(DjangoCookie(KEY), "Django", lambda session: session.update(login))
+    assert data == login | {"_permanent": True}
+
+
+@pytest.mark.parametrize(
+    ("expiry", "at_browser_close", "expected"),
+    [
+        (None, False, FOREVER),
+        (None, True, ALICE),
+        (0, False, ALICE),
+        (300, True, FOREVER),
+        (datetime(2027, 2, 1, tzinfo=UTC), True, FOREVER),
+    ],
+)
+def test_a_django_session_ends_with_the_browser_where_its_cookie_did(
+    expiry: Any, at_browser_close: bool, expected: dict[str, Any]
+) -> None:
+    def step(session: Any) -> None:
+        session["user"] = "alice"
+        session.set_expiry(expiry)
+
+    cookie = DjangoCookie(KEY, session_expire_at_browser_close=at_browser_close)
+    assert loaded(cookie, "Django", step) == expected
+
+
+# Pyramid
+
+
+def bake_pyramid(secret: Any, **settings: Any) -> str:
+    """Let Pyramid make a cookie at NOW with settings of the test's own."""
+    with clock(0):
+        request = DummyRequest()
+        session = SignedCookieSessionFactory(secret, **settings)(request)
+        session["user"] = "alice"
+        request._process_response_callbacks(request.response)
+    line: str = request.response.headers["Set-Cookie"]
+    return line.partition(";")[0].partition("=")[2]
+
+
+def test_pyramids_flashed_messages_and_csrf_token_are_data() -> None:
+    def step(session: Any) -> None:
+        session.flash("hello")
+        session["_csrft_"] = "token"
+
+    expected = {"_f_": ["hello"], "_csrft_": "token"}
+    assert loaded(PyramidCookie(KEY), "Pyramid", step) == expected
+
+
+def test_pyramids_cookie_ends_with_the_browser_unless_it_has_a_max_age() -> None:
+    assert PyramidCookie(KEY).load(bake_pyramid(KEY), NOW) == ALICE
+    assert PyramidCookie(KEY, max_age=60).load(bake_pyramid(KEY, max_age=60), NOW) == FOREVER
+
+
+@pytest.mark.parametrize("hashalg", ["sha512", "sha256", "sha1", "md5"])
+def test_pyramids_hash_may_be_another(hashalg: str) -> None:
+    cookie = PyramidCookie(KEY, hashalg=hashalg)
+    assert cookie.load(bake_pyramid(KEY, hashalg=hashalg), NOW) == ALICE
+
+
+@pytest.mark.parametrize("secret", [KEY.encode(), "ä" * 32, "€" * 32, b"\xff" * 32])
+@pytest.mark.parametrize("salt", ["of my own", "ß", ""])
+def test_pyramids_secret_and_salt_are_joined_as_webob_joins_them(secret: Any, salt: str) -> None:
+    value = bake_pyramid(secret, salt=salt)
+    assert PyramidCookie(secret, salt=salt).load(value, NOW) == ALICE
+
+
+@pytest.mark.parametrize("hashalg", ["sha513", "shake_128", "", None, 5])
+def test_a_hash_that_signs_nothing_is_refused(hashalg: Any) -> None:
+    [problem] = problems(PyramidCookie, KEY, hashalg=hashalg)
+    assert problem.startswith(f"PyramidCookie: hashalg: found {hashalg!r}")
+
+
+# Beaker
+
+
+@pytest.mark.parametrize("expires", [False, 3600])
+def test_beakers_cookie_ends_with_the_browser_unless_it_was_told_otherwise(expires: Any) -> None:
+    assert loaded(BeakerCookie(KEY), "Beaker") == ALICE
+    assert loaded(BeakerCookie(KEY, cookie_expires=expires), "Beaker") == FOREVER
+
+
+def test_beakers_key_may_be_bytes_and_any_text() -> None:
+    assert loaded(BeakerCookie(KEY.encode()), "Beaker") == ALICE
+    assert loaded(BeakerCookie("€" * 32), "Beaker", key="€" * 32) == ALICE
+
+
+def test_a_reader_for_pickles_cannot_be_made() -> None:
+    [problem] = problems(BeakerCookie, KEY, data_serializer="pickle")
+    assert problem == "BeakerCookie: data_serializer: found 'pickle', expected 'json'"

@@ -1,0 +1,114 @@
+"""``migrate_from``: a session of another framework becomes one of ours."""
+
+import logging
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import flask
+import pytest
+from flask.sessions import SecureCookieSessionInterface as FlaskInterface
+
+from sessionware import ConfigurationError, SessionMiddleware
+from sessionware.migration import FlaskCookie
+from tests.gateway import KEY, Response, call
+
+OLD_KEY = "the secret key that Flask signed with"
+DATA = {"_permanent": True, "user": "ada"}
+
+
+def flask_cookie(name: str, data: dict[str, Any]) -> str:
+    """What a browser sends back of Flask's own session."""
+    app = flask.Flask(__name__)
+    app.secret_key = OLD_KEY
+    serializer = FlaskInterface().get_signing_serializer(app)
+    assert serializer is not None
+    return f"{name}={serializer.dumps(data)}"
+
+
+def visit(cookie: str, act: str = "read", name: str = "flask") -> Response:
+    """One request; its body is what the session held."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        session = environ["session"]
+        body = b"" if act == "ignore" else repr(dict(session)).encode()
+        if act == "log out":
+            session.invalidate()
+        start_response("200 OK", [])
+        return [body]
+
+    foreign = FlaskCookie(OLD_KEY, session_cookie_name=name, session_cookie_path="/shop")
+    return call(SessionMiddleware(app, KEY, migrate_from=[foreign]), cookie)
+
+
+def set_cookies(response: Response) -> list[str]:
+    return response.headers.getlist("Set-Cookie")
+
+
+def test_session_is_taken_over_with_its_data_and_permanence() -> None:
+    response = visit(flask_cookie("flask", DATA))
+    ours = set_cookies(response)[0]
+    assert response.data.decode() == repr(DATA)
+    assert ours.startswith("session=")
+    assert "Max-Age=2678400" in ours
+    assert visit(ours.partition(";")[0]).data.decode() == repr(DATA)
+
+
+def test_old_cookie_is_deleted_where_it_stands() -> None:
+    _, theirs = set_cookies(visit(flask_cookie("flask", DATA)))
+    assert theirs.startswith("flask=; ")
+    assert "Max-Age=0" in theirs
+    assert "Path=/shop" in theirs
+
+
+def test_cookie_that_ours_takes_the_place_of_is_not_deleted() -> None:
+    foreign = FlaskCookie(OLD_KEY)
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [])
+        return [repr(dict(environ["session"])).encode()]
+
+    middleware = SessionMiddleware(app, KEY, migrate_from=[foreign])
+    response = call(middleware, flask_cookie("session", DATA))
+    assert len(set_cookies(response)) == 1
+    assert call(middleware, response.cookie).data.decode() == repr(DATA)
+
+
+def test_request_that_never_looks_leaves_everything_as_it_is() -> None:
+    assert visit(flask_cookie("flask", DATA), "ignore").header_list == []
+
+
+def test_valid_cookie_of_ours_comes_first_and_theirs_is_deleted() -> None:
+    """Or else the log-out from ours would bring theirs back."""
+    ours = set_cookies(visit(flask_cookie("flask", {"user": "bob"})))[0].partition(";")[0]
+    response = visit(f"{flask_cookie('flask', DATA)}; {ours}")
+    assert response.data == b"{'user': 'bob'}"
+    assert [cookie.partition("=")[0] for cookie in set_cookies(response)] == ["session", "flask"]
+
+
+def test_log_out_in_the_first_request_deletes_both() -> None:
+    cookies = set_cookies(visit(flask_cookie("flask", DATA), "log out"))
+    assert [cookie.partition(";")[0] for cookie in cookies] == ["session=", "flask="]
+
+
+@pytest.mark.parametrize("cookie", ["flask=junk", "flask=", flask_cookie("flask", DATA) + "x"])
+def test_invalid_cookie_of_theirs_is_a_new_session_and_one_record(
+    caplog: pytest.LogCaptureFixture, cookie: str
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    response = visit(cookie)
+    assert (response.data, set_cookies(response)) == (b"{}", [])
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("migrate_from", "problem"),
+    [
+        (FlaskCookie(OLD_KEY), "migrate_from: found FlaskCookie, expected a list or tuple"),
+        ([FlaskCookie], "migrate_from[0]: found ABCMeta, expected a ForeignCookie"),
+        ([OLD_KEY], "migrate_from[0]: found str, expected a ForeignCookie"),
+    ],
+)
+def test_what_is_no_list_of_foreign_cookies_is_refused(migrate_from: Any, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        SessionMiddleware(lambda *_: [], KEY, migrate_from=migrate_from)
+    assert caught.value.problems == (problem,)
