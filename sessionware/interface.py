@@ -76,10 +76,19 @@ class Settings(TypedDict, total=False):
 
 
 class SecureCookieSessionInterface(SessionInterface):
-    """Sessions in a signed cookie. The settings are those of SessionMiddleware, by name.
+    """Sessions in a signed cookie. SessionMiddleware takes the same settings.
 
-    Raises ConfigurationError with every problem of every setting. ``secret_key=None``: every
-    session is a null session.
+    - ``secret_key``: str or bytes, of 16 bytes or more; ``None``: every session is a null session.
+      ``secret_key_fallbacks``: older keys, accepted and never signed with. ``salt``: tells apart
+      applications that share a key.
+    - ``cookie_...``: the attributes of RFC 6265bis; ``cookie_secure="auto"``: Secure where
+      ``wsgi.url_scheme`` is https.
+    - ``idle_timeout`` since the cookie was last issued, ``absolute_timeout`` since the session
+      was created, ``refresh_after``, the age from which it is issued again (``None``: a tenth of
+      the idle timeout): a timedelta, or seconds.
+    - ``migrate_from``: other frameworks' cookies, as ``sessionware.migration`` has them.
+
+    Raises ConfigurationError with every problem of every setting.
     """
 
     session_class = Session
@@ -191,7 +200,7 @@ class SecureCookieSessionInterface(SessionInterface):
             if session.alive():
                 return self._write(session, text, environ)
             return self.cookie.delete(self._is_secure(environ)) if session.loaded.came else None
-        if session.loaded.stale:
+        if session.loaded.stale and session.alive():
             with suppress(SessionTooLarge):  # by a byte or two, as its age grows: keep the old one
                 return self._write(session, session.loaded.text, environ)
         return None

@@ -73,6 +73,10 @@ def test_cookie_that_ours_takes_the_place_of_is_not_deleted() -> None:
     assert call(middleware, response.cookie).data.decode() == repr(DATA)
 
 
+def test_empty_session_of_theirs_is_not_written() -> None:
+    assert set_cookies(visit(flask_cookie("flask", {}))) == []
+
+
 def test_request_that_never_looks_leaves_everything_as_it_is() -> None:
     assert visit(flask_cookie("flask", DATA), "ignore").header_list == []
 
