@@ -275,7 +275,11 @@ def _migration_problems(migrate_from: object) -> Iterator[str]:
         return
     for index, foreign in enumerate(migrate_from):
         if not isinstance(foreign, ForeignCookie):
-            found = type(foreign).__name__
+            found = (
+                f"the class {foreign.__name__}"
+                if isinstance(foreign, type)
+                else type(foreign).__name__
+            )
             yield f"migrate_from[{index}]: found {found}, expected a ForeignCookie"
 
 

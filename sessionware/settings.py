@@ -35,6 +35,8 @@ def from_settings(
     every setting, and never a secret key.
     """
     keys = [key for key in mapping if key.startswith(prefix)]
+    if mapping and not keys:
+        raise ConfigurationError([f"{prefix}...: found no setting whose name begins so"])
     written = {key[len(prefix) :].lower(): key for key in keys}
     problems = {key: f"{key}: given twice" for key in keys if key not in written.values()}
     settings = {}

@@ -108,7 +108,7 @@ def test_invalid_cookie_of_theirs_is_a_new_session_and_one_record(
     ("migrate_from", "problem"),
     [
         (FlaskCookie(OLD_KEY), "migrate_from: found FlaskCookie, expected a list or tuple"),
-        ([FlaskCookie], "migrate_from[0]: found ABCMeta, expected a ForeignCookie"),
+        ([FlaskCookie], "migrate_from[0]: found the class FlaskCookie, expected a ForeignCookie"),
         ([OLD_KEY], "migrate_from[0]: found str, expected a ForeignCookie"),
     ],
 )

@@ -118,7 +118,7 @@ def test_the_session_of_a_test_client_can_be_changed() -> None:
     app = SessionMiddleware(counter, KEY)
     client = Client(app)
     names = {"client": client, "app": app}
-    exec(next(block for block in blocks("python") if "(client, app)" in block), names)  # noqa: S102
+    exec(next(block for block in blocks("python") if "(client, app," in block), names)  # noqa: S102
     assert client.get("/").text == "42"
 
 
