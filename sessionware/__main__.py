@@ -32,6 +32,8 @@ is 0 where the signature verifies, expired or not; 1 where it does not; 2 for a 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and give its exit status; argparse exits with 2 where used wrongly."""
+    if sys.stdout is None:
+        return 1  # closed by the shell: a key that nobody reads is not a success
     try:
         return _run(arguments)
     except KeyboardInterrupt:

@@ -1,7 +1,7 @@
 """The Cookie header read, the Set-Cookie header written: name, prefix, attributes, size."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -170,6 +170,17 @@ class SessionCookie:
             yield f"cookie_secure: found {self.secure!r}, expected True with cookie_samesite='None'"
         if self.partitioned is True and not self.always_secure:
             yield f"cookie_secure: found {self.secure!r}, expected True with cookie_partitioned"
+
+
+def others(own: SessionCookie, cookies: Iterable[SessionCookie]) -> list[SessionCookie]:
+    """Give those that a browser keeps beside our own (RFC 6265bis, section 5.7), each once."""
+    places = {_place(cookie): cookie for cookie in cookies}
+    places.pop(_place(own), None)
+    return [*places.values()]
+
+
+def _place(cookie: SessionCookie) -> tuple[str, str, str]:
+    return cookie.name, (cookie.domain or "").lower().removeprefix("."), cookie.path
 
 
 def _prefix(name: str) -> str | None:

@@ -6,14 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from operator import attrgetter
 from typing import Any, Never, TypedDict
 from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
 from .codec import LONGEST_TEXT, SecretKey, codec_of
-from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie
+from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie, others
 from .envelope import unwrap, wrap
 from .errors import ConfigurationError, CookieRejected, SessionTooLarge, collecting
 from .expiry import Duration, Expiry
@@ -131,6 +130,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if problems:
             raise ConfigurationError(problems)
         self.migrate_from = migrate_from
+        self._others = others(self.cookie, [foreign.cookie for foreign in migrate_from])
         self._has_key = secret_key is not None
         self._warned_of_http = False
 
@@ -147,18 +147,26 @@ class SecureCookieSessionInterface(SessionInterface):
         refused: list[str] = []
         for token in tokens:
             try:
-                return self._and_leftovers(self._accept(token, now), cookie)
+                loaded = self._accept(token, now)
+                return self._with_leftovers(loaded, cookie, token) if self._others else loaded
             except CookieRejected as error:
                 refused.append(error.reason)
         for foreign in self.migrate_from:
             for token in foreign.cookie.find(cookie):
                 try:
-                    adopted = self._adopt(foreign, token, now)
-                    return self._and_leftovers(adopted, cookie)
+                    data = foreign.load(token, now)
+                    adopted = Loaded(data, dumps(data), now, stale=True)
+                    return self._with_leftovers(adopted, cookie)
                 except CookieRejected as error:
                     refused.append(error.reason)
         if refused:
-            _log(logging.INFO, refused[0], "A session cookie was rejected, a new session begins")
+            # Each reader finds the others' cookies badly signed: of more, the first is told.
+            told = [word for word in refused if word not in ("bad_signature", "malformed")]
+            _log(
+                logging.INFO,
+                (told or refused)[0],
+                "A session cookie was rejected, a new session begins",
+            )
         return Loaded({}, "{}", now, new=True, came=bool(tokens))
 
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
@@ -181,10 +189,11 @@ class SecureCookieSessionInterface(SessionInterface):
                 "or another SessionMiddleware's, and a browser keeps one of them: give this "
                 "SessionMiddleware another cookie_name",
             )
+        # At a log-out also those that this path does not get; ours comes last, and so it stays.
+        for other in session.loaded.leftovers if session.alive() else self._others:
+            secure = other.is_secure(environ["wsgi.url_scheme"])
+            fields.append(("Set-Cookie", other.delete(secure)))
         fields.append(("Set-Cookie", cookie))
-        for leftover in session.loaded.leftovers:
-            secure = leftover.is_secure(environ["wsgi.url_scheme"])
-            fields.append(("Set-Cookie", leftover.delete(secure)))
         if keep_private(fields):
             _log(
                 logging.WARNING,
@@ -217,18 +226,9 @@ class SecureCookieSessionInterface(SessionInterface):
         stale = old_key or self.expiry.is_due(now, issued)
         return Loaded(data, inner, created, name, stale=stale)
 
-    def _adopt(self, foreign: ForeignCookie, token: str, now: int) -> Loaded:
-        data = foreign.load(token, now)
-        return Loaded(data, dumps(data), now, stale=True)
-
-    def _and_leftovers(self, loaded: Loaded, header: str) -> Loaded:
+    def _with_leftovers(self, loaded: Loaded, header: str, ours: str | None = None) -> Loaded:
         """Have the other frameworks' cookies deleted, or a log-out would bring one back."""
-        if not self.migrate_from:
-            return loaded
-        # Where ours takes the place of theirs, to delete theirs would be to delete ours.
-        place = attrgetter("name", "domain", "path")
-        others = (foreign.cookie for foreign in self.migrate_from)
-        leftovers = tuple(c for c in others if place(c) != place(self.cookie) and c.find(header))
+        leftovers = tuple(other for other in self._others if {*other.find(header)} - {ours})
         return loaded._replace(leftovers=leftovers, stale=loaded.stale or bool(leftovers))
 
     def _write(self, session: Session, text: str, environ: WSGIEnvironment) -> str:

@@ -19,12 +19,11 @@ from functools import cached_property, reduce
 from typing import Any, ClassVar
 from uuid import UUID
 
-from itsdangerous import Signer
-from itsdangerous.encoding import want_bytes
+from itsdangerous import Signer, want_bytes
 from werkzeug.http import parse_date
 
 from .codec import SecretKey, fallback_problems, inflate, key_problems, salt_problems
-from .cookie import LONGEST_PAIR, Secure, SessionCookie
+from .cookie import LONGEST_PAIR, SessionCookie
 from .errors import ConfigurationError, CookieRejected, collecting
 from .expiry import Duration, Expiry
 from .serializer import dumps
@@ -63,9 +62,10 @@ class ForeignCookie(ABC):
     def cookie(self) -> SessionCookie:
         """To find the framework's cookie, and to delete it where it stands."""
         name, domain, path = map(self._setting, ("cookie_name", "cookie_domain", "cookie_path"))
-        partitioned = self._setting("cookie_partitioned", False)
-        secure: Secure = True if partitioned is True else "auto"
-        return SessionCookie(name, domain, path, secure, partitioned=partitioned)
+        if (partitioned := self._setting("cookie_partitioned", False)) is True:
+            # It lives in frames of other sites, where a Lax one is dropped.
+            return SessionCookie(name, domain, path, True, True, "None", True)
+        return SessionCookie(name, domain, path, partitioned=partitioned)
 
     def load(self, value: str, now: int) -> dict[str, Any]:
         """Give the session's data, with ``_permanent`` where the cookie outlives the browser.

@@ -34,9 +34,9 @@ def from_settings(
     A value that is not text is taken as it is. Raises ConfigurationError with every problem of
     every setting, and never a secret key.
     """
-    keys = [key for key in mapping if key.startswith(prefix)]
+    keys = [key for key in mapping if key.lower().startswith(prefix.lower())]
     if mapping and not keys:
-        raise ConfigurationError([f"{prefix}...: found no setting whose name begins so"])
+        raise ConfigurationError([f"{prefix}secret_key: found no name that begins with {prefix!r}"])
     written = {key[len(prefix) :].lower(): key for key in keys}
     problems = {key: f"{key}: given twice" for key in keys if key not in written.values()}
     settings = {}
@@ -132,10 +132,10 @@ _KINDS = {name: _OF_TYPE[type_] for name, type_ in _TYPES.items() if type_ in _O
 
 def _read(name: str, value: Any, prefix: str) -> Any:
     """Give the value that the text stands for; raises ValueError with what is wrong."""
+    if not isinstance(value, str) and name in _TYPES:
+        return value
     if name not in _KINDS:
         raise ValueError(_unknown(name, prefix))
-    if not isinstance(value, str):
-        return value
     kind = _KINDS[name]
     text = " ".join(map(_expand, value.split() if kind is _KEYS else [value]))
     try:
@@ -164,5 +164,6 @@ def _expand(text: str) -> str:
         )
     name = found[1] or found[2]
     if name not in os.environ:
-        raise ValueError(f"the environment variable {name} is not set")
+        # Shown in part: a secret key may happen to look like a name.
+        raise ValueError(f"the environment variable {name[:16]} is not set")
     return os.environ[name]

@@ -50,7 +50,15 @@ def session_transaction(
     with closing(visit(environ, lambda _, fields, *__: headers.extend(fields))) as body:
         yield environ["session"]
         list(body)
-    jar.take(url, headers.getlist("Set-Cookie"))
+    sent = headers.getlist("Set-Cookie")
+    jar.take(url, sent)
+    pairs = [line.partition(";")[0] for line in sent]
+    kept = jar.cookie_header(url).split("; ")
+    if lost := [pair.partition("=")[0] for pair in pairs if pair[-1:] != "=" and pair not in kept]:
+        raise UsageError(
+            f"url: the client sends the cookie {lost[0]!r} not to {url!r}: give a url that the "
+            "cookie's domain, path and Secure allow"
+        )
 
 
 def _wait(_: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:

@@ -65,7 +65,7 @@ def test_an_interrupt_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
-        ("secret >&-", 0),
+        ("secret >&-", 1),
         ("secret >/dev/full", 1),
         ("--help >/dev/full", 1),
         ("inspect x >&-", 1),
@@ -81,3 +81,9 @@ def test_a_redirection_is_no_traceback(arguments: str, status: int) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (status, "")
+
+
+def test_closed_standard_output_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or a script would take the empty text for a key."""
+    monkeypatch.setattr("sys.stdout", None)
+    assert main(["secret"]) == 1

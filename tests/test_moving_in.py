@@ -10,6 +10,7 @@ from flask.sessions import SecureCookieSessionInterface as FlaskInterface
 
 from sessionware import ConfigurationError, SessionMiddleware
 from sessionware.migration import FlaskCookie
+from tests.conftest import Clock
 from tests.gateway import KEY, Response, call
 
 OLD_KEY = "the secret key that Flask signed with"
@@ -46,7 +47,7 @@ def set_cookies(response: Response) -> list[str]:
 
 def test_session_is_taken_over_with_its_data_and_permanence() -> None:
     response = visit(flask_cookie("flask", DATA))
-    ours = set_cookies(response)[0]
+    ours = set_cookies(response)[-1]
     assert response.data.decode() == repr(DATA)
     assert ours.startswith("session=")
     assert "Max-Age=2678400" in ours
@@ -54,7 +55,7 @@ def test_session_is_taken_over_with_its_data_and_permanence() -> None:
 
 
 def test_old_cookie_is_deleted_where_it_stands() -> None:
-    _, theirs = set_cookies(visit(flask_cookie("flask", DATA)))
+    theirs, _ = set_cookies(visit(flask_cookie("flask", DATA)))
     assert theirs.startswith("flask=; ")
     assert "Max-Age=0" in theirs
     assert "Path=/shop" in theirs
@@ -73,6 +74,48 @@ def test_cookie_that_ours_takes_the_place_of_is_not_deleted() -> None:
     assert call(middleware, response.cookie).data.decode() == repr(DATA)
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "deleted"),
+    [
+        ("example.com", ".EXAMPLE.com", []),  # a browser keeps one of the two
+        (None, "example.com", ["session="]),
+        ("example.com", None, ["session="]),
+    ],
+)
+def test_cookie_of_the_same_name_is_deleted_once_and_before_ours(
+    ours: str | None, theirs: str | None, deleted: list[str]
+) -> None:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        start_response("200 OK", [])
+        return [repr(dict(environ["session"])).encode()]
+
+    foreign = FlaskCookie(OLD_KEY, session_cookie_domain=theirs)
+    middleware = SessionMiddleware(app, KEY, cookie_domain=ours, migrate_from=[foreign, foreign])
+    first = [
+        line.partition(";")[0]
+        for line in set_cookies(call(middleware, flask_cookie("session", DATA)))
+    ]
+    assert first[:-1] == deleted
+    again = call(middleware, first[-1])
+    assert (again.data.decode(), set_cookies(again)) == (repr(DATA), [])
+
+
+def test_log_out_deletes_a_cookie_that_the_path_did_not_show() -> None:
+    ours = set_cookies(visit(flask_cookie("flask", DATA)))[-1].partition(";")[0]
+    cookies = set_cookies(visit(ours, "log out"))
+    assert [cookie.partition(";")[0] for cookie in cookies] == ["flask=", "session="]
+
+
+def test_reason_of_a_reader_that_knew_the_cookie_is_the_one_that_is_logged(
+    caplog: pytest.LogCaptureFixture, clock: Clock
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    cookie = flask_cookie("session", DATA)
+    clock.advance(100 * 24 * 60 * 60)
+    visit(cookie, name="session")
+    assert [vars(record)["reason"] for record in caplog.records] == ["expired_idle"]
+
+
 def test_empty_session_of_theirs_is_not_written() -> None:
     assert set_cookies(visit(flask_cookie("flask", {}))) == []
 
@@ -83,15 +126,15 @@ def test_request_that_never_looks_leaves_everything_as_it_is() -> None:
 
 def test_valid_cookie_of_ours_comes_first_and_theirs_is_deleted() -> None:
     """Or else the log-out from ours would bring theirs back."""
-    ours = set_cookies(visit(flask_cookie("flask", {"user": "bob"})))[0].partition(";")[0]
+    ours = set_cookies(visit(flask_cookie("flask", {"user": "bob"})))[-1].partition(";")[0]
     response = visit(f"{flask_cookie('flask', DATA)}; {ours}")
     assert response.data == b"{'user': 'bob'}"
-    assert [cookie.partition("=")[0] for cookie in set_cookies(response)] == ["session", "flask"]
+    assert [cookie.partition("=")[0] for cookie in set_cookies(response)] == ["flask", "session"]
 
 
 def test_log_out_in_the_first_request_deletes_both() -> None:
     cookies = set_cookies(visit(flask_cookie("flask", DATA), "log out"))
-    assert [cookie.partition(";")[0] for cookie in cookies] == ["session=", "flask="]
+    assert [cookie.partition(";")[0] for cookie in cookies] == ["flask=", "session="]
 
 
 @pytest.mark.parametrize("cookie", ["flask=junk", "flask=", flask_cookie("flask", DATA) + "x"])
