@@ -47,7 +47,7 @@ class SessionInterface:
         """
         raise NotImplementedError
 
-    def make_null_session(self, environ: WSGIEnvironment) -> NullSession:  # noqa: ARG002
+    def make_null_session(self, environ: WSGIEnvironment) -> NullSession:  # noqa: ARG002 - for subclasses
         """Give what stands in for a session that could not be loaded."""
         return self.null_session_class()
 
