@@ -154,8 +154,9 @@ class SecureCookieSessionInterface(SessionInterface):
         for foreign in self.migrate_from:
             for token in foreign.cookie.find(cookie):
                 try:
-                    data = foreign.load(token, now)
-                    adopted = Loaded(data, dumps(data), now, stale=True)
+                    data, created = foreign.load(token, now)
+                    self.expiry.check(now, now, created)
+                    adopted = Loaded(data, dumps(data), created, stale=True)
                     return self._with_leftovers(adopted, cookie)
                 except CookieRejected as error:
                     refused.append(error.reason)

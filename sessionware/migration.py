@@ -67,10 +67,10 @@ class ForeignCookie(ABC):
             return SessionCookie(name, domain, path, True, True, "None", True)
         return SessionCookie(name, domain, path, partitioned=partitioned)
 
-    def load(self, value: str, now: int) -> dict[str, Any]:
-        """Give the session's data, with ``_permanent`` where the cookie outlives the browser.
+    def load(self, value: str, now: int) -> tuple[dict[str, Any], int]:
+        """Give the data, with ``_permanent`` where the cookie outlives the browser, and its time.
 
-        ``now`` in seconds since the epoch. Raises CookieRejected, and nothing else.
+        Both times in seconds since the epoch. Raises CookieRejected, and nothing else.
         """
         if self.cookie.size(value) > LONGEST_PAIR:
             raise CookieRejected("too_large")
@@ -81,7 +81,7 @@ class ForeignCookie(ABC):
             dumps(data)  # or else the first response would fail on it
         except (*_MALFORMED, zlib.error):
             raise CookieRejected("malformed") from None
-        return data
+        return data, issued
 
     @abstractmethod
     def _read(self, value: bytes) -> tuple[Any, int, bool]:

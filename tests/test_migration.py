@@ -85,7 +85,7 @@ def still_reads(peer: str, cookie: tuple[str, str], seconds: int) -> bool:
 def refusal(cookie: ForeignCookie, value: str, now: int = NOW) -> str:
     """Give the reason for which the value is refused."""
     with pytest.raises(CookieRejected) as caught:
-        cookie.load(value, now)
+        cookie.load(value, now)[0]
     return caught.value.reason
 
 
@@ -103,19 +103,19 @@ def user_of(data: dict[str, Any]) -> dict[str, Any]:
 @every_peer
 def test_what_the_framework_wrote_is_read_without_its_bookkeeping(peer: str) -> None:
     _, value = bake(peer, put("user", {"name": "älice", "tags": [1, 2.5, None, True]}))
-    data = user_of(reader(peer).load(value, NOW))
+    data = user_of(reader(peer).load(value, NOW)[0])
     assert data == {"user": {"name": "älice", "tags": [1, 2.5, None, True]}}
 
 
 @every_peer
 def test_a_cookie_that_a_known_version_made_is_read(peer: str) -> None:
-    assert user_of(reader(peer).load(LITERALS[peer], NOW)) == {"user": "alice"}
+    assert user_of(reader(peer).load(LITERALS[peer], NOW)[0]) == {"user": "alice"}
 
 
 @every_peer
 def test_a_compressed_or_long_session_is_read(peer: str) -> None:
     _, value = bake(peer, put("user", "a" * 1500))
-    assert user_of(reader(peer).load(value, NOW)) == {"user": "a" * 1500}
+    assert user_of(reader(peer).load(value, NOW)[0]) == {"user": "a" * 1500}
 
 
 @every_peer
@@ -123,7 +123,7 @@ def test_a_compressed_or_long_session_is_read(peer: str) -> None:
 def test_the_age_limit_is_the_frameworks_own(peer: str, age: int) -> None:
     cookie = bake(peer)
     if still_reads(peer, cookie, age):
-        assert reader(peer).load(cookie[1], NOW + age)
+        assert reader(peer).load(cookie[1], NOW + age)[0]
     else:
         assert refusal(reader(peer), cookie[1], NOW + age) == "expired_idle"
 
@@ -131,20 +131,20 @@ def test_the_age_limit_is_the_frameworks_own(peer: str, age: int) -> None:
 @every_peer
 def test_a_clock_that_is_a_minute_behind_is_forgiven_and_no_more(peer: str) -> None:
     value = LITERALS[peer]
-    assert reader(peer).load(value, NOW - 60)
+    assert reader(peer).load(value, NOW - 60)[0]
     assert refusal(reader(peer), value, NOW - 61) == "from_the_future"
 
 
 @pytest.mark.parametrize("peer", ["Starlette", "Pyramid", "Beaker"])
 def test_without_a_limit_no_cookie_is_too_old(peer: str) -> None:
-    assert reader(peer, limit=None).load(LITERALS[peer], 10 * NOW)
+    assert reader(peer, limit=None).load(LITERALS[peer], 10 * NOW)[0]
 
 
 @pytest.mark.parametrize("peer", ["Flask", "Django"])
 def test_an_older_key_of_the_framework_is_accepted(peer: str) -> None:
     _, value = bake(peer, key=OTHER_KEY)
     assert refusal(reader(peer), value) == "bad_signature"
-    assert reader(peer, secret_key_fallbacks=[OTHER_KEY]).load(value, NOW)
+    assert reader(peer, secret_key_fallbacks=[OTHER_KEY]).load(value, NOW)[0]
 
 
 @every_peer
@@ -156,7 +156,7 @@ def test_a_session_that_was_emptied_is_read_as_empty(peer: str) -> None:
     if peer in ("Pyramid", "Beaker"):  # the others write no cookie then
         _, value = bake(peer, empty)
         persistent = {"max_age": 9} if peer == "Pyramid" else {"cookie_expires": False}
-        assert reader(peer, **persistent).load(value, NOW) == {}
+        assert reader(peer, **persistent).load(value, NOW)[0] == {}
 
 
 @every_peer

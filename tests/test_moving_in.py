@@ -100,6 +100,26 @@ def test_cookie_of_the_same_name_is_deleted_once_and_before_ours(
     assert (again.data.decode(), set_cookies(again)) == (repr(DATA), [])
 
 
+def test_absolute_timeout_counts_from_when_their_cookie_was_issued(clock: Clock) -> None:
+    """Or else a stolen one would give a fresh session each time."""
+    cookie = flask_cookie("session", DATA)
+    clock.advance(3601)
+    seen: list[bool] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        seen.append(environ["session"].new)
+        start_response("200 OK", [])
+        return []
+
+    foreign = FlaskCookie(OLD_KEY)
+    for absolute_timeout in (3600, 3602):
+        middleware = SessionMiddleware(
+            app, KEY, absolute_timeout=absolute_timeout, migrate_from=[foreign]
+        )
+        call(middleware, cookie)
+    assert seen == [True, False]
+
+
 def test_log_out_deletes_a_cookie_that_the_path_did_not_show() -> None:
     ours = set_cookies(visit(flask_cookie("flask", DATA)))[-1].partition(";")[0]
     cookies = set_cookies(visit(ours, "log out"))
