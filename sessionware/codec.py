@@ -12,7 +12,7 @@ import zlib
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from itsdangerous import Signer
 
@@ -107,6 +107,37 @@ class SignedCodec:
         except (ValueError, zlib.error):
             raise CookieRejected("malformed") from None
         return Opened(text, issued, key is not self._keys[0])
+
+
+class Store(Protocol):
+    """Where sessions are kept: three questions, asked with the token that the cookie carries."""
+
+    def load(self, token: str, /) -> Opened:
+        """Give what was saved under the token; raises CookieRejected."""
+
+    def save(self, text: str, issued: int, token: str | None, /) -> str:
+        """Keep the text, and give the token for the cookie; the last one is ``token``."""
+
+    def delete(self, token: str, /) -> None:
+        """Forget what was saved under the token: the session is over."""
+
+
+class CookieStore:
+    """The cookie as a store: the token is the data, and nothing is kept but by the browser."""
+
+    def __init__(self, codec: SignedCodec) -> None:
+        self._codec = codec
+
+    def load(self, token: str) -> Opened:
+        """Verify and decode it; raises CookieRejected."""
+        return self._codec.decode(token)
+
+    def save(self, text: str, issued: int, _: str | None) -> str:
+        """Encode and sign it."""
+        return self._codec.encode(text, issued)
+
+    def delete(self, token: str) -> None:
+        """Do nothing: a copy of the cookie stays valid until its time is over."""
 
 
 def codec_of(

@@ -11,7 +11,7 @@ from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
-from .codec import LONGEST_TEXT, SecretKey, codec_of
+from .codec import LONGEST_TEXT, CookieStore, SecretKey, Store, codec_of
 from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie, others
 from .envelope import unwrap, wrap
 from .errors import ConfigurationError, CookieRejected, SessionTooLarge, collecting
@@ -92,6 +92,7 @@ class SecureCookieSessionInterface(SessionInterface):
 
     session_class = Session
     dumps = staticmethod(dumps)
+    _warned_of_http = False
 
     def __init__(
         self,
@@ -132,7 +133,7 @@ class SecureCookieSessionInterface(SessionInterface):
         self.migrate_from = migrate_from
         self._others = others(self.cookie, [foreign.cookie for foreign in migrate_from])
         self._has_key = secret_key is not None
-        self._warned_of_http = False
+        self.store: Store = CookieStore(self.codec)
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
         """Give a session that reads its cookie on first use; ``None`` without a secret key."""
@@ -209,6 +210,8 @@ class SecureCookieSessionInterface(SessionInterface):
         if text is not None:
             if session.alive():
                 return self._write(session, text, environ)
+            if session.loaded.token is not None:
+                self.store.delete(session.loaded.token)
             return self.cookie.delete(self._is_secure(environ)) if session.loaded.came else None
         if session.loaded.stale and session.alive():
             with suppress(SessionTooLarge):  # by a byte or two, as its age grows: keep the old one
@@ -218,14 +221,14 @@ class SecureCookieSessionInterface(SessionInterface):
     def _accept(self, token: str, now: int) -> Loaded:
         if self.cookie.size(token) > LONGEST_PAIR:
             raise CookieRejected("too_large")
-        text, issued, old_key = self.codec.decode(token)
+        text, issued, old_key = self.store.load(token)
         age, data, inner, name = unwrap(text)
         created = issued - age
         self.expiry.check(now, issued, created)
         if old_key:
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
         stale = old_key or self.expiry.is_due(now, issued)
-        return Loaded(data, inner, created, name, stale=stale)
+        return Loaded(data, inner, created, name, token, stale=stale)
 
     def _with_leftovers(self, loaded: Loaded, header: str, ours: str | None = None) -> Loaded:
         """Have the other frameworks' cookies deleted, or a log-out would bring one back."""
@@ -240,7 +243,7 @@ class SecureCookieSessionInterface(SessionInterface):
             raise SessionTooLarge(
                 "The session's JSON", len(wrapped), LONGEST_TEXT, _largest_keys(session)
             )
-        value = self.codec.encode(wrapped, now)
+        value = self.store.save(wrapped, now, session.loaded.token)
         size = self.cookie.size(value)
         if size > LONGEST_PAIR:
             raise SessionTooLarge("The session cookie", size, LONGEST_PAIR, _largest_keys(session))

@@ -45,14 +45,15 @@ class SessionMixin:
 class Loaded(NamedTuple):
     """What a request's cookie gave. Times in seconds since the epoch.
 
-    ``text`` is ``data`` as written. ``came``: there was a cookie of our name; ``new``: none was
-    valid; ``stale``: it is to be issued again; ``leftovers``: other frameworks', to be deleted.
+    ``text``: the data as written; ``came``: a cookie of our name; ``new``: no valid one; ``stale``:
+    to be issued again; ``token``: its value; ``leftovers``: other frameworks', to be deleted.
     """
 
     data: dict[str, Any]
     text: str
     created: int
     id: str | None = None
+    token: str | None = None
     new: bool = False
     came: bool = True
     stale: bool = False
