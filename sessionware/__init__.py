@@ -8,9 +8,11 @@ from .errors import (
     SessionwareError,
     UnserializableValue,
 )
-from .interface import SecureCookieSessionInterface, SessionInterface
+from .extension import SessionInterface
+from .interface import SecureCookieSessionInterface
 from .middleware import SessionMiddleware
-from .session import NullSession, Session, SessionMixin
+from .mixin import SessionMixin
+from .session import NullSession, Session
 
 __all__ = [
     "ConfigurationError",

@@ -7,18 +7,19 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from itsdangerous import Signer
 
-from .codec import LONGEST_TEXT, Opened, SignedCodec
+from .codec import LONGEST_TEXT, Codec, Opened, SignedCodec
 from .cookie import LONGEST_PAIR
 from .errors import CookieRejected, collecting
 from .expiry import Expiry
 from .interface import SecureCookieSessionInterface
+from .store import key_of
 
 BAR = 40
 """Characters of the bar that stands for the 4096 bytes."""
@@ -28,6 +29,9 @@ Show what a session cookie holds: the cookie is name=value or the value alone, a
 whole Cookie or Set-Cookie header. The key that verifies it is taken from the environment variable
 SECRET_KEY, older ones, with white space between them, from SECRET_KEY_FALLBACKS. The exit status
 is 0 where the signature verifies, expired or not; 1 where it does not; 2 for a wrong use."""
+
+ENCRYPTED = re.compile("[0-9A-Za-z_-]{123,}")
+"""What looks encrypted: a block or more, and no dot. (A signed cookie has two.)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,8 +58,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     inspect.add_argument("--salt", default="", help="the salt of the SessionMiddleware")
     for timeout in ("--idle-timeout", "--absolute-timeout"):
         inspect.add_argument(timeout, type=float, metavar="SECONDS", help="that of the application")
+    words = sys.argv[1:] if arguments is None else arguments
+    # argparse takes what begins with a hyphen for an option, and one encrypted cookie in 64 does.
+    words = [
+        f" {word}" if word[:1] == "-" and ENCRYPTED.fullmatch(word) else word for word in words
+    ]
     try:
-        options = parser.parse_args(arguments)
+        options = parser.parse_args(words)
         if options.command == "secret":
             status, lines = 0, [secrets.token_hex(32)]
         else:
@@ -77,7 +86,7 @@ def _inspect(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tu
     with collecting(problems):
         expiry = SecureCookieSessionInterface(**limits).expiry
     with collecting(problems):
-        codecs = _codecs(options.salt, name)
+        codecs = _codecs(token, options.salt, name)
     if problems:
         parser.error("; ".join(problems))
     verified, verdict, opened = _open(token, codecs)
@@ -109,23 +118,25 @@ def _find(header: str, name: str | None) -> tuple[str, str]:
     return name, values.get(name, value)
 
 
-def _codecs(salt: str, name: str) -> dict[str, SignedCodec]:
+def _codecs(token: str, salt: str, name: str) -> dict[str, Codec]:
     """Give a codec for each key of the environment, by what the key is to be called."""
     key = os.environ.get("SECRET_KEY", "")
     fallbacks = os.environ.get("SECRET_KEY_FALLBACKS", "").split()
     if not key and not fallbacks:
         return {}
-    SignedCodec(key, fallbacks, salt, name)  # raises with every problem of every key
+    encrypt = ENCRYPTED.fullmatch(token) is not None
+    make: Callable[..., Codec] = type(SecureCookieSessionInterface(encrypt=encrypt).codec)
+    make(key, fallbacks, salt, name)  # raises with every problem of every key
     return {
-        "the secret key": SignedCodec(key, (), salt, name),
+        "the secret key": make(key, (), salt, name),
         **{
-            f"fallback {number}": SignedCodec(fallback, (), salt, name)
+            f"fallback {number}": make(fallback, (), salt, name)
             for number, fallback in enumerate(fallbacks, 1)
         },
     }
 
 
-def _open(token: str, codecs: dict[str, SignedCodec]) -> tuple[bool, str, Opened | None]:
+def _open(token: str, codecs: dict[str, Codec]) -> tuple[bool, str, Opened | None]:
     """Give whether the signature verifies, that in words, and what can be read."""
     reason = ""
     for key, codec in codecs.items():
@@ -134,11 +145,15 @@ def _open(token: str, codecs: dict[str, SignedCodec]) -> tuple[bool, str, Opened
         except CookieRejected as error:
             reason = error.reason
     opened = _read_unverified(token)
-    if opened is None:
+    if opened is None and (reason == "malformed" or not ENCRYPTED.fullmatch(token)):
         return False, "none: this is no cookie that sessionware writes", None
     if codecs:
-        return False, f"does NOT verify ({reason}): anybody may have written what follows", opened
-    return False, "not checked, SECRET_KEY is not set: what follows, anybody can read", opened
+        verdict, meaning = f"does NOT verify ({reason})", "anybody may have written what follows"
+    else:
+        verdict, meaning = "not checked, SECRET_KEY is not set", "what follows, anybody can read"
+    if opened is None:
+        meaning = "it looks encrypted, and only its own key reads it"
+    return False, f"{verdict}: {meaning}", opened
 
 
 def _read_unverified(token: str) -> Opened | None:
@@ -163,18 +178,24 @@ def _contents(opened: Opened, expiry: Expiry, given: Collection[str]) -> Iterato
         yield _line("data", "none: the payload is not JSON that can be read")
         return
     match value:
-        case [int(age), dict(data), *rest] if len(rest) <= 1:
-            created = opened.issued - age
-            yield _line("created", _moment(created))
-            yield _line("ends", _end(opened.issued, created, expiry))
-            for name in ("idle_timeout", "absolute_timeout"):
-                yield _line("", _limit(name, getattr(expiry, name), name in given))
+        case [int(age), dict(data)] | [int(age), dict(data), _]:
+            yield from _times(opened.issued, opened.issued - age, expiry, given)
             sizes = {key: len(_to_json({key: value})) - len("{}") for key, value in data.items()}
             for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
                 yield _line("key", f"{sizes[key]} bytes, {_to_json(key)}")
             yield f"data\n{_to_json(data, indent=2)}"
+        case [int(age), None, str(session_id)]:
+            yield from _times(opened.issued, opened.issued - age, expiry, given)
+            yield _line("data", f"in the store, under {key_of(session_id)}")
         case _:
             yield f"data, but no session that sessionware writes\n{text}"
+
+
+def _times(issued: int, created: int, expiry: Expiry, given: Collection[str]) -> Iterator[str]:
+    yield _line("created", _moment(created))
+    yield _line("ends", _end(issued, created, expiry))
+    for name in ("idle_timeout", "absolute_timeout"):
+        yield _line("", _limit(name, getattr(expiry, name), name in given))
 
 
 def _end(issued: int, created: int, expiry: Expiry) -> str:

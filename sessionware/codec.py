@@ -10,7 +10,7 @@ import re
 import secrets
 import zlib
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 from typing import NamedTuple, Protocol
 
@@ -43,6 +43,16 @@ class Opened(NamedTuple):
     old_key: bool
 
 
+class Codec(Protocol):
+    """Makes a cookie's value of a text, and the text of a value that was made so."""
+
+    def encode(self, text: str, issued: int, /) -> str:
+        """Give the cookie's value for a text of at most LONGEST_TEXT bytes."""
+
+    def decode(self, token: str, /) -> Opened:
+        """Give what the cookie's value holds, or raise CookieRejected."""
+
+
 class SignedCodec:
     """Signs with the secret key, and accepts what the fallbacks signed too.
 
@@ -57,13 +67,7 @@ class SignedCodec:
         salt: str = "",
         cookie_name: str = "session",
     ) -> None:
-        problems = [
-            *key_problems("secret_key", secret_key),
-            *fallback_problems(fallbacks),
-            *salt_problems(salt),
-        ]
-        if problems:
-            raise ConfigurationError(problems)
+        check_keys(secret_key, fallbacks, salt)
         # A cookie's name holds no NUL, so no two pairs of name and salt give the same text.
         self.salt = f"sessionware.cookie\0{cookie_name}\0{salt}".encode(errors="surrogatepass")
         self._keys = [
@@ -109,40 +113,13 @@ class SignedCodec:
         return Opened(text, issued, key is not self._keys[0])
 
 
-class Store(Protocol):
-    """Where sessions are kept: three questions, asked with the token that the cookie carries."""
-
-    def load(self, token: str, /) -> Opened:
-        """Give what was saved under the token; raises CookieRejected."""
-
-    def save(self, text: str, issued: int, token: str | None, /) -> str:
-        """Keep the text, and give the token for the cookie; the last one is ``token``."""
-
-    def delete(self, token: str, /) -> None:
-        """Forget what was saved under the token: the session is over."""
-
-
-class CookieStore:
-    """The cookie as a store: the token is the data, and nothing is kept but by the browser."""
-
-    def __init__(self, codec: SignedCodec) -> None:
-        self._codec = codec
-
-    def load(self, token: str) -> Opened:
-        """Verify and decode it; raises CookieRejected."""
-        return self._codec.decode(token)
-
-    def save(self, text: str, issued: int, _: str | None) -> str:
-        """Encode and sign it."""
-        return self._codec.encode(text, issued)
-
-    def delete(self, token: str) -> None:
-        """Do nothing: a copy of the cookie stays valid until its time is over."""
-
-
 def codec_of(
-    secret_key: SecretKey | None, fallbacks: Sequence[SecretKey], salt: str, cookie_name: str
-) -> SignedCodec:
+    make: Callable[[SecretKey, Sequence[SecretKey], str, str], Codec],
+    secret_key: SecretKey | None,
+    fallbacks: Sequence[SecretKey],
+    salt: str,
+    cookie_name: str,
+) -> Codec:
     """Make the codec of these settings; raises ConfigurationError, and warns of a short key."""
     problems = []
     if secret_key is None:
@@ -151,7 +128,7 @@ def codec_of(
         if fallbacks:
             problems.append("secret_key: found None beside secret_key_fallbacks, expected a key")
     with collecting(problems):
-        codec = SignedCodec(secret_key, fallbacks, salt, cookie_name)
+        codec = make(secret_key, fallbacks, salt, cookie_name)
     if problems:
         raise ConfigurationError(problems)
     if (size := key_size(secret_key)) < GOOD_KEY:
@@ -194,6 +171,17 @@ def inflate(small: bytes) -> bytes:
     if not inflater.eof:
         raise ValueError("truncated")
     return plain
+
+
+def check_keys(secret_key: object, fallbacks: object, salt: object) -> None:
+    """Raise ConfigurationError with every problem of these settings, without showing a key."""
+    problems = [
+        *key_problems("secret_key", secret_key),
+        *fallback_problems(fallbacks),
+        *salt_problems(salt),
+    ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 def key_problems(name: str, key: object) -> Iterator[str]:

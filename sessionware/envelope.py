@@ -7,11 +7,14 @@ from .errors import CookieRejected
 from .expiry import CLOCK_SKEW
 from .serializer import loads
 
+OLDEST = 2**40
+"""Seconds. An age beyond it could be one that grows too long to be written."""
+
 _ID = re.compile("[0-9A-Za-z_-]+")
 
 
 def wrap(age: int, text: str, name: str | None) -> str:
-    """Give ``[age,data]`` or ``[age,data,id]`` as JSON text; ``text`` is the data's.
+    """Give ``[age,data]`` or ``[age,data,id]`` as JSON text; ``text`` is the data's, or ``null``.
 
     An age takes a byte or a few where the time of creation would take ten. It may be negative,
     but no further than clocks may differ: of three servers, two may differ by more.
@@ -20,7 +23,7 @@ def wrap(age: int, text: str, name: str | None) -> str:
     return f'[{age},{text},"{name}"]' if name else f"[{age},{text}]"
 
 
-def unwrap(wrapped: str) -> tuple[int, dict[str, Any], str, str | None]:
+def unwrap(wrapped: str) -> tuple[int, dict[str, Any] | None, str, str | None]:
     """Give the age in seconds, the data, the data as it was written, and the id.
 
     Raises CookieRejected for what is signed, but not ours.
@@ -35,8 +38,8 @@ def unwrap(wrapped: str) -> tuple[int, dict[str, Any], str, str | None]:
     name = rest[0] if rest else None
     if (
         type(age) is not int
-        or age < -CLOCK_SKEW
-        or type(data) is not dict
+        or not -CLOCK_SKEW <= age <= OLDEST
+        or not (type(data) is dict or data is None)
         or (rest and not (type(name) is str and _ID.fullmatch(name)))
     ):
         raise CookieRejected("malformed")

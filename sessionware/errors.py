@@ -28,7 +28,11 @@ class LateWrite(UsageError, RuntimeError):
 
 
 class SessionUnavailable(UsageError, RuntimeError):
-    """The session was changed, but there is no secret key to sign it with."""
+    """The session cannot be had or kept.
+
+    There is no secret key to sign it with, its store does not answer (the cause is attached), or
+    another request has ended it.
+    """
 
 
 class UnserializableValue(UsageError, TypeError):
@@ -36,7 +40,7 @@ class UnserializableValue(UsageError, TypeError):
 
 
 class SessionTooLarge(UsageError, ValueError):
-    """The session is larger than a browser (or the format) accepts; nothing was sent.
+    """The session is larger than a browser, the format or the store accepts; nothing was sent.
 
     ``size`` and ``limit`` are in bytes; ``largest`` holds the largest keys with the
     bytes of JSON that each takes, largest first.
@@ -65,6 +69,11 @@ class CookieRejected(SessionwareError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(f"the session cookie was rejected: {reason}")
+
+
+def kind_of(value: object) -> str:
+    """Say what was found, for a message: never the value itself."""
+    return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 @contextmanager

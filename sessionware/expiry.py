@@ -61,10 +61,14 @@ class Expiry:
 
     def max_age(self, now: int, created: int) -> int:
         """Give the seconds that a browser may keep the cookie of a permanent session."""
+        return min(self.left(now, created), LONGEST_MAX_AGE)
+
+    def left(self, now: int, created: int) -> int:
+        """Give the seconds that a session lives on which is used now, and never again."""
         left = self.idle_timeout
         if self.absolute_timeout is not None:
             left = min(left, created + self.absolute_timeout - now)
-        return int(max(0, min(left, LONGEST_MAX_AGE)))
+        return max(0, int(left))
 
 
 def _seconds(value: Duration) -> float:

@@ -13,7 +13,8 @@ from flask.sessions import SessionInterface
 
 from .errors import ConfigurationError
 from .middleware import SessionMiddleware
-from .session import NullSession, SessionMixin
+from .mixin import SessionMixin
+from .session import NullSession
 
 
 class EnvironSessionInterface(SessionInterface):

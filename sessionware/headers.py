@@ -1,6 +1,7 @@
 """The response's header list: as werkzeug's Headers, and what caches are told in it."""
 
 import re
+from collections.abc import Set
 
 from werkzeug.datastructures import Headers
 
@@ -8,6 +9,15 @@ Fields = list[tuple[str, str]]
 
 # RFC 9111, section 5.2: a comma in a quoted string ends no directive.
 _DIRECTIVE = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^,])+')
+
+# What some caches go by instead of Cache-Control.
+_TARGETED = frozenset(
+    [
+        *("cdn-cache-control", "surrogate-control", "x-accel-expires"),
+        *(f"{cdn}-cdn-cache-control" for cdn in ("cloudflare", "netlify", "vercel")),
+    ]
+)
+_FOR_CACHES = _TARGETED | {"cache-control"}
 
 
 def headers_of(fields: Fields) -> Headers:
@@ -26,37 +36,50 @@ def fields_of(headers: Headers) -> Fields:
     return headers._list
 
 
-def vary_by_cookie(fields: Fields) -> None:
+def names_of(fields: Fields) -> set[str]:
+    """Give the names in lower case: of most responses, they tell all that has to be known."""
+    return {name.lower() for name, _ in fields}
+
+
+def vary_by_cookie(fields: Fields, names: set[str]) -> None:
     """Say that the response depends on the request's cookies (RFC 9110, section 12.5.5)."""
-    lines = [value for name, value in fields if name.lower() == "vary"]
-    if not lines:
+    if "vary" not in names:
         fields.append(("Vary", "Cookie"))
         return
-    names = {name.strip().lower() for line in lines for name in line.split(",")}
-    if names.isdisjoint(("cookie", "*")):
-        _replace(fields, "Vary", ", ".join([*filter(None, lines), "Cookie"]))
+    lines = _values(fields, "vary")
+    listed = {name.strip().lower() for line in lines for name in line.split(",")}
+    if listed.isdisjoint(("cookie", "*")):
+        lines.append("Cookie")
+    elif len(lines) == 1:
+        return
+    # In one line: nginx before 1.23 goes by the last one alone.
+    _replace(fields, {"vary"}, "Vary", lines)
 
 
-def keep_private(fields: Fields) -> bool:
+def keep_private(fields: Fields, names: set[str]) -> bool:
     """Keep the response out of shared caches, which would log one user in as another.
 
-    Whether it was marked for them (``public``, ``s-maxage``) is the answer. RFC 9111,
-    section 5.2.2.
+    Whether it was marked for them (``public``, ``s-maxage``, or a field of their own) is the
+    answer. RFC 9111, section 5.2.2; RFC 9213.
     """
-    lines = [value for name, value in fields if name.lower() == "cache-control"]
-    if not lines:
+    if names.isdisjoint(_FOR_CACHES):
         fields.append(("Cache-Control", "private"))
         return False
+    lines = _values(fields, "cache-control")
     stated = [item.strip() for line in lines for item in _DIRECTIVE.findall(line)]
     kept = [item for item in stated if item.partition("=")[0].lower() not in ("public", "s-maxage")]
-    shared = len(kept) < len(stated)
+    shared = len(kept) < len(stated) or not names.isdisjoint(_TARGETED)
     if {"private", "no-store"}.isdisjoint(map(str.lower, kept)):
         # First, because a cache may go by the first where the application has private="field".
         kept.insert(0, "private")
-    _replace(fields, "Cache-Control", ", ".join(filter(None, kept)))
+    _replace(fields, _FOR_CACHES, "Cache-Control", kept)
     return shared
 
 
-def _replace(fields: Fields, name: str, value: str) -> None:
-    fields[:] = [field for field in fields if field[0].lower() != name.lower()]
-    fields.append((name, value))
+def _values(fields: Fields, wanted: str) -> list[str]:
+    return [value for name, value in fields if name.lower() == wanted]
+
+
+def _replace(fields: Fields, names: Set[str], name: str, parts: list[str]) -> None:
+    fields[:] = [field for field in fields if field[0].lower() not in names]
+    fields.append((name, ", ".join(filter(None, parts))))

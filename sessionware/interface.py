@@ -3,7 +3,7 @@
 import difflib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, Never, TypedDict
@@ -11,49 +11,28 @@ from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
-from .codec import LONGEST_TEXT, CookieStore, SecretKey, Store, codec_of
+from .codec import LONGEST_TEXT, Codec, SecretKey, SignedCodec, codec_of
 from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie, others
 from .envelope import unwrap, wrap
-from .errors import ConfigurationError, CookieRejected, SessionTooLarge, collecting
+from .errors import (
+    ConfigurationError,
+    CookieRejected,
+    SessionTooLarge,
+    SessionUnavailable,
+    collecting,
+    kind_of,
+)
 from .expiry import Duration, Expiry
-from .headers import fields_of, keep_private, vary_by_cookie
+from .extension import SessionInterface
+from .headers import fields_of, keep_private, names_of, vary_by_cookie
 from .migration import ForeignCookie
+from .mixin import SessionMixin
 from .serializer import dumps
-from .session import Loaded, NullSession, Session, SessionMixin
+from .session import Session
+from .source import Loaded
+from .store import Revocations, Store, store_of, too_large
 
 logger = logging.getLogger("sessionware")
-
-
-class SessionInterface:
-    """The extension point, Flask's: how a session is opened and how it is saved.
-
-    Subclass it, and give an instance to ``SessionMiddleware(app, interface=...)``.
-    """
-
-    null_session_class = NullSession
-
-    def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
-        """Give the session of this request; ``None`` where it could not be loaded.
-
-        A null session stands in for ``None``. What a client sends must never raise here.
-        """
-        raise NotImplementedError
-
-    def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
-        """Save the session, and change the response's headers as that needs.
-
-        Called once, when the response is about to begin; not for a null session, nor for
-        one that was not accessed. What it raises is raised instead of the response.
-        """
-        raise NotImplementedError
-
-    def make_null_session(self, environ: WSGIEnvironment) -> NullSession:  # noqa: ARG002 - for subclasses
-        """Give what stands in for a session that could not be loaded."""
-        return self.null_session_class()
-
-    def is_null_session(self, obj: object) -> bool:
-        """Whether this is such a stand-in, which is never saved."""
-        return isinstance(obj, self.null_session_class)
 
 
 class Settings(TypedDict, total=False):
@@ -72,6 +51,9 @@ class Settings(TypedDict, total=False):
     absolute_timeout: Duration | None
     refresh_after: Duration | None
     migrate_from: Sequence[ForeignCookie]
+    encrypt: bool
+    store: Store | None
+    revocations: Revocations | None
 
 
 class SecureCookieSessionInterface(SessionInterface):
@@ -86,6 +68,8 @@ class SecureCookieSessionInterface(SessionInterface):
       was created, ``refresh_after``, the age from which it is issued again (``None``: a tenth of
       the idle timeout): a timedelta, or seconds.
     - ``migrate_from``: other frameworks' cookies, as ``sessionware.migration`` has them.
+    - ``encrypt``: the client cannot read its cookie. ``store``: sessions are kept there, and the
+      cookie carries an id. ``revocations``: a list of ended sessions, so that a log-out holds.
 
     Raises ConfigurationError with every problem of every setting.
     """
@@ -111,29 +95,27 @@ class SecureCookieSessionInterface(SessionInterface):
         absolute_timeout: Duration | None = None,
         refresh_after: Duration | None = None,
         migrate_from: Sequence[ForeignCookie] = (),
+        encrypt: bool = False,
+        store: Store | None = None,
+        revocations: Revocations | None = None,
         **unknown: Never,
     ) -> None:
         problems = [*map(_unknown_setting, unknown), *_migration_problems(migrate_from)]
+        attributes = cookie_secure, cookie_httponly, cookie_samesite, cookie_partitioned
         with collecting(problems):
-            self.cookie = SessionCookie(
-                cookie_name,
-                cookie_domain,
-                cookie_path,
-                cookie_secure,
-                cookie_httponly,
-                cookie_samesite,
-                cookie_partitioned,
-            )
+            self.cookie = SessionCookie(cookie_name, cookie_domain, cookie_path, *attributes)
         with collecting(problems):
             self.expiry = Expiry.of(idle_timeout, absolute_timeout, refresh_after)
         with collecting(problems):
-            self.codec = codec_of(secret_key, secret_key_fallbacks, salt, cookie_name)
+            make = _codec_class(encrypt)
+            self.codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
+        with collecting(problems):
+            self.store = store_of(store, revocations)
         if problems:
             raise ConfigurationError(problems)
         self.migrate_from = migrate_from
         self._others = others(self.cookie, [foreign.cookie for foreign in migrate_from])
         self._has_key = secret_key is not None
-        self.store: Store = CookieStore(self.codec)
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
         """Give a session that reads its cookie on first use; ``None`` without a secret key."""
@@ -171,6 +153,10 @@ class SecureCookieSessionInterface(SessionInterface):
             )
         return Loaded({}, "{}", now, new=True, came=bool(tokens))
 
+    def stamp(self, owner: str) -> str:
+        """Give what a session of this owner has to carry from now on."""
+        return self.store.stamp(owner)
+
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
         """Decide what happens to the cookie: nothing, write or delete.
 
@@ -179,11 +165,13 @@ class SecureCookieSessionInterface(SessionInterface):
         if not session.accessed:
             return
         fields = fields_of(headers)
-        vary_by_cookie(fields)
-        cookie = self._verdict(session, environ)
+        names = names_of(fields)
+        vary_by_cookie(fields, names)
+        # Where the store did not answer, the application has heard of it already.
+        cookie = self._verdict(session, environ) if session.opened else None
         if cookie is None:
             return
-        if self.cookie.is_set(fields):
+        if "set-cookie" in names and self.cookie.is_set(fields):
             _log(
                 logging.WARNING,
                 "cookie_name_taken",
@@ -196,12 +184,12 @@ class SecureCookieSessionInterface(SessionInterface):
             secure = other.is_secure(environ["wsgi.url_scheme"])
             fields.append(("Set-Cookie", other.delete(secure)))
         fields.append(("Set-Cookie", cookie))
-        if keep_private(fields):
+        if keep_private(fields, names):
             _log(
                 logging.WARNING,
                 "shared_cache",
-                "A response that sets the session cookie was marked for shared caches: 'public' "
-                "and 's-maxage' were taken out of its Cache-Control",
+                "A response that sets the session cookie was marked for shared caches: 'public', "
+                "'s-maxage' and the fields for such caches alone were taken out",
             )
 
     def _verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
@@ -210,25 +198,28 @@ class SecureCookieSessionInterface(SessionInterface):
         if text is not None:
             if session.alive():
                 return self._write(session, text, environ)
-            if session.loaded.token is not None:
-                self.store.delete(session.loaded.token)
+            if session.loaded.id is not None:
+                left = self.expiry.left(int(time.time()), session.loaded.created)
+                self.store.delete(session.loaded.id, left)
             return self.cookie.delete(self._is_secure(environ)) if session.loaded.came else None
         if session.loaded.stale and session.alive():
-            with suppress(SessionTooLarge):  # by a byte or two, as its age grows: keep the old one
+            # By a byte or two, as its age grows; or it was ended meanwhile: what is there stays.
+            with suppress(SessionTooLarge, SessionUnavailable):
                 return self._write(session, session.loaded.text, environ)
         return None
 
     def _accept(self, token: str, now: int) -> Loaded:
         if self.cookie.size(token) > LONGEST_PAIR:
             raise CookieRejected("too_large")
-        text, issued, old_key = self.store.load(token)
-        age, data, inner, name = unwrap(text)
+        text, issued, old_key = self.codec.decode(token)
+        age, carried, inner, name = unwrap(text)
         created = issued - age
         self.expiry.check(now, issued, created)
+        data, inner = self.store.load(carried, inner, name)
         if old_key:
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-        stale = old_key or self.expiry.is_due(now, issued)
-        return Loaded(data, inner, created, name, token, stale=stale)
+        stale = old_key or self.expiry.is_due(now, issued) or (name is None and self.store.needs_id)
+        return Loaded(data, inner, created, name, stale=stale)
 
     def _with_leftovers(self, loaded: Loaded, header: str, ours: str | None = None) -> Loaded:
         """Have the other frameworks' cookies deleted, or a log-out would bring one back."""
@@ -238,15 +229,17 @@ class SecureCookieSessionInterface(SessionInterface):
     def _write(self, session: Session, text: str, environ: WSGIEnvironment) -> str:
         now = int(time.time())
         created, name = session.identity()
-        wrapped = wrap(now - created, text, name)
+        if self.store.needs_id:
+            name = session.id
+        wrapped = wrap(now - created, text if self.store.in_cookie else "null", name)
         if len(wrapped) > LONGEST_TEXT:
-            raise SessionTooLarge(
-                "The session's JSON", len(wrapped), LONGEST_TEXT, _largest_keys(session)
-            )
-        value = self.store.save(wrapped, now, session.loaded.token)
+            raise too_large("The session's JSON", len(wrapped), LONGEST_TEXT, session)
+        value = self.codec.encode(wrapped, now)
         size = self.cookie.size(value)
         if size > LONGEST_PAIR:
-            raise SessionTooLarge("The session cookie", size, LONGEST_PAIR, _largest_keys(session))
+            raise too_large("The session cookie", size, LONGEST_PAIR, session)
+        # Last, because what fails before must not have ended the session that the browser has.
+        self.store.save(session, text, self.expiry.left(now, created))
         secure = self._is_secure(environ)
         if not session.permanent:
             return self.cookie.write(value, secure)
@@ -268,9 +261,22 @@ class SecureCookieSessionInterface(SessionInterface):
         return secure
 
 
-def _largest_keys(session: Session) -> list[tuple[str, int]]:
-    sizes = ((key, len(dumps({key: value})) - len("{}")) for key, value in session.items())
-    return sorted(sizes, key=lambda item: item[1], reverse=True)[:3]
+def _codec_class(encrypt: object) -> Callable[..., Codec]:
+    if encrypt is False:
+        return SignedCodec
+    if encrypt is not True:
+        found = type(encrypt).__name__
+        raise ConfigurationError([f"encrypt: found {found}, expected True or False"])
+    try:
+        from .encryption import EncryptedCodec
+    except ImportError:
+        raise ConfigurationError(
+            [
+                "encrypt: found True, but the package cryptography is not installed: "
+                "pip install 'sessionware[encryption]'"
+            ]
+        ) from None
+    return EncryptedCodec
 
 
 def _migration_problems(migrate_from: object) -> Iterator[str]:
@@ -279,12 +285,7 @@ def _migration_problems(migrate_from: object) -> Iterator[str]:
         return
     for index, foreign in enumerate(migrate_from):
         if not isinstance(foreign, ForeignCookie):
-            found = (
-                f"the class {foreign.__name__}"
-                if isinstance(foreign, type)
-                else type(foreign).__name__
-            )
-            yield f"migrate_from[{index}]: found {found}, expected a ForeignCookie"
+            yield f"migrate_from[{index}]: found {kind_of(foreign)}, expected a ForeignCookie"
 
 
 def _unknown_setting(name: str) -> str:

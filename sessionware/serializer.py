@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timezone
 from decimal import Decimal
+from math import isinf
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -141,6 +142,20 @@ def _write_decimal(value: Decimal) -> str:
     return str(value)
 
 
+def _read_decimal(text: str) -> Decimal:
+    value = Decimal(text)
+    if not value.is_finite():
+        raise ValueError("a Decimal that is not finite")
+    return value
+
+
+def _read_float(text: str) -> float:
+    value = float(text)
+    if isinf(value):
+        raise ValueError("1e999, say: JSON, but not a finite number")
+    return value
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
@@ -156,7 +171,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "!b": lambda text: b64decode(text, validate=True),
     "!d": date.fromisoformat,
     "!dt": _read_datetime,
-    "!n": Decimal,
+    "!n": _read_decimal,
     "!s": set,
     "!t": tuple,
     "!u": UUID,
@@ -166,8 +181,8 @@ _SURROGATES = "holds two surrogates in a row, which are no character: store it a
 _encode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]  # typeshed has it not
     None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
 )
-_UNTAGGED = json.JSONDecoder(parse_constant=_no_constant)
-_TAGGED = json.JSONDecoder(parse_constant=_no_constant, object_hook=_untag)
+_UNTAGGED = json.JSONDecoder(parse_float=_read_float, parse_constant=_no_constant)
+_TAGGED = json.JSONDecoder(parse_float=_read_float, parse_constant=_no_constant, object_hook=_untag)
 
 
 def _blame(value: Any, levels: int, path: str) -> str:

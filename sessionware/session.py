@@ -5,69 +5,17 @@ import time
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NoReturn
 from uuid import UUID
 
 from .errors import LateWrite, SessionUnavailable, UnserializableValue
 from .flash import FlashMixin
+from .mixin import SessionMixin
+from .owner import Owner, owner_of
+from .source import Loaded, Source
 
 # Whoever holds a value of another type can change it without the session noticing.
 _IMMUTABLE = frozenset({str, int, float, bool, type(None), bytes, datetime, date, UUID, Decimal})
-
-
-class SessionMixin:
-    """What a session of one's own has to have: ``class MySession(dict, SessionMixin): pass``.
-
-    Flask's class of the same name. ``accessed`` and ``modified`` are ``True`` for a class that
-    does not track them, so that nothing is lost; with ``accessed = False`` nothing is saved.
-    """
-
-    __slots__ = ()
-
-    new: bool = False
-    modified: bool = True
-    accessed: bool = True
-    sealed: bool = False  # set by the middleware when the response has begun
-
-    @property
-    def permanent(self) -> bool:
-        """Whether the session survives the browser. Kept in the data as ``"_permanent"``."""
-        return bool(self.get("_permanent", False))  # type: ignore[attr-defined]  # the dict has it
-
-    @permanent.setter
-    def permanent(self, value: bool) -> None:
-        if value:
-            self["_permanent"] = True  # type: ignore[index]  # the dict has it
-        else:
-            self.pop("_permanent", None)  # type: ignore[attr-defined]  # the dict has it
-
-
-class Loaded(NamedTuple):
-    """What a request's cookie gave. Times in seconds since the epoch.
-
-    ``text``: the data as written; ``came``: a cookie of our name; ``new``: no valid one; ``stale``:
-    to be issued again; ``token``: its value; ``leftovers``: other frameworks', to be deleted.
-    """
-
-    data: dict[str, Any]
-    text: str
-    created: int
-    id: str | None = None
-    token: str | None = None
-    new: bool = False
-    came: bool = True
-    stale: bool = False
-    leftovers: tuple[Any, ...] = ()
-
-
-class Source(Protocol):
-    """What a session asks of the interface that opened it."""
-
-    def load(self, cookie: str, /) -> Loaded:
-        """Give what the Cookie header holds; nothing that a client sends raises."""
-
-    def dumps(self, data: dict[str, Any], /) -> str:
-        """Give the data as JSON text, or raise UnserializableValue."""
 
 
 class Session(SessionMixin, FlashMixin):
@@ -78,12 +26,14 @@ class Session(SessionMixin, FlashMixin):
     """
 
     __slots__ = (
+        "_cleared",
         "_cookie",
         "_created",
         "_data",
         "_forced",
         "_id",
         "_may_differ",
+        "_owned",
         "_source",
         "accessed",
         "loaded",
@@ -97,16 +47,21 @@ class Session(SessionMixin, FlashMixin):
         self.accessed = False
         self.sealed = False
 
+    @property
+    def opened(self) -> bool:
+        """Whether it was looked at, and could be loaded."""
+        return self._data is not None
+
     def _open(self) -> dict[str, Any]:
+        self.accessed = True  # also where it fails: the response depends on the cookie all the same
         return self._begin(self._source.load(self._cookie))
 
     def _begin(self, loaded: Loaded) -> dict[str, Any]:
-        self.accessed = True
         self.loaded = loaded
         self._data = loaded.data
         self._created = loaded.created
         self._id = loaded.id
-        self._may_differ = self._forced = False
+        self._may_differ = self._forced = self._cleared = self._owned = False
         return loaded.data
 
     def _read(self) -> dict[str, Any]:
@@ -201,6 +156,7 @@ class Session(SessionMixin, FlashMixin):
         """As of a dict: the session ends, with its ``id`` and ``permanent``."""
         self._change().clear()
         self._id = None
+        self._cleared = True
 
     def popitem(self) -> tuple[str, Any]:
         """As of a dict: the key that was added last."""
@@ -219,7 +175,7 @@ class Session(SessionMixin, FlashMixin):
         ``False`` takes only that back: a session that differs is saved all the same.
         """
         try:
-            return self._data is not None and self.changes() is not None
+            return self.opened and self.changes() is not None
         except UnserializableValue:
             return True
 
@@ -236,15 +192,36 @@ class Session(SessionMixin, FlashMixin):
 
     @property
     def id(self) -> str:
-        """A random name of this session: 128 bits, made on first use and kept from then on.
-
-        Whoever has it can recognise the session: write it to a log only hashed.
-        """
+        """A random name of this session, 128 bits, made on first use; in a log only hashed."""
         self._read()
         if self._id is None:
             self.changed()
             self._id = secrets.token_urlsafe(16)
         return self._id
+
+    @property
+    def owner(self) -> Owner | None:
+        """Whose session this is. Set it at log-in, and only there: another owner, another ``id``.
+
+        With ``store`` or ``revocations`` all sessions of an owner can be ended at once. Raises
+        UnserializableValue for what is not a str, int, UUID or ``None``.
+        """
+        return owner_of(self._read())[0]
+
+    @owner.setter
+    def owner(self, value: Owner | None) -> None:
+        if value is None:
+            self.pop("_owner", None)
+        elif type(value) in (str, int, UUID):
+            data = self._change()
+            owned = [value, self._source.stamp(str(value))]
+            if value != self.owner:
+                self.regenerate()  # Whoever planted the session before must not share it (CWE-384).
+            data["_owner"] = owned
+            self._owned = True
+        else:
+            found = type(value).__name__
+            raise UnserializableValue(f"session.owner: found {found}, expected str, int or UUID")
 
     def changed(self) -> None:
         """Force a save, as ``modified = True`` does (Pyramid's ``ISession``)."""
@@ -274,6 +251,10 @@ class Session(SessionMixin, FlashMixin):
         """When this session began, and its ``id`` where it has one; none is made."""
         return self._created, self._id
 
+    def anew(self) -> bool:
+        """Whether it does not carry on what was loaded: given an owner, or emptied and nobody's."""
+        return self._owned or (self._cleared and self.owner is None)
+
     def alive(self) -> bool:
         """Whether anything is left to keep: data, or an ``id``."""
         return bool(self._data) or self._id is not None
@@ -289,6 +270,7 @@ class NullSession(Session):
         self.accessed = self.sealed = False
 
     def _open(self) -> dict[str, Any]:
+        self.accessed = True
         return self._begin(Loaded({}, "{}", int(time.time()), new=True, came=False))
 
     def _refuse(self, /, *_: Any, **__: Any) -> NoReturn:

@@ -20,7 +20,7 @@ def from_settings(
 ) -> SessionMiddleware:
     """Wrap the application with the settings whose names begin with the prefix, in any case.
 
-    They are those of SessionMiddleware, but for what text cannot stand for (``interface``):
+    They are those of SessionMiddleware, but for what text cannot stand for (such as ``interface``):
 
     - durations: seconds, or ``45s``, ``30m``, ``12h``, ``31d``;
     - booleans: ``true``, ``yes``, ``on``, ``1`` or ``false``, ``no``, ``off``, ``0``;

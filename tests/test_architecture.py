@@ -17,13 +17,20 @@ ROWS = {
     "errors": 0,
     "flash": 0,
     "headers": 0,
+    "mixin": 0,
+    "owner": 0,
+    "source": 0,
     "session": 1,
     "expiry": 1,
     "cookie": 1,
     "serializer": 1,
     "codec": 2,
     "envelope": 2,
+    "extension": 2,
+    "encryption": 3,
     "migration": 3,
+    "redis": 3,
+    "store": 3,
     "interface": 4,
     "middleware": 5,
     "flask": 6,
@@ -35,7 +42,7 @@ ROWS = {
 MODULES = sorted(PACKAGE.rglob("*.py"))
 SOURCES = [*MODULES, *(ROOT / "tests").rglob("*.py"), *(ROOT / "examples").rglob("*.py")]
 DEPENDENCIES = {"itsdangerous", "werkzeug"}
-EXTRAS = {"flask": {"flask"}}
+EXTRAS = {"encryption": {"cryptography"}, "flask": {"flask"}}
 """What a module may import besides, because only those who have it import the module."""
 
 LONGEST_MODULE = 300

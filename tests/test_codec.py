@@ -128,7 +128,8 @@ def test_key_that_was_taken_out_is_refused() -> None:
     "settings", [{"salt": "shop"}, {"cookie_name": "admin"}, {"cookie_name": "Session"}]
 )
 def test_token_of_another_salt_or_name_is_refused(settings: Any) -> None:
-    assert reason(SignedCodec(KEY, **settings).encode(SHORT, ISSUED)) == "bad_signature"
+    signer = SecureCookieSessionInterface(KEY, **settings).codec
+    assert reason(signer.encode(SHORT, ISSUED)) == "bad_signature"
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,8 @@ def test_cookie_is_due_after_a_tenth_of_the_idle_timeout_by_default(age: int, du
         (HOUR, DAY, DAY - HOUR + 1, HOUR - 1),
         (DAY, HOUR, 0, HOUR),
         (DAY, HOUR, HOUR - 1, 1),
+        (DAY, HOUR, HOUR, 0),
+        (DAY, HOUR, HOUR + 1, 0),
         (DAY, HOUR, -60, HOUR + 60),
     ],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sessionware import SecureCookieSessionInterface, Session
+from sessionware.source import Loaded
 from tests.gateway import KEY, make_environ
 
 COPIES: dict[str, Callable[[Any], Any]] = {
@@ -39,4 +40,9 @@ def test_pickle_holds_no_key(session: Session) -> None:
     interface = session._source
     assert isinstance(interface, SecureCookieSessionInterface)
     pickled = pickle.dumps(session)
-    assert not any(key in pickled for key in (KEY.encode(), *interface.codec._keys))
+    keys = (KEY.encode(), *vars(interface.codec)["_keys"])
+    assert not any(key in pickled for key in keys)
+
+
+def test_what_was_loaded_shows_its_keys_and_never_its_values() -> None:
+    assert repr(Loaded({"user": "ada"}, '{"user":"ada"}', 0)) == "<Loaded ['user']>"

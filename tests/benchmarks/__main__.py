@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from . import chart, flat, growth, load, machine, report, targets
-from .peers import LIMIT, OTHERS, OURS
+from .peers import ENCRYPTED, LIMIT, OTHERS, OURS
 from .scenarios import NESTED, READ, UNTOUCHED, WRITE
 from .timing import FULL, GROWTH, QUICK, by_scenario
 
@@ -40,7 +40,8 @@ def say(*parts: str) -> None:
 
 
 def figures(options: Namespace) -> int:
-    limit, ours, *others = peers = [peer() for peer in (LIMIT, OURS, *OTHERS)]
+    made = LIMIT, OURS, ENCRYPTED, *OTHERS
+    limit, ours, encrypted, *others = peers = [peer() for peer in made]
     names = [peer.name for peer in peers]
     pace, slow = (QUICK, QUICK) if options.quick else (FULL, GROWTH)
     where = machine.here(peers)
@@ -58,6 +59,8 @@ def figures(options: Namespace) -> int:
     ):
         say(report.growth_table(corner, unit, steps, names))
 
+    for cost in costs.values():
+        del cost[encrypted.name]  # the chart and the targets are about what the peers do too
     if options.chart is not None:
         drawn = {s.name: costs[s.name] for s in (UNTOUCHED, READ, WRITE, NESTED)}
         svg = chart.draw(drawn, where, limit.name, ours.name)

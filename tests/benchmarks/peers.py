@@ -95,6 +95,21 @@ def sessionware() -> Peer:
     )
 
 
+def encrypted() -> Peer:
+    """No other peer encrypts as it is measured here, so only the tables show it."""
+    from sessionware import SessionMiddleware
+
+    return Peer(
+        "sessionware, encrypted",
+        "",
+        lambda app, keys: SessionMiddleware(
+            app, keys[0], secret_key_fallbacks=keys[1:], encrypt=True
+        ),
+        itemgetter("session"),
+        rotates=True,
+    )
+
+
 def starlette() -> Peer:
     """An ASGI middleware: measured against the bare ASGI application."""
     from starlette.middleware.sessions import Session, SessionMiddleware
@@ -259,4 +274,5 @@ def beaker() -> Peer:
 
 LIMIT = primitives
 OURS = sessionware
+ENCRYPTED = encrypted
 OTHERS = (starlette, pyramid, django, flask, beaker)

@@ -1,0 +1,152 @@
+"""A small site with its sessions in Redis: your devices, end one of them, log out everywhere."""
+
+import os
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from markupsafe import Markup
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from werkzeug import Request, Response
+from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUnavailable
+from werkzeug.routing import Map, Rule
+from werkzeug.utils import redirect
+
+from sessionware import Session, SessionMiddleware, SessionUnavailable
+from sessionware.redis import KeptSession, RedisStore
+from sessionware.store import key_of
+
+from .login import ERROR, FLASH, HEADERS, LOGIN, PAGE, PASSWORD, REMEMBERED, STYLE, form_to, same
+
+DEVICE = Markup("<p>{device}<br><small>{state}</small></p>\n")
+KEY = Markup('<input type="hidden" name="key" value="{key}">\n')
+
+# Whoever waits for Redis blocks a thread: a second is enough. And no command is sent twice: where
+# its answer was lost, it may have been done.
+client = Redis.from_url(
+    os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
+    socket_timeout=1,
+    socket_connect_timeout=1,
+    retry=Retry(NoBackoff(), 0),
+)
+store = RedisStore(client)
+
+
+def home(session: Session) -> Markup:
+    """Show the way in, or the devices."""
+    content = Markup().join(FLASH.format(message) for message in session.pop_flash())
+    if session.owner is None:
+        title = "Log in"
+        content += form_to("/login", LOGIN, "Log in", session)
+    else:
+        title = f"The devices of {session.owner}"
+        content += DEVICE.format(device=session["device"], state="this device")
+        content += Markup().join(device(kept, session) for kept in others(session))
+        content += form_to("/logout", Markup(), "Log out", session)
+        content += form_to("/everywhere", Markup(), "Log out everywhere", session)
+    return PAGE.format(title=title, style=STYLE, content=content)
+
+
+def device(kept: KeptSession, session: Session) -> Markup:
+    """Show a device, and a button that ends its session."""
+    state = f"ends after {round(kept.seconds / 86400)} days without use"
+    shown = DEVICE.format(device=kept.data["device"], state=state)
+    return shown + form_to("/end", KEY.format(key=kept.key), "Log out there", session)
+
+
+def others(session: Session) -> list[KeptSession]:
+    """Give the owner's other sessions. What identifies them is hashed: it logs nobody in."""
+    if session.owner is None:
+        raise Forbidden("Please log in first.")
+    here = key_of(session.id)
+    return [kept for kept in store.sessions_of(session.owner) if kept.key != here]
+
+
+def log_in(session: Session, request: Request) -> str:
+    """Let in whoever knows the password, under any name."""
+    name = request.form.get("name", "").strip()[:40]
+    if not name or not same(request.form.get("password", ""), PASSWORD):
+        return "It takes a name, and the password."
+    session.regenerate()  # Whoever knew the session before the log-in
+    session.new_csrf_token()  # does not know the one after it.
+    session.owner = name
+    session["device"] = request.user_agent.string[:120] or "A device that says nothing of itself"
+    session.permanent = "remember" in request.form
+    return f"Welcome, {name}!"
+
+
+def log_out(session: Session, _request: Request) -> str:
+    """End this session: a copy of its cookie is refused from now on."""
+    session.invalidate()
+    return "You are logged out."
+
+
+def log_out_everywhere(session: Session, _request: Request) -> str:
+    """End every session of this owner."""
+    if session.owner is None:
+        raise Forbidden("Please log in first.")
+    ended = store.revoke_owner(session.owner)
+    session.invalidate()
+    return f"You are logged out everywhere: {ended} in all."
+
+
+def end_one(session: Session, request: Request) -> str:
+    """End one other session, which has to be the same owner's."""
+    key = request.form.get("key", "")
+    if key not in [kept.key for kept in others(session)]:
+        return "That device was logged out already."
+    store.delete(key)
+    return "That device is logged out."
+
+
+URLS = Map([Rule("/", methods=["GET"], endpoint=home)])
+for path, action in {
+    "/login": log_in,
+    "/logout": log_out,
+    "/everywhere": log_out_everywhere,
+    "/end": end_one,
+}.items():
+    URLS.add(Rule(path, methods=["POST"], endpoint=action))
+
+
+def answer(request: Request, session: Session) -> Response:
+    """Show the page; or do what a form asks, and send the browser back to the page."""
+    action, _ = URLS.bind_to_environ(request.environ).match()
+    if request.method != "POST":
+        return Response(home(session), mimetype="text/html")
+    if not same(request.form.get("csrf_token", ""), session.get_csrf_token()):
+        raise BadRequest("This form is out of date. Please go back to the start.")
+    session.flash(action(session, request))
+    return redirect("/", 303)
+
+
+def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a request, if only by saying what is wrong with it."""
+    try:
+        response = answer(Request(environ), environ["session"])
+    except HTTPException as error:
+        response = sorry(error, environ)
+    response.headers.update(HEADERS)
+    return response(environ, start_response)
+
+
+def sorry(error: HTTPException, environ: WSGIEnvironment) -> Response:
+    """Say what is wrong, in the site's own style."""
+    content = ERROR.format(error.description)
+    page = PAGE.format(title=error.name, style=STYLE, content=content)
+    return Response(page, error.code, error.get_headers(environ))
+
+
+# The import of .login has made sure that there is a SECRET_KEY.
+sessions = SessionMiddleware(site, os.environ["SECRET_KEY"], store=store, idle_timeout=REMEMBERED)
+
+
+def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Say so where Redis does not answer, be it when the session is saved, after the site."""
+    try:
+        return sessions(environ, start_response)
+    except SessionUnavailable:
+        response = sorry(ServiceUnavailable("Please try again in a minute."), environ)
+        response.headers.update(HEADERS)
+        return response(environ, start_response)

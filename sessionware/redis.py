@@ -1,0 +1,284 @@
+"""Sessions and revocations kept in Redis or Valkey."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from hashlib import sha256
+from inspect import iscoroutinefunction
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+from uuid import UUID
+
+from .errors import ConfigurationError, SessionUnavailable, UnserializableValue, kind_of
+from .owner import Owner, owner_of
+from .serializer import loads
+
+SLACK = 24 * 60 * 60
+"""Seconds that the list of an owner's sessions outlasts them: the clocks of servers differ."""
+
+
+@runtime_checkable
+class Client(Protocol):
+    """What is used of a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey."""
+
+    def get(self, name: str, /) -> Any:
+        """Send GET."""
+
+    def getdel(self, name: str, /) -> Any:
+        """Send GETDEL."""
+
+    def set(
+        self, name: str, value: str, /, *, ex: int | None = ..., nx: bool = ..., get: bool = ...
+    ) -> Any:
+        """Send SET."""
+
+    def zrange(self, name: str, start: int, end: int, /, desc: bool) -> Any:
+        """Send ZRANGE."""
+
+    def zrem(self, name: str, /, *values: str) -> Any:
+        """Send ZREM."""
+
+    def pipeline(self, transaction: bool) -> Any:
+        """Collect commands, to be sent at once."""
+
+
+class KeptSession(NamedTuple):
+    """One of an owner's sessions, for a page that lists them.
+
+    ``key``: its id, hashed, which may stand in a form; ``data``: a copy; ``seconds``: how long
+    it lives on if it is not used.
+    """
+
+    key: str
+    data: dict[str, Any]
+    seconds: int
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {list(self.data)}>"
+
+
+class _InRedis:
+    """What both have: a client, a prefix, and one error for whatever the client raises."""
+
+    def __init__(self, client: Client, prefix: str, *more: str) -> None:
+        problems = [*_client_problems(client)]
+        if not isinstance(prefix, str) or not prefix:
+            problems.append(f"prefix: found {prefix!r}, expected a str that is not empty")
+        problems.extend(more)
+        if problems:
+            raise ConfigurationError(f"{type(self).__name__}: {problem}" for problem in problems)
+        self._client = client
+        self._prefix = prefix
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise SessionUnavailable(
+                f"Could not {what} under {self._prefix!r}: the client raised "
+                f"{type(error).__qualname__}, which is the cause of this error. Check that the "
+                "server is up and reachable, and that the client's socket_timeout gives it the "
+                "time to answer."
+            ) from error
+
+    def _of_owner(self, kind: str, owner: Owner) -> str:
+        if type(owner) not in (str, int, UUID):
+            found = type(owner).__name__
+            raise UnserializableValue(f"owner: found {found}, expected a str, int or UUID")
+        hashed = sha256(str(owner).encode(errors="surrogatepass")).hexdigest()
+        return f"{self._prefix}{kind}:{hashed}"
+
+
+class RedisStore(_InRedis):
+    """Sessions in Redis 7.0, Valkey 7.2 or newer, for ``store=``.
+
+    Each is JSON text of at most ``limit`` bytes under the prefix and its hashed id, with Redis'
+    own time to live; a sorted set lists those of an owner. Raises ConfigurationError with every
+    problem, and SessionUnavailable where the client raises: how soon, its time-outs say.
+    """
+
+    def __init__(self, client: Client, prefix: str = "session:", limit: int = 1024 * 1024) -> None:
+        problems = []
+        if type(limit) is not int or limit < 1:
+            problems.append(f"limit: found {limit!r}, expected a number of bytes, an int from 1")
+        super().__init__(client, prefix, *problems)
+        self.limit = limit
+
+    def load(self, key: str, /) -> str | None:
+        """Give the text that was saved last; ``None`` where there is none."""
+        with self._asking("load a session"):
+            return self._text(self._client.get, key)
+
+    def save(
+        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
+    ) -> bool:
+        """Keep the text, and list it under its owner; a new one is listed in a second round trip.
+
+        What is listed and gone is gone for good, on which revoke_owner relies: the nodes of a
+        cluster answer in any order.
+        """
+        with self._asking("save a session"), self._client.pipeline(transaction=False) as pipeline:
+            if not new:
+                self._enlist(pipeline, key, seconds, owner)
+            if text is None:
+                pipeline.expire(self._prefix + key, seconds)
+            else:
+                pipeline.set(self._prefix + key, text, ex=seconds, nx=new, xx=not new, get=new)
+            *_, answer = _answers(pipeline)
+            # A client may ask again when it has lost the answer: what is there then is ours.
+            saved = _decoded(answer) in (None, text) if new else bool(answer)
+            if new and saved:
+                self._enlist(pipeline, key, seconds, owner)
+                _answers(pipeline)
+            return saved
+
+    def delete(self, key: str, /) -> bool:
+        """End one session, which may be of ``sessions_of``; ``False`` where there was none."""
+        with self._asking("end a session"):
+            text = self._text(self._client.getdel, key)
+            owner = _owner(_data(text))
+            if owner is not None:
+                with suppress(Exception):  # It has ended; in the list it is forgotten in time.
+                    self._client.zrem(self._of_owner("owner", owner), key)
+            return text is not None
+
+    def sessions_of(self, owner: Owner, most: int = 100) -> list[KeptSession]:
+        """Give the owner's living sessions, ``most`` at the most, those that live longest first."""
+        listed, what = self._of_owner("owner", owner), "list an owner's sessions"
+        with self._asking(what), self._client.pipeline(transaction=False) as pipeline:
+            keys = self._keys(listed, most)
+            for key in keys:
+                pipeline.get(self._prefix + key)
+                pipeline.ttl(self._prefix + key)
+            answers = _answers(pipeline)
+        found = zip(keys, map(_data, map(_decoded, answers[::2])), answers[1::2], strict=True)
+        # One may have been handed on to somebody else, or have ended meanwhile.
+        mine = [kept for kept in found if _owner(kept[1]) == str(owner) and kept[2] >= 0]
+        return [KeptSession(*kept) for kept in mine]
+
+    def revoke_owner(self, owner: Owner) -> int:
+        """End all sessions of the owner, and give how many there were."""
+        listed, what = self._of_owner("owner", owner), "end an owner's sessions"
+        seen: set[str] = set()
+        ended, answers = 0, [0]
+        with self._asking(what), self._client.pipeline(transaction=False) as pipeline:
+            # Where one was gone already, regenerate() may have put another in its place.
+            while not all(answers):
+                keys = [key for key in self._keys(listed) if key not in seen]
+                for key in keys:
+                    pipeline.delete(self._prefix + key)
+                answers = _answers(pipeline)
+                seen.update(keys)
+                ended += sum(answers)
+        return ended
+
+    def _enlist(self, pipeline: Any, key: str, seconds: int, owner: str | None) -> None:
+        if owner is None:
+            return
+        listed, life, now = self._of_owner("owner", owner), seconds + SLACK, time.time()
+        pipeline.zadd(listed, {key: now + life})
+        pipeline.zremrangebyscore(listed, "-inf", now)
+        # The list lives as long as the session in it that lives longest.
+        pipeline.expire(listed, life, nx=True)
+        pipeline.expire(listed, life, gt=True)
+
+    def _text(self, ask: Callable[[str], Any], key: str) -> str | None:
+        try:
+            return _decoded(ask(self._prefix + key))
+        except UnicodeDecodeError:
+            return ""  # By a client with decode_responses. It is not ours, and "" is no JSON.
+
+    def _keys(self, listed: str, most: int = 0) -> list[str]:
+        found = self._client.zrange(listed, 0, most - 1, desc=True)
+        return [_decoded(key) or "" for key in found]
+
+
+class RedisRevocations(_InRedis):
+    """The list of ended sessions in Redis or Valkey, for ``revocations=``.
+
+    An ended session is a key with a time to live; an owner whose sessions were ended all at once
+    is one without, so that it holds whatever the time-outs are. Raises as RedisStore does.
+    """
+
+    def __init__(self, client: Client, prefix: str = "revoked:") -> None:
+        super().__init__(client, prefix)
+
+    def revoke(self, key: str, seconds: int, /) -> bool:
+        """Refuse it from now on, for so many seconds; ``False`` if it was already."""
+        with self._asking("end a session"):
+            # A client may ask again when it has lost the answer, and is to get the same.
+            ours = secrets.token_urlsafe(8)
+            found = self._client.set(self._prefix + key, ours, ex=seconds, nx=True, get=True)
+            return _decoded(found) in (None, ours)
+
+    def check(self, key: str, owner: str | None, /) -> str | None:
+        """Give ``None`` where it is refused, and the owner's stamp where it is not."""
+        with self._asking("check a session"), self._client.pipeline(transaction=False) as pipeline:
+            pipeline.get(self._prefix + key)
+            if owner is not None:
+                pipeline.get(self._of_owner("stamp", owner))
+            refused, *stamp = _answers(pipeline)
+        if refused is not None:
+            return None
+        return _decoded(stamp[0]) or "" if stamp else ""
+
+    def revoke_owner(self, owner: Owner) -> None:
+        """End all sessions of the owner that there are: log out everywhere."""
+        stamp = self._of_owner("stamp", owner)
+        with self._asking("end an owner's sessions"):
+            self._client.set(stamp, secrets.token_urlsafe(8))
+
+
+def _answers(pipeline: Any) -> list[Any]:
+    """Send what the pipeline holds, in one round trip."""
+    # Left to itself, the client raises an error that quotes the command, data and all.
+    answers: list[Any] = pipeline.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
+
+
+def _decoded(answer: str | bytes | None) -> str | None:
+    """Give text; what is not ASCII is not ours, and "" is no JSON."""
+    if isinstance(answer, bytes):
+        return answer.decode() if answer.isascii() else ""
+    return answer
+
+
+def _data(text: str | None) -> dict[str, Any]:
+    """Give a session's data; none where the text is not ours."""
+    try:
+        data = loads(text or "")
+    except ValueError:
+        return {}
+    return data if type(data) is dict else {}
+
+
+def _owner(data: dict[str, Any]) -> str | None:
+    owner, _ = owner_of(data)
+    return None if owner is None else str(owner)
+
+
+def _client_problems(client: object) -> Iterator[str]:
+    expected = "expected a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey"
+    if isinstance(client, type) or not isinstance(client, Client):
+        yield f"client: found {kind_of(client)}, {expected}"
+    elif iscoroutinefunction(getattr(client, "execute_command", None)):
+        yield f"client: found an asyncio client, which WSGI has no use for; {expected}"
+    elif hasattr(client, "command_stack") or hasattr(client, "cluster_client"):
+        yield f"client: found a pipeline, which would keep the commands to itself; {expected}"
+    elif getattr(client, "get_cache", lambda: None)() is not None:
+        yield (
+            "client: found one with a cache of its own, which may not know of a log-out yet; "
+            "make it without cache_config"
+        )
+    elif any(getattr(client, name, None) for name in _REPLICAS):
+        yield (
+            "client: found one that reads from replicas, which may not know of a log-out yet; "
+            f"make it without {' and '.join(_REPLICAS)}"
+        )
+
+
+_REPLICAS = ("read_from_replicas", "load_balancing_strategy")

@@ -1,0 +1,213 @@
+"""Where sessions are kept: in the cookie itself, or under an id that the cookie carries."""
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, Protocol, runtime_checkable
+
+from .errors import ConfigurationError, CookieRejected, SessionTooLarge, SessionUnavailable, kind_of
+from .owner import Owner, owner_of
+from .serializer import dumps, loads
+from .session import Session
+
+LONGEST_REQUEST = 60 * 60
+"""Seconds. A request that began before a log-out may write its cookie so much later."""
+
+Held = tuple[dict[str, Any], str]
+"""A session's data, and the same as it was written."""
+
+_ENDED = (
+    "The session was ended by another request while this one was using it (a log-out, or "
+    "regenerate()), so nothing of it was saved: the other request's answer holds what is valid now."
+)
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Keeps sessions for ``store=``: the contract for one of your own.
+
+    A ``key`` is a session's id, hashed: what is kept logs nobody in. Several threads ask at once.
+    Where there is no answer, raise SessionUnavailable: "unknown" would log everybody out.
+    """
+
+    limit: int
+    """Bytes of JSON text that a session may have; SessionTooLarge beyond."""
+
+    def load(self, key: str, /) -> str | None:
+        """Give the text that was saved last; ``None`` where there is none."""
+
+    def save(
+        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
+    ) -> bool:
+        """Keep the text for so many seconds; ``owner`` is whose it is, where that is known.
+
+        ``None``: keep what is there now, which may be newer than what the request has read.
+
+        Atomic: with ``new`` only where the key is not in use, without only where it still is, or
+        a slow request would undo a log-out. ``False``: it was not so, and nothing was saved.
+        """
+
+    def delete(self, key: str, /) -> bool:
+        """Forget the text. Atomic: ``False`` where there was none (any more)."""
+
+
+@runtime_checkable
+class Revocations(Protocol):
+    """Remembers ended sessions for ``revocations=``: the contract for a list of your own.
+
+    A ``key`` is a session's id, hashed. Several threads ask at once. Where there is no answer,
+    raise SessionUnavailable: "not refused" would undo every log-out.
+    """
+
+    def revoke(self, key: str, seconds: int, /) -> bool:
+        """Refuse it from now on, for so many seconds. Atomic: ``False`` if it was already."""
+
+    def check(self, key: str, owner: str | None, /) -> str | None:
+        """Give ``None`` where it is refused, and the owner's stamp where it is not.
+
+        The stamp is a text that changes whenever all sessions of the owner are to end, and ``""``
+        where they never were: a session that carries another one is refused.
+        """
+
+
+class CookieStore:
+    """The cookie as a store: what it carries *is* the data, and only the browser keeps it."""
+
+    in_cookie = True
+    needs_id = False
+
+    def load(self, data: Any, text: str, session_id: str | None) -> Held:  # noqa: ARG002 - subclasses use it
+        """Give the data, and as it was written; the cookie held these, and an id or none."""
+        if type(data) is not dict:
+            raise CookieRejected("malformed")
+        return data, text
+
+    def save(self, session: Session, text: str, seconds: int) -> None:
+        """Do nothing: the cookie is on its way; if unused it lives for so many seconds."""
+
+    def delete(self, session_id: str, seconds: int) -> None:
+        """Do nothing: a copy of the cookie stays valid until its time is over."""
+
+    def stamp(self, owner: str) -> str:  # noqa: ARG002 - subclasses use it
+        """Give what a session of this owner has to carry."""
+        return ""
+
+
+class RevocableStore(CookieStore):
+    """The cookie as a store, beside a list of the sessions that are refused."""
+
+    needs_id = True
+
+    def __init__(self, revocations: Revocations) -> None:
+        self._revocations = revocations
+
+    def load(self, data: Any, text: str, session_id: str | None) -> Held:
+        """Give the data, or raise CookieRejected for a session on the list."""
+        super().load(data, text, session_id)
+        owner, stamp = owner_of(data)
+        # Without an id it is older than the list, and gets one with this use.
+        if session_id is not None or owner is not None:
+            valid = self._revocations.check(key_of(session_id or ""), _text(owner))
+            if valid is None or valid not in ("", stamp):
+                raise CookieRejected("revoked")
+        return data, text
+
+    def save(self, session: Session, text: str, seconds: int) -> None:  # noqa: ARG002 - as declared
+        """Put the id that the session had on the list; of two requests one can take it on."""
+        last = session.loaded.id
+        if last is None or last == session.id:
+            return
+        seconds += LONGEST_REQUEST
+        if not self._revocations.revoke(key_of(last), seconds) and not session.anew():
+            raise SessionUnavailable(_ENDED)
+
+    def delete(self, session_id: str, seconds: int) -> None:
+        """Put the id on the list."""
+        self._revocations.revoke(key_of(session_id), seconds + LONGEST_REQUEST)
+
+    def stamp(self, owner: str) -> str:
+        """Give the owner's stamp of now."""
+        return self._revocations.check(key_of(""), owner) or ""
+
+
+class ServerStore(CookieStore):
+    """A store on the server: the cookie carries the id, and ``null`` in place of the data."""
+
+    in_cookie = False
+    needs_id = True
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def load(self, data: Any, text: str, session_id: str | None) -> Held:  # noqa: ARG002 - as declared
+        """Give what is kept; an id that is unknown there is never adopted (fixation)."""
+        if data is not None or session_id is None:
+            raise CookieRejected("malformed")
+        kept = self._store.load(key_of(session_id))
+        if kept is None:
+            raise CookieRejected("revoked")
+        try:
+            return super().load(loads(kept), kept, session_id)
+        except ValueError:
+            raise CookieRejected("malformed") from None
+
+    def save(self, session: Session, text: str, seconds: int) -> None:
+        """Keep the text. The last id is given up when the new one is safe, or neither is."""
+        if len(text) > self._store.limit:
+            raise too_large("The session's JSON", len(text), self._store.limit, session)
+        last, key = session.loaded.id, key_of(session.id)
+        new, owner, seconds = last != session.id, _text(session.owner), max(1, seconds)
+        kept = text if new or text != session.loaded.text else None
+        if not self._store.save(key, kept, new=new, seconds=seconds, owner=owner):
+            raise SessionUnavailable(_ENDED)
+        if new and last is not None and not self._store.delete(key_of(last)) and not session.anew():
+            self._store.delete(key)
+            raise SessionUnavailable(_ENDED)
+
+    def delete(self, session_id: str, seconds: int) -> None:  # noqa: ARG002 - as declared
+        """Forget what is kept."""
+        self._store.delete(key_of(session_id))
+
+
+def store_of(store: Store | None, revocations: Revocations | None) -> CookieStore:
+    """Make what these settings ask for; raises ConfigurationError."""
+    problems = [
+        *_problems(
+            "store", store, Store, "limit, load, save and delete, such as RedisStore(client)"
+        ),
+        *_problems(
+            "revocations",
+            revocations,
+            Revocations,
+            "revoke and check, such as RedisRevocations(client)",
+        ),
+    ]
+    if store is not None and revocations is not None:
+        problems.append(
+            "revocations: found together with store, which refuses ended sessions too; leave it out"
+        )
+    if problems:
+        raise ConfigurationError(problems)
+    if revocations is not None:
+        return RevocableStore(revocations)
+    return CookieStore() if store is None else ServerStore(store)
+
+
+def key_of(session_id: str) -> str:
+    """Give the key under which the session of this id is kept: hashed, it logs nobody in."""
+    return sha256(session_id.encode(errors="surrogatepass")).hexdigest()
+
+
+def too_large(what: str, size: int, limit: int, session: Session) -> SessionTooLarge:
+    """Make the error, with the three largest keys of the session."""
+    sizes = ((key, len(dumps({key: value})) - len("{}")) for key, value in session.items())
+    largest = sorted(sizes, key=lambda item: item[1], reverse=True)[:3]
+    return SessionTooLarge(what, size, limit, largest)
+
+
+def _text(owner: Owner | None) -> str | None:
+    return None if owner is None else str(owner)
+
+
+def _problems(name: str, value: object, contract: type, parts: str) -> Iterator[str]:
+    if value is not None and (isinstance(value, type) or not isinstance(value, contract)):
+        yield f"{name}: found {kind_of(value)}, expected an object with {parts}"

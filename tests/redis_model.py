@@ -1,0 +1,125 @@
+"""What may have happened: a model of sessions that end, against which a history is checked."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
+from math import inf
+from typing import NamedTuple
+
+
+class Event(NamedTuple):
+    """What one request did to one session, between two moments of the machine's one clock.
+
+    ``ok``: it was acknowledged; an event that was not may have happened, then or later.
+    ``session``: its hashed id; ``value``: what was written last, or read, ``None`` for no session;
+    ``heir``: the hashed id that takes its place; ``login``: the log-in that it goes back to;
+    ``note``: why it was not acknowledged; ``cookie``: what the browser got.
+    """
+
+    act: str  # "log in", "read", "write", "regenerate", "end", "end all"
+    start: float
+    end: float
+    ok: bool
+    who: str
+    login: str = ""
+    session: str = ""
+    value: str | None = None
+    heir: str = ""
+    note: str = ""
+    cookie: str = ""
+
+
+class Model:
+    """Finds what cannot be. ``in_cookie``: the data is there, and a stale copy is no wonder."""
+
+    def __init__(self, history: Iterable[Event], *, in_cookie: bool = False) -> None:
+        self.in_cookie = in_cookie
+        self.of_session: dict[str, list[Event]] = defaultdict(list)
+        self.end_alls: dict[str, list[Event]] = defaultdict(list)
+        self.log_ins: dict[str, Event] = {}
+        for event in history:
+            if event.act == "end all":
+                self.end_alls[event.who].append(event)
+                continue
+            self.of_session[event.session].append(event)
+            if event.heir:
+                heir = event._replace(act="write", session=event.heir, heir="", note="")
+                self.of_session[event.heir].append(heir)
+            if event.act == "log in":
+                self.log_ins[event.login] = event
+
+    def problems(self) -> Iterator[str]:
+        """Say each thing that breaks a promise."""
+        for events in self.of_session.values():
+            yield from self._after_its_end(events)
+            yield from self._without_reason(events)
+            yield from self._taken_over_twice(events)
+            if not self.in_cookie:
+                yield from self._lost(events)
+
+    def _after_its_end(self, events: list[Event]) -> Iterator[str]:
+        """No session is seen again, or changed, once its end was acknowledged."""
+        ended = min((e.end for e in events if e.ok and is_end(e)), default=inf)
+        for event in events:
+            ended_all = self._ended_all(event)
+            if event.act == "read" and event.value is not None:
+                if event.start > min(ended, ended_all):
+                    yield f"came back after its end: {event}"
+            elif event.ok and event.act == "regenerate" and event.start > ended:
+                yield f"was regenerated after its end: {event}"
+            elif (
+                event.ok
+                and event.act in ("write", "regenerate")
+                and not self.in_cookie
+                and event.start > min(ended, ended_all)
+            ):
+                yield f"was changed after its end: {event}"
+
+    def _ended_all(self, event: Event) -> float:
+        """When the first end of all was acknowledged that began after the session's log-in."""
+        log_in = self.log_ins[event.login]
+        all_ends = self.end_alls[event.who]
+        return min((e.end for e in all_ends if e.ok and e.start > log_in.end), default=inf)
+
+    def _without_reason(self, events: list[Event]) -> Iterator[str]:
+        """No session is gone, and no change refused, but where it may have been ended."""
+        first = min((event.start for event in events if is_end(event)), default=inf)
+        for event in events:
+            gone = event.act == "read" and event.value is None
+            if not gone and event.note != "ended":
+                continue
+            others = (e.start for e in events if e is not event and is_end(e))
+            begun = first if gone else min(others, default=inf)
+            log_in = self.log_ins[event.login]
+            if begun < event.end or any(
+                e.start < event.end and e.end > log_in.start for e in self.end_alls[event.who]
+            ):
+                continue
+            yield f"was gone without a reason: {event}"
+
+    def _taken_over_twice(self, events: list[Event]) -> Iterator[str]:
+        """Of several requests that regenerate one session, one succeeds."""
+        won = [event for event in events if event.act == "regenerate" and event.ok]
+        if len(won) > 1:
+            yield f"was regenerated twice: {won}"
+
+    def _lost(self, events: list[Event]) -> Iterator[str]:
+        """What is read was written, and nothing that was acknowledged later stood in between."""
+        written = {event.value: event for event in events if event.act in ("log in", "write")}
+        acknowledged = sorted((e.end, e.start) for e in written.values() if e.ok)
+        latest_start = list(accumulate((start for _, start in acknowledged), max))
+        for event in events:
+            if event.act != "read" or event.value is None:
+                continue
+            source = written.get(event.value)
+            if source is None or source.start > event.end:
+                yield f"holds what nobody wrote: {event}"
+                continue
+            before = bisect_left(acknowledged, (event.start,))
+            if source.ok and before and latest_start[before - 1] > source.end:
+                yield f"lost a write that was acknowledged: {event}"
+
+
+def is_end(event: Event) -> bool:
+    return event.act in ("end", "regenerate")

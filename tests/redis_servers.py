@@ -1,0 +1,265 @@
+"""A redis-server of Debian's for a test, or a cluster of three: started, killed, and stopped."""
+
+import select
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pytest
+import redis
+import valkey
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
+
+from tests.servers import program, running
+
+SECONDS_TO_START = 20
+PATIENCE: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 5}
+ON_DISK = ("--appendonly", "yes", "--appendfsync", "always")
+"""What is acknowledged is on disk already."""
+
+
+class RedisServer:
+    """A redis-server on 127.0.0.1, in memory only; it may be killed and started again."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        folder.mkdir(exist_ok=True)
+        self.port = free_port()
+        self.folder = folder
+        self._command = [
+            *(program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port)),
+            *("--dir", str(folder), "--save", "", "--loglevel", "warning", *options),
+        ]
+        self._running = ExitStack()
+
+    def __enter__(self) -> "RedisServer":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    def start(self) -> None:
+        """Start it, also after a kill: on the same port, with what is on disk."""
+        self.process = self._running.enter_context(running(self._command, self.folder, env={}))
+        with self.client(retry=Retry(NoBackoff(), 0)) as client:
+            wait_until(lambda: self.process.poll() is not None or answers(client))
+
+    def kill(self) -> None:
+        """Have it end at once, whatever it is doing."""
+        self.process.kill()
+        self.process.wait()
+
+    def client(self, **settings: Any) -> redis.Redis:
+        return redis.Redis(port=self.port, **{**PATIENCE, **settings})
+
+
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.RedisError:
+        return False
+
+
+def wait_until(ready: Callable[[], bool]) -> None:
+    """Look every few milliseconds, and give up in the end."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not ready():
+        if time.monotonic() > deadline:
+            raise RuntimeError("redis-server did not get ready")
+        time.sleep(0.01)
+
+
+def free_port() -> int:
+    with socket.socket() as picked:
+        picked.bind(("127.0.0.1", 0))
+        port: int = picked.getsockname()[1]
+        return port
+
+
+@contextmanager
+def cluster(folder: Path) -> Iterator[Sequence[RedisServer]]:
+    """Run three nodes that share the slots among them, while the block runs."""
+    with ExitStack() as stack:
+        buses = [free_port() for _ in range(3)]
+        nodes = [
+            stack.enter_context(
+                RedisServer(
+                    folder / str(bus), "--cluster-enabled", "yes", "--cluster-port", str(bus)
+                )
+            )
+            for bus in buses
+        ]
+        clients = [stack.enter_context(node.client()) for node in nodes]
+        for number, client in enumerate(clients):
+            first, end = number * 16384 // 3, (number + 1) * 16384 // 3
+            client.execute_command("CLUSTER ADDSLOTSRANGE", first, end - 1)
+            client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        for node, bus in zip(nodes[1:], buses[1:], strict=True):
+            clients[0].execute_command("CLUSTER MEET", "127.0.0.1", node.port, bus)
+        wait_until(lambda: all(map(is_whole, clients)))
+        yield nodes
+
+
+def is_whole(client: redis.Redis) -> bool:
+    info: dict[str, str] = client.cluster("INFO")
+    return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3"
+
+
+KINDS = ("redis", "decoded", "valkey", "cluster")
+"""The clients that a user may bring: redis.Redis, also with decode_responses, valkey, a cluster."""
+
+
+class Servers:
+    """The servers that all tests share, each of them started when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._started: dict[str, Any] = {}
+
+    def single(self) -> RedisServer:
+        if "single" not in self._started:
+            self._started["single"] = self._stack.enter_context(RedisServer(self._folder()))
+        server: RedisServer = self._started["single"]
+        return server
+
+    def nodes(self) -> Sequence[RedisServer]:
+        if "nodes" not in self._started:
+            self._started["nodes"] = self._stack.enter_context(cluster(self._folder()))
+        nodes: Sequence[RedisServer] = self._started["nodes"]
+        return nodes
+
+    def backend(self, kind: str) -> "Backend":
+        """Give an empty database, and a client of this kind."""
+        if kind not in self._started:
+            servers = self.nodes() if kind == "cluster" else [self.single()]
+            client = self._stack.enter_context(closing(connect(kind, servers[0].port)))
+            nodes = [self._stack.enter_context(server.client()) for server in servers]
+            self._started[kind] = Backend(kind, servers[0].port, client, nodes)
+        backend: Backend = self._started[kind]
+        for node in backend.nodes:
+            node.flushall()
+        return backend
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _folder(self) -> Path:
+        return Path(self._stack.enter_context(TemporaryDirectory()))
+
+
+def connect(kind: str, port: int, **settings: Any) -> Any:
+    """Make the client as an application would, in whatever process this is."""
+    settings = PATIENCE | settings
+    match kind:
+        case "cluster":
+            return RedisCluster("127.0.0.1", port, **settings)
+        case "valkey":
+            return valkey.Valkey(port=port, **settings)
+    return redis.Redis(port=port, decode_responses=kind == "decoded", **settings)
+
+
+_SERVERS = pytest.StashKey[Servers]()
+
+
+def servers_of(config: pytest.Config) -> Servers:
+    """Give what this run of pytest shares; it is stopped when the run is over."""
+    if _SERVERS not in config.stash:
+        servers = config.stash[_SERVERS] = Servers()
+        config.add_cleanup(servers.close)
+    return config.stash[_SERVERS]
+
+
+@dataclass
+class Backend:
+    """A client to be tested, and what the servers behind it hold."""
+
+    kind: str
+    port: int
+    client: Any
+    nodes: Sequence[Any]
+
+    def content(self) -> dict[str, bytes]:
+        """Every key, and what it holds; of a sorted set, its members."""
+        return {
+            key.decode(): b" ".join(node.zrange(key, 0, -1))
+            if node.type(key) == b"zset"
+            else node.get(key)
+            for node in self.nodes
+            for key in node.keys("*")
+        }
+
+    def only(self) -> str:
+        """The name of the one key that there is."""
+        [key] = self.content()
+        return key
+
+    def node_of(self, key: str) -> Any:
+        """A client of the server that has the key."""
+        return next(node for node in self.nodes if key.encode() in node.keys("*"))
+
+    def commands(self) -> dict[str, int]:
+        """How often each command was sent since the last time, but for those that look on."""
+        counts: Counter[str] = Counter()
+        for node in self.nodes:
+            for name, stats in node.info("commandstats").items():
+                counts[name.removeprefix("cmdstat_")] += stats["calls"]
+            node.config_resetstat()
+        return {name: calls for name, calls in counts.items() if not name.startswith(LOOKS)}
+
+
+LOOKS = ("info", "config", "keys", "type", "ping", "hello", "client", "cluster", "command")
+"""What is asked by those who look on, and by a new connection."""
+
+
+class Proxy:
+    """Stands between a client and a server, and counts the round trips.
+
+    One begins with each byte that the client sends after the server spoke. ``mute``: what the
+    client says is passed on, and no answer comes back.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self.round_trips = 0
+        self.mute = False
+
+    def __enter__(self) -> "Proxy":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass_on, args=[client], daemon=True).start()
+
+    def _pass_on(self, client: socket.socket) -> None:
+        asked = False
+        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
+            while True:
+                for ready in select.select([client, server], [], [])[0]:
+                    if not (data := ready.recv(65536)):
+                        return
+                    if ready is client:
+                        self.round_trips += not asked
+                        server.sendall(data)
+                    elif not self.mute:
+                        client.sendall(data)
+                    asked = ready is client

@@ -1,0 +1,111 @@
+"""Whose session it is."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from sessionware import LateWrite, NullSession, SessionUnavailable, UnserializableValue
+from tests.stores import MemoryRevocations, MemoryStore, Site
+from tests.test_revocations import log_out
+
+USER = UUID("12345678-1234-5678-1234-567812345678")
+
+
+@pytest.fixture
+def revocations() -> MemoryRevocations:
+    return MemoryRevocations()
+
+
+@pytest.fixture
+def site(revocations: MemoryRevocations) -> Site:
+    return Site(revocations=revocations)
+
+
+def set_owner(owner: object) -> Any:
+    return lambda session: setattr(session, "owner", owner)
+
+
+@pytest.mark.parametrize("owner", ["ada", 42, USER, ""])
+@pytest.mark.parametrize("revocable", [True, False])
+def test_owner_comes_back_as_what_it_was(
+    revocations: MemoryRevocations, owner: object, revocable: bool
+) -> None:
+    site = Site(revocations=revocations if revocable else None)
+    cookie = site.visit(set_owner(owner)).cookie
+    found: list[object] = []
+    site.visit(lambda session: found.append(session.owner), cookie)
+    assert found == [owner]
+    assert type(found[0]) is type(owner)
+
+
+@pytest.mark.parametrize("owner", [True, 1.5, b"ada", ["ada"], object()])
+def test_owner_of_another_type_is_refused(site: Site, owner: Any) -> None:
+    with pytest.raises(UnserializableValue, match=r"session\.owner: found"):
+        site.visit(set_owner(owner))
+
+
+@pytest.mark.parametrize("junk", [None, "ada", [], ["ada"], [1.5, ""], ["ada", 1], {"a": 1}])
+def test_what_is_not_an_owner_is_nobody(site: Site, junk: Any) -> None:
+    cookie = site.visit(lambda session: session.update(_owner=junk)).cookie
+    assert site.visit(lambda session: session.owner, cookie).data == b"None"
+
+
+def test_owner_none_takes_it_back(site: Site) -> None:
+    cookie = site.log_in("ada")
+    cookie = site.visit(set_owner(None), cookie).cookie
+    assert site.data(cookie) == {"user": "ada"}
+
+
+def test_owner_survives_regenerate_and_not_invalidate(site: Site) -> None:
+    def owner_after(session: Any) -> Any:
+        session.invalidate()
+        return session.owner
+
+    cookie = site.visit(lambda session: session.regenerate(), site.log_in("ada")).cookie
+    assert site.visit(lambda session: session.owner, cookie).data == b"ada"
+    assert site.visit(owner_after, cookie).data == b"None"
+
+
+def test_owner_cannot_be_set_where_nothing_can(site: Site) -> None:
+    kept: list[Any] = []
+    site.visit(kept.append)
+    with pytest.raises(LateWrite):
+        kept[0].owner = "ada"
+    null = NullSession()
+    assert null.owner is None
+    with pytest.raises(SessionUnavailable):
+        null.owner = "ada"
+
+
+def test_another_owner_is_another_session() -> None:
+    """Session fixation (CWE-384): also where the log-in forgets regenerate()."""
+    for site in (Site(store=MemoryStore()), Site(revocations=MemoryRevocations())):
+        planted = site.visit(lambda session: session.update(cart=1)).cookie
+        mine = site.visit(set_owner("ada"), planted).cookie
+        assert site.data(mine)["cart"] == 1
+        assert "owner" not in site.data(planted)
+        assert site.visit(lambda session: session.owner, planted).data == b"None"
+
+
+def test_the_same_owner_is_the_same_session() -> None:
+    site = Site(store=MemoryStore())
+    cookie = site.log_in("ada")
+    first = site.visit(lambda session: session.id, cookie).data
+    cookie = site.visit(set_owner("ada"), cookie).cookie or cookie
+    assert site.visit(lambda session: session.id, cookie).data == first
+
+
+@pytest.mark.parametrize("kind", ["store", "revocations"])
+def test_slower_request_that_writes_everything_anew_does_not_undo_a_log_out(kind: str) -> None:
+    site = Site(**{kind: MemoryStore() if kind == "store" else MemoryRevocations()})
+
+    def slow(session: Any) -> None:
+        data = session.copy()
+        session.clear()
+        session.update(data)
+        site.visit(log_out, cookie)
+
+    cookie = site.log_in("ada")
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)

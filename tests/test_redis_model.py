@@ -1,0 +1,108 @@
+"""The model against which the race is checked: what it allows, and what it finds."""
+
+from typing import Any
+
+import pytest
+
+from tests.redis_model import Event, Model
+
+
+def event(act: str, start: float, end: float, value: str | None = "", **more: object) -> Event:
+    made = Event(act, start, end, True, "ann", "login", "one", value)
+    return made._replace(**more)  # type: ignore[arg-type]  # the tests know the types
+
+
+LOG_IN = event("log in", 0, 1, "a")
+REFUSED: dict[str, Any] = {"ok": False, "note": "ended"}
+
+POSSIBLE = {
+    "a read of what was written": [event("read", 2, 3, "a")],
+    "a read of what is being written": [event("write", 2, 5, "b"), event("read", 3, 4, "b")],
+    "a read of what was there before that": [event("write", 2, 5, "b"), event("read", 3, 4, "a")],
+    "either of two writes at once": [
+        event("write", 2, 4, "b"),
+        event("write", 3, 5, "c"),
+        event("read", 6, 7, "b"),
+    ],
+    "a write that failed and is there": [
+        event("write", 2, 3, "b", ok=False, note="outage"),
+        event("read", 4, 5, "b"),
+    ],
+    "a read during a log-out": [event("end", 2, 5), event("read", 3, 4, "a")],
+    "a log-out that failed, and was one": [
+        event("end", 2, 3, ok=False, note="outage"),
+        event("read", 4, 5, None),
+    ],
+    "a write that is too late": [event("end", 2, 3), event("write", 4, 5, **REFUSED)],
+    "a move": [
+        event("regenerate", 2, 3, "b", heir="two"),
+        event("read", 4, 5, None),
+        event("read", 4, 5, "b", session="two"),
+    ],
+    "the later of two moves": [
+        event("regenerate", 2, 4, "b", heir="two"),
+        event("regenerate", 3, 5, "c", heir="three", **REFUSED),
+    ],
+    "everywhere": [event("end all", 2, 3), event("read", 4, 5, None)],
+    "a log-in during everywhere": [event("end all", 0.5, 3), event("read", 4, 5, "a")],
+}
+
+IMPOSSIBLE = {
+    "came back after its end": [
+        [event("end", 2, 3), event("read", 4, 5, "a")],
+        [event("regenerate", 2, 3, "b", heir="two"), event("read", 4, 5, "a")],
+        [event("end all", 2, 3), event("read", 4, 5, "a")],
+        [
+            event("regenerate", 2, 5, "b", heir="two"),
+            event("end all", 3, 4),
+            event("read", 6, 7, "b", session="two"),
+        ],
+    ],
+    "was changed after its end": [
+        [event("end", 2, 3), event("write", 4, 5, "b")],
+        [event("end all", 2, 3), event("write", 4, 5, "b")],
+        [event("end all", 2, 3), event("regenerate", 4, 5, "b", heir="two")],
+    ],
+    "was regenerated after its end": [
+        [event("end", 2, 3), event("regenerate", 4, 5, "b", heir="two")]
+    ],
+    "was regenerated twice": [
+        [
+            event("regenerate", 2, 4, "b", heir="two"),
+            event("regenerate", 3, 5, "c", heir="three"),
+        ]
+    ],
+    "was gone without a reason": [
+        [event("read", 2, 3, None)],
+        [event("read", 2, 3, None), event("end", 4, 5)],
+        [event("write", 2, 3, "b", **REFUSED)],
+        [event("regenerate", 2, 3, "b", heir="two", **REFUSED)],
+    ],
+    "holds what nobody wrote": [
+        [event("read", 2, 3, "b")],
+        [event("read", 2, 3, "b"), event("write", 4, 5, "b")],
+    ],
+    "lost a write that was acknowledged": [
+        [event("write", 2, 3, "b"), event("read", 4, 5, "a")],
+        [event("write", 2, 3, "b"), event("write", 4, 5, "c"), event("read", 6, 7, "b")],
+    ],
+}
+
+
+@pytest.mark.parametrize("history", POSSIBLE.values(), ids=POSSIBLE)
+def test_what_may_happen_is_no_problem(history: list[Event]) -> None:
+    assert [*Model([LOG_IN, *history]).problems()] == []
+
+
+@pytest.mark.parametrize(
+    ("promise", "history"),
+    [(promise, history) for promise, histories in IMPOSSIBLE.items() for history in histories],
+)
+def test_what_cannot_be_is_found(promise: str, history: list[Event]) -> None:
+    assert promise in "\n".join(Model([LOG_IN, *history]).problems())
+
+
+def test_a_stale_copy_of_a_cookie_is_no_problem() -> None:
+    stale = [event("write", 2, 3, "b"), event("read", 4, 5, "a")]
+    late = [event("end", 6, 7), event("write", 8, 9, "c")]
+    assert [*Model([LOG_IN, *stale, *late], in_cookie=True).problems()] == []

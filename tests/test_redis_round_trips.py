@@ -1,0 +1,150 @@
+"""What a request costs: the round trips to Redis, and the commands."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from sessionware import Session
+from sessionware.redis import RedisRevocations, RedisStore
+from tests.benchmarks import redis as benchmark
+from tests.redis_servers import KINDS, Backend, Proxy, connect, servers_of
+from tests.redis_site import Site, count, data_of, untouched
+
+
+def log_in(session: Session) -> None:
+    session.owner = "ann"
+
+
+@pytest.fixture(params=KINDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return servers_of(request.config).backend(request.param)
+
+
+@pytest.fixture(params=KINDS[:3])
+def proxy(request: pytest.FixtureRequest) -> Iterator[tuple[Proxy, Any]]:
+    """Counts what a client with one open connection asks; a cluster would go past it."""
+    port = servers_of(request.config).backend(request.param).port
+    with Proxy(port) as counting, connect(request.param, counting.port) as client:
+        client.ping()
+        yield counting, client
+
+
+COSTS = [
+    # What is done, and how many round trips that takes: with the store, with the list.
+    (untouched, 0, 0),
+    (data_of, 1, 1),
+    (count, 2, 1),
+    (Session.regenerate, 3, 2),
+    (Session.invalidate, 2, 2),
+]
+
+
+@pytest.mark.parametrize(("act", "trips", "_"), COSTS)
+def test_round_trips_with_the_store(
+    proxy: tuple[Proxy, Any], act: Callable[[Session], object], trips: int, _: int
+) -> None:
+    counting, client = proxy
+    site = Site(store=RedisStore(client))
+    cookie = site.visit(count).cookie
+    before = counting.round_trips
+    site.visit(act, cookie)
+    assert counting.round_trips - before == trips
+
+
+@pytest.mark.parametrize(("act", "_", "trips"), COSTS)
+def test_round_trips_with_the_list(
+    proxy: tuple[Proxy, Any], act: Callable[[Session], object], _: int, trips: int
+) -> None:
+    counting, client = proxy
+    site = Site(revocations=RedisRevocations(client))
+    cookie = site.visit(count).cookie
+    before = counting.round_trips
+    site.visit(act, cookie)
+    assert counting.round_trips - before == trips
+
+
+@pytest.mark.parametrize(
+    ("act", "store", "revocations"),
+    # An owner costs one more at the beginning of a session, and with the store at its end.
+    [(log_in, 2, 1), (data_of, 1, 1), (count, 2, 1), (Session.invalidate, 3, 2)],
+)
+def test_round_trips_with_an_owner(
+    proxy: tuple[Proxy, Any], act: Callable[[Session], object], store: int, revocations: int
+) -> None:
+    counting, client = proxy
+    for site, trips in (
+        (Site(store=RedisStore(client)), store),
+        (Site(revocations=RedisRevocations(client)), revocations),
+    ):
+        cookie = "" if act is log_in else site.log_in("ann")
+        before = counting.round_trips
+        site.visit(act, cookie)
+        assert counting.round_trips - before == trips
+
+
+WITH_OWNER = {"zadd": 1, "zremrangebyscore": 1, "expire": 2, "set": 1}
+
+
+@pytest.mark.parametrize(
+    ("act", "commands", "of_owner"),
+    [
+        (untouched, {}, {}),
+        (data_of, {"get": 1}, {"get": 1}),
+        (count, {"get": 1, "set": 1}, {"get": 1, **WITH_OWNER}),
+        (
+            Session.regenerate,
+            {"get": 1, "set": 1, "getdel": 1},
+            {"get": 1, "getdel": 1, "zrem": 1, **WITH_OWNER},
+        ),
+        (Session.invalidate, {"get": 1, "getdel": 1}, {"get": 1, "getdel": 1, "zrem": 1}),
+    ],
+)
+def test_commands_with_the_store(
+    backend: Backend,
+    act: Callable[[Session], object],
+    commands: dict[str, int],
+    of_owner: dict[str, int],
+) -> None:
+    site = Site(store=RedisStore(backend.client))
+    for cookie, expected in ((site.visit(count).cookie, commands), (site.log_in(), of_owner)):
+        backend.commands()
+        site.visit(act, cookie)
+        assert backend.commands() == expected
+
+
+@pytest.mark.parametrize(
+    ("act", "commands", "of_owner"),
+    [
+        (untouched, {}, {}),
+        (data_of, {"get": 1}, {"get": 2}),
+        (count, {"get": 1}, {"get": 2}),
+        (Session.regenerate, {"get": 1, "set": 1}, {"get": 2, "set": 1}),
+        (Session.invalidate, {"get": 1, "set": 1}, {"get": 2, "set": 1}),
+    ],
+)
+def test_commands_with_the_list(
+    backend: Backend,
+    act: Callable[[Session], object],
+    commands: dict[str, int],
+    of_owner: dict[str, int],
+) -> None:
+    site = Site(revocations=RedisRevocations(backend.client))
+    for cookie, expected in ((site.visit(count).cookie, commands), (site.log_in(), of_owner)):
+        backend.commands()
+        site.visit(act, cookie)
+        assert backend.commands() == expected
+
+
+def test_the_benchmark_counts_the_same(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = servers_of(request.config).backend("redis").port
+    counted: dict[Any, Any] = {act: (trips, ended) for act, trips, ended in COSTS[:4]}
+    found = benchmark.round_trips(port)
+    acts = benchmark.ACTS.values()
+    assert [*zip(found["store"].values(), found["revocations"].values(), strict=True)] == [
+        counted.get(act, (1, 1)) for act in acts
+    ]
+    benchmark.main(rounds=1, seconds=0.001)
+    assert "| store, write " in capsys.readouterr().out
