@@ -35,11 +35,13 @@ STYLE = Markup("""
 :root { color-scheme: light dark; font: 1.1rem/1.6 system-ui, sans-serif }
 body { max-width: 32rem; margin: 2rem auto; padding: 0 1rem }
 h1, p { overflow-wrap: anywhere }
+h1 { line-height: 1.25 }
 form + form { margin-top: 1.5rem }
 label { display: grid; grid-template-columns: 6rem 1fr; align-items: center; margin: .6rem 0 }
 label:has([type=checkbox]) { grid-template-columns: 1.5rem 1fr }
 input, button { font: inherit; padding: .2rem .6rem; min-width: 0 }
 [type=number] { width: 5rem }
+[type=checkbox] { margin: 0; justify-self: start }
 [role=status] { border-left: .3rem solid; padding-left: .7rem }
 """)
 FLASH = Markup('<p role="status">{}</p>\n')

@@ -1,4 +1,4 @@
-"""A real gunicorn for a test: started, waited for, and stopped."""
+"""A real server for a test, mostly gunicorn: started, waited for, and stopped."""
 
 import os
 import re
@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS_TO_START = 20
-SECONDS_TO_STOP = 5
+SECONDS_TO_STOP = 15
 
 
 @contextmanager
@@ -30,24 +30,34 @@ def serving(app: str, *arguments: str, env: Mapping[str, str]) -> Iterator[str]:
     Whatever goes wrong within the block carries the server's log as a note.
     """
     require("gunicorn")
-    with TemporaryDirectory() as folder:
-        log = Path(folder, "log")
-        with log.open("w") as output:
-            server = subprocess.Popen(  # noqa: S603 - nobody else has a say in these arguments
-                [*gunicorn("--graceful-timeout=1", *arguments), app],
-                cwd=ROOT,
-                # Gunicorn keeps its control socket there: no two servers may share one.
-                env={**os.environ, "XDG_RUNTIME_DIR": folder, **env},
-                stdout=output,
-                stderr=output,
-            )
-        try:
-            yield started(server, log)
-        except BaseException as error:
-            error.add_note(log.read_text())
-            raise
-        finally:
-            stop(server)
+    command = [*gunicorn("--graceful-timeout=1", *arguments), app]
+    with TemporaryDirectory() as folder, running(command, Path(folder), env=env) as server:
+        yield started(server, Path(folder, "log"))
+
+
+@contextmanager
+def running(
+    command: Sequence[str], folder: Path, *, env: Mapping[str, str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server while the block runs; its log is in `folder`, and a note on what goes wrong."""
+    log = folder / "log"
+    # Appended to, because Apache opens it once more.
+    with log.open("a") as output:
+        server = subprocess.Popen(  # noqa: S603 - nobody else has a say in these arguments
+            command,
+            cwd=ROOT,
+            # Gunicorn keeps its control socket there: no two servers may share one.
+            env={**os.environ, "XDG_RUNTIME_DIR": str(folder), **env},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield server
+    except BaseException as error:
+        error.add_note(log.read_text())
+        raise
+    finally:
+        stop(server)
 
 
 def gunicorn(*arguments: str) -> list[str]:
@@ -63,7 +73,8 @@ def require(module: str) -> None:
 
 def program(name: str) -> str:
     """Give the path of a program, as `require` does for a module."""
-    return shutil.which(name) or missing(name)
+    # Debian keeps servers where an ordinary user's PATH does not look.
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin") or missing(name)
 
 
 def missing(name: str) -> NoReturn:
