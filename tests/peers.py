@@ -1,7 +1,6 @@
 """The session libraries that we compare ourselves with, each used as its own documentation says.
 
-Every peer answers one request: what the view does, the settings and a Cookie header in, the
-response's headers out. An exception goes through.
+Each answers one request: the view, the settings and a Cookie header in, response headers out.
 """
 
 import asyncio
@@ -38,6 +37,7 @@ from werkzeug.wrappers import Request, Response
 
 from sessionware import SessionMiddleware
 from tests.benchmarks.peers import configure_django
+from tests.stores import MemoryRevocations
 
 with warnings.catch_warnings():  # of cgi and pkg_resources, which these two still import
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -50,6 +50,7 @@ with warnings.catch_warnings():  # of cgi and pkg_resources, which these two sti
 Session = MutableMapping[str, Any]
 Headers = list[tuple[str, str]]
 Step = Callable[[Session], object]
+REVOCATIONS = MemoryRevocations()
 
 
 def nothing(_: Session) -> None:
@@ -134,6 +135,7 @@ def run_sessionware(view: View, settings: Settings, cookie: str) -> Headers:
         secret_key_fallbacks=settings.old_keys,
         idle_timeout=settings.idle,
         absolute_timeout=settings.absolute,
+        revocations=REVOCATIONS if settings.option else None,
     )
     return run_wsgi(app, cookie)
 

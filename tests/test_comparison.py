@@ -6,17 +6,14 @@
 import importlib.metadata
 import os
 import sys
-import warnings
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from tests.peers import PEERS, Settings, Step, View, clock, put
+from tests.peers import Step, put
+from tests.probes import Browser, Table, or_option
 
 VALUES: dict[str, object] = {
     "`tuple`": (1, 2),
@@ -26,76 +23,8 @@ VALUES: dict[str, object] = {
     "`Decimal`": Decimal("1.10"),
     "`int` keys": {1: "one"},
 }
-Probe = Callable[[str], str]
-PROBES: dict[str, Probe] = {}
-EXPECTED: dict[str, dict[str, str]] = {}
-
-
-def row(title: str, others: str, **cells: str) -> Callable[[Probe], Probe]:
-    """Enter a probe, and the cells that it is to find: those that differ, and all the others."""
-
-    def enter(probe: Probe) -> Probe:
-        named = {name.replace("_", "-"): cell for name, cell in cells.items()}
-        assert named.keys() <= PEERS.keys()
-        EXPECTED[title] = dict.fromkeys(PEERS, others) | named
-        PROBES[title] = probe
-        return probe
-
-    return enter
-
-
-def or_option(probe: Callable[[str, bool], str]) -> Probe:
-    """Run a probe with the peer's defaults, and again with the option that it has for this."""
-
-    def both(peer: str) -> str:
-        cell, option = probe(peer, False), probe(peer, True)
-        return cell if option == cell else f"{cell} (option: {option})"
-
-    return both
-
-
-class Browser:
-    """One user's browser, which keeps a single cookie and drops what is over 4096 bytes."""
-
-    def __init__(self, peer: str, **settings: Any) -> None:
-        self.run = PEERS[peer]
-        self.settings = Settings(**settings)
-        self.cookie = ""
-        self.warned = False
-
-    def visit(self, at: float = 0, **view: Any) -> dict[str, str]:
-        """Make one request, so many seconds after the first, and give the response's headers."""
-        with clock(at), warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            headers = self.run(View(**view), self.settings, self.cookie)
-        self.warned = any("too large" in str(warning.message) for warning in caught)
-        found = {name.title(): value for name, value in headers}
-        pair = found.get("Set-Cookie", "").partition(";")[0]
-        if len(pair) <= 4096:
-            self.cookie = pair or self.cookie
-        return found
-
-    def fails(self, **view: Any) -> bool:
-        """Make one request, and tell whether it ends with an exception (each peer has its own)."""
-        try:
-            self.visit(**view)
-        except Exception:
-            return True
-        return False
-
-    def login(self, at: float = 0) -> "Browser":
-        self.visit(at, before=put("user", "ada"))
-        return self
-
-    def read(self, key: str, at: float = 0) -> object:
-        """Give the value that the server sees in this browser's session."""
-        seen: list[object] = []
-        self.visit(at, before=lambda session: seen.append(session.get(key)))
-        return seen[0]
-
-    def is_logged_in(self, at: float = 0, cookie: str = "") -> bool:
-        self.cookie = cookie or self.cookie
-        return self.read("user", at) == "ada"
+TABLE = Table("comparison")
+row = TABLE.row
 
 
 @row("imports beside Werkzeug 3.1", "yes", secure_cookie="no")
@@ -274,26 +203,14 @@ def clock_skew(peer: str) -> str:
     return "accepted" if Browser(peer).login(at=30).is_logged_in(at=0) else "refused"
 
 
-def table() -> str:
-    """Render the comparison as Markdown, each peer with the version that was run."""
-    ours, *theirs = PEERS
-    heads = [ours, *(f"{peer} {importlib.metadata.version(peer)}" for peer in theirs)]
-    lines = [["", *heads], ["---"] * (len(PEERS) + 1)]
-    lines += [[title, *cells.values()] for title, cells in EXPECTED.items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-@pytest.mark.parametrize("peer", PEERS)
-@pytest.mark.parametrize("title", EXPECTED)
+@pytest.mark.parametrize(("title", "peer"), TABLE.cells())
 def test_a_cell_says_what_the_peer_does(title: str, peer: str) -> None:
-    assert PROBES[title](peer) == EXPECTED[title][peer]
+    assert TABLE.probes[title](peer) == TABLE.expected[title][peer]
 
 
 def test_the_readme_shows_this_table() -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
-    shown = readme.partition("<!-- comparison -->")[2].partition("<!-- /comparison -->")[0]
-    assert shown.strip() == table()
+    assert TABLE.in_readme() == str(TABLE)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(table() + "\n")
+    sys.stdout.write(f"{TABLE}\n")

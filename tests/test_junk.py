@@ -115,7 +115,11 @@ FLOODS = [
 ]
 
 
-def lines_run(header: str) -> int:
+def find(header: str) -> list[str]:
+    return SessionCookie().find(header)
+
+
+def lines_run(header: str, read: Callable[[str], object] = find) -> int:
     """How many lines of Python it takes to read this header."""
     count = 0
 
@@ -127,7 +131,7 @@ def lines_run(header: str) -> int:
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        SessionCookie().find(header)
+        read(header)
     finally:
         sys.settrace(before)
     return count

@@ -1,0 +1,170 @@
+"""Bombs: whatever a cookie holds costs little, with the key and without it (CWE-400).
+
+Named here: CVE-2024-28180 (go-jose) and CVE-2026-39373 (JWCrypto): decompression (CWE-409);
+CVE-2026-26209 (cbor2): 100,000 levels of nesting (CWE-674); CVE-2020-10735 (CPython): long ints;
+CVE-2024-7592 (CPython) and CVE-2024-52804 (Tornado): quadratic unquoting (CWE-1333).
+Counted in bytes and in lines of Python, because a clock says something else on every machine.
+"""
+
+import hmac
+import logging
+import tracemalloc
+import zlib
+from unittest.mock import Mock
+
+import pytest
+
+from sessionware import codec
+from tests.attacks.victim import Victim, sign, sign_payload, to_base64
+from tests.gateway import KEY
+from tests.test_junk import lines_run
+
+VICTIM = Victim()
+MEGABYTE = 2**20
+
+
+def peak(cookie: str) -> int:
+    """Give the most memory that a request with this Cookie header takes at one time, in bytes."""
+    VICTIM.sees(cookie)
+    tracemalloc.start()
+    try:
+        VICTIM.sees(cookie)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def bomb(size: int, text: str = "a") -> str:
+    """Give our payload of so many bytes, compressed, as stock itsdangerous would write it."""
+    plain = f'[0,{{"user":"{text * size}"}}]'.encode()
+    return "." + to_base64(zlib.compress(plain, 9))
+
+
+# Decompression
+
+
+def test_a_bomb_that_nobody_has_signed_is_never_inflated(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(codec, "inflate", lambda _: pytest.fail("inflated"))
+    unsigned = f"session={bomb(2 * MEGABYTE)}.aWg0gA.{'A' * 43}"
+    assert VICTIM.refuses(unsigned, caplog) == "bad_signature"
+
+
+def test_a_bomb_of_100_megabytes_is_refused_by_its_length(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Signed though it is: no browser keeps it, and not even its signature is computed."""
+    cookie = sign_payload(bomb(100 * MEGABYTE))
+    monkeypatch.setattr(hmac, "digest", lambda *_: pytest.fail("computed"))
+    assert VICTIM.refuses(cookie, caplog) == "too_large"
+
+
+def test_the_largest_bomb_that_fits_into_a_cookie_stops_at_64_kib(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Two and a half megabytes in 4096 bytes, signed with our key."""
+    cookie = sign_payload(bomb(5 * MEGABYTE // 2))
+    assert 3000 < len(cookie) <= 4096
+    assert VICTIM.refuses(cookie, caplog) == "too_large"
+    assert peak(cookie) < MEGABYTE // 2
+
+
+def test_a_bomb_within_a_bomb_is_inflated_once(caplog: pytest.LogCaptureFixture) -> None:
+    inner = zlib.compress(bytes(10 * MEGABYTE), 9)
+    cookie = sign_payload(".." + to_base64(zlib.compress(inner, 9)))
+    assert VICTIM.refuses(cookie, caplog) == "malformed"
+    assert peak(cookie) < MEGABYTE // 2
+
+
+# JSON
+
+
+NESTED = {
+    "lists": ("[", "]"),
+    "dicts": ('{"a":', "}"),
+    "tuples": ('{"!t":[', "]}"),
+    "escaped dicts": ('{"!!a":', "}"),
+}
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_100_000_levels_are_a_new_session(caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    opening, closing = NESTED[kind]
+    text = f'[0,{{"user":{opening * 100_000}0{closing * 100_000}}}]'
+    assert VICTIM.refuses(sign(text), caplog) == "too_large"
+
+
+@pytest.mark.parametrize("unfinished", [False, True])
+@pytest.mark.parametrize("kind", NESTED)
+def test_as_many_levels_as_64_kib_hold_overflow_nothing(kind: str, unfinished: bool) -> None:
+    """How many of them the JSON reader takes, each CPython has its own mind about."""
+    opening, closing = NESTED[kind]
+    levels = (codec.LONGEST_TEXT - 100) // len(opening + closing)
+    text = f'[0,{{"user":{opening * levels}0{"" if unfinished else closing * levels}}}]'
+    response = VICTIM.visit(sign(text), lambda session: session.new, alone=True)
+    assert response.status == "200 OK"
+    assert response.data == b"True" or not unfinished
+
+
+LONG = codec.LONGEST_TEXT - 100
+NUMBERS = {
+    "a value": f'[0,{{"user":{"9" * LONG}}}]',
+    "a negative value": f'[0,{{"user":-{"9" * LONG}}}]',
+    "the age": f'[{"9" * LONG},{{"user":1}}]',
+    "in a tuple": f'[0,{{"user":{{"!t":[{"9" * LONG}]}}}}]',
+    "an exponent that is no number": f'[0,{{"user":1e{"9" * LONG}x}}]',
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_an_int_of_60_000_digits_is_a_new_session(
+    caplog: pytest.LogCaptureFixture, case: str
+) -> None:
+    """CVE-2020-10735: to read it would take quadratic time."""
+    assert VICTIM.refuses(sign(NUMBERS[case]), caplog) == "malformed"
+
+
+def test_an_age_of_4000_digits_breaks_no_response() -> None:
+    """It is the oldest session of all, and every sum with it stays exact."""
+    cookie = sign(f'[{"9" * 4000},{{"_permanent":true,"user":"ada"}}]')
+    assert VICTIM.visit(cookie, lambda session: session.update(seen=1)).cookie
+    assert Victim(absolute_timeout=60).sees(cookie) == {}
+
+
+# The header
+
+
+FLOODS = {
+    "10,000 of our name": "session=e30.aWg0gA.c2ln; ",
+    "10,000 that are empty": "session=;",
+    "names that end as ours": "xsession=a; ",
+    "quotes and backslashes (CVE-2024-7592)": 'session="\\\\\\042\\"',
+    "dots": "session=..........; ",
+    "semicolons": ";",
+    "spaces before ours": " \t",
+    "dollars": "$Version=1; $Path=/; ",
+    "one value": "a",
+}
+
+
+@pytest.mark.parametrize("attack", FLOODS)
+def test_a_flood_costs_no_more_than_its_length(attack: str) -> None:
+    """Of 64 KB no more than half the steps and half the memory of 128 KB, and little of both."""
+    flood = FLOODS[attack] * (64 * 1024 // len(FLOODS[attack]))
+    once, twice = f"{flood}; session=x", f"{flood * 2}; session=x"
+    assert lines_run(twice, VICTIM.sees) <= 2 * lines_run(once, VICTIM.sees)
+    assert peak(once) <= 4 * len(once) + 16 * 1024
+    assert VICTIM.found == {}
+
+
+def test_ten_thousand_twins_cost_eight_signatures_and_one_record(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Times the number of keys: neither processor (CWE-770) nor log (CWE-779) is flooded."""
+    victim = Victim(secret_key_fallbacks=[f"{KEY} of last year"])
+    spy = Mock(side_effect=hmac.digest)
+    monkeypatch.setattr(hmac, "digest", spy)
+    caplog.set_level(logging.DEBUG)
+    assert victim.sees("session=e30.aWg0gA.c2ln; " * 10_000) == {}
+    assert (spy.call_count, len(caplog.records)) == (8 * 2, 1)

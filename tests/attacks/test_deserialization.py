@@ -1,0 +1,85 @@
+"""Deserialisation: no cookie runs code, even where the key has leaked (CWE-502).
+
+Named here: CVE-2013-7489 (Beaker), CVE-2016-3957 (web2py) and CVE-2021-33026 (Flask-Caching),
+all of which unpickle; "Python web frameworks and pickles" (balda.ch, 2013).
+"""
+
+import json
+import pickle
+import zlib
+from base64 import b64encode
+from collections.abc import Callable
+
+import pytest
+
+from sessionware.migration import BeakerCookie
+from tests.attacks.victim import Victim, sign, sign_payload, to_base64
+from tests.peers import Settings
+from tests.test_migration_attacks import SIGN
+
+RAN: list[str] = []
+
+
+class Exploit:
+    """Unpickled, it runs; the same holds for jsonpickle and for YAML's ``!!python`` tags."""
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return run, ("exploited",)
+
+
+def run(word: str) -> None:
+    RAN.append(word)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_ran() -> None:
+    RAN.clear()
+
+
+PICKLES = [pickle.dumps({"user": Exploit()}, protocol) for protocol in range(6)]
+
+
+def test_the_exploit_is_a_real_one() -> None:
+    for pickled in PICKLES:
+        pickle.loads(pickled)  # noqa: S301 - it is the attack
+    assert ["exploited"] * len(PICKLES) == RAN
+
+
+@pytest.mark.parametrize("pickled", PICKLES, ids=range(6))
+def test_a_pickle_that_our_key_has_signed_is_malformed(
+    caplog: pytest.LogCaptureFixture, pickled: bytes
+) -> None:
+    """As it is, and compressed as our own payload would be."""
+    payloads = [to_base64(pickled), "." + to_base64(zlib.compress(pickled))]
+    for payload in payloads:
+        assert Victim().refuses(sign_payload(payload), caplog) == "malformed"
+    assert RAN == []
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"!b": b64encode(PICKLES[2]).decode()},
+        {"py/object": "tests.attacks.test_deserialization.Exploit"},
+        {"py/reduce": [{"py/function": f"{__name__}.run"}, {"py/tuple": ["exploited"]}]},
+        {"__reduce__": [f"{__name__}.run", ["exploited"]]},
+        "!!python/object/apply:tests.attacks.test_deserialization.run [exploited]",
+    ],
+    ids=["bytes", "jsonpickle", "jsonpickle's reduce", "reduce", "YAML"],
+)
+def test_json_that_other_readers_would_run_is_data(data: object) -> None:
+    found = Victim().sees(sign(f'[0,{{"user":{json.dumps(data)}}}]'))
+    assert type(found["user"]) in (bytes, dict, str)
+    assert RAN == []
+
+
+def test_a_pickle_of_the_framework_that_a_site_moves_from_is_not_run(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """CVE-2013-7489: Beaker itself, which had signed it, would run it."""
+    key = Settings().key
+    victim = Victim(migrate_from=[BeakerCookie(key)])
+    for pickled in PICKLES:
+        value = SIGN["Beaker"](pickled)
+        assert victim.refuses(f"beaker.session.id={value}", caplog) in ("pickled", "malformed")
+    assert RAN == []

@@ -1,0 +1,145 @@
+"""Forging: nobody without the key makes a session (CWE-347).
+
+Named here: CVE-2015-9235 (JWT, ``alg`` none), CVE-2022-21449 (a blank signature), CVE-2020-17526
+and CVE-2023-27524 (Airflow, Superset: a key that is known or shared between sites), the length
+extension of Flickr's API (Duong and Rizzo, 2009), and CVE-2025-47278 (Flask: fallback keys).
+"""
+
+import hmac
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import product
+from string import ascii_letters, digits
+
+import pytest
+from itsdangerous import Signer, TimestampSigner, URLSafeSerializer, URLSafeTimedSerializer
+
+from sessionware import ConfigurationError
+from tests.attacks.sha256_state import extend
+from tests.attacks.victim import Victim, sign, to_base64
+from tests.gateway import KEY
+from tests.peers import PEERS
+from tests.probes import Browser
+
+ROOT = '[0,{"user":"root"}]'
+PAYLOAD = to_base64(ROOT.encode())
+MOMENT = to_base64((1_800_000_000).to_bytes(4, "big"))
+OTHER_KEY = "the secret key of the same software elsewhere"
+VICTIM = Victim()
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+def jwt(algorithm: str, key: str = "") -> str:
+    """Make a JSON Web Token, with ``alg`` none where there is no key."""
+    header = to_base64(json.dumps({"alg": algorithm, "typ": "JWT"}).encode())
+    signature = hmac.digest(key.encode(), f"{header}.{PAYLOAD}".encode(), "sha256") if key else b""
+    return f"{header}.{PAYLOAD}.{to_base64(signature)}"
+
+
+def bare_hmac(key: str) -> str:
+    text = f"{PAYLOAD}.{MOMENT}"
+    return f"{text}.{to_base64(hmac.digest(key.encode(), text.encode(), 'sha256'))}"
+
+
+FORGERIES: dict[str, Callable[[], str]] = {
+    "no signature": lambda: PAYLOAD,
+    "no signature, a time": lambda: f"{PAYLOAD}.{MOMENT}",
+    "an empty signature": lambda: f"{PAYLOAD}.{MOMENT}.",
+    "a blank signature (CVE-2022-21449)": lambda: f"{PAYLOAD}.{MOMENT}.{to_base64(bytes(32))}",
+    "the signature of another cookie": lambda: f"{PAYLOAD}.{MOMENT}.{VICTIM.log_in()[-43:]}",
+    "nothing but dots": lambda: "...",
+    "a JWT of alg none (CVE-2015-9235)": lambda: jwt("none"),
+    "a JWT with our key": lambda: jwt("HS256", KEY),
+    "another key (CVE-2023-27524)": lambda: sign(ROOT, OTHER_KEY)[8:],
+    "a key of no bytes": lambda: bare_hmac(""),
+    "another site's salt, the key shared (CVE-2020-17526)": lambda: sign(ROOT, salt="A")[8:],
+    "another cookie's name": lambda: sign(ROOT, cookie_name="adminid")[8:],
+    "our key, no derivation": lambda: bare_hmac(KEY),
+    "itsdangerous by default": lambda: str(URLSafeTimedSerializer(KEY).dumps(json.loads(ROOT))),
+    "itsdangerous without time": lambda: str(URLSafeSerializer(KEY).dumps(json.loads(ROOT))),
+    "itsdangerous' TimestampSigner": lambda: TimestampSigner(KEY).sign(PAYLOAD).decode(),
+    "itsdangerous' Signer": lambda: Signer(KEY).sign(f"{PAYLOAD}.{MOMENT}").decode(),
+}
+
+
+@pytest.mark.parametrize("attack", FORGERIES)
+def test_what_the_middleware_has_not_signed_opens_nothing(
+    caplog: pytest.LogCaptureFixture, attack: str
+) -> None:
+    """Also what the same key has signed, for another purpose, name or salt."""
+    reason = VICTIM.refuses(f"session={FORGERIES[attack]()}", caplog)
+    assert reason in ("bad_signature", "malformed")
+
+
+def test_the_same_session_with_a_signature_of_ours_is_opened() -> None:
+    """Or else the refusals above would have another cause."""
+    assert VICTIM.sees(sign(ROOT)) == {"user": "root"}
+
+
+@pytest.mark.parametrize("peer", [peer for peer in PEERS if peer != "sessionware"])
+def test_the_cookie_of_a_framework_with_the_same_key_opens_nothing(
+    caplog: pytest.LogCaptureFixture, peer: str
+) -> None:
+    value = Browser(peer, key=KEY).login().cookie.partition("=")[2]
+    assert VICTIM.refuses(f"session={value}", caplog) in ("bad_signature", "malformed")
+
+
+@pytest.mark.parametrize("user", ["ada", "ada" * 60], ids=["plain", "compressed"])
+def test_no_bit_of_a_cookie_may_be_flipped(user: str) -> None:
+    name, _, token = VICTIM.log_in(user).partition("=")
+    assert VICTIM.sees(f"{name}={token}") == {"user": user}
+    for index, bit in product(range(len(token)), range(8)):
+        flipped = chr(ord(token[index]) ^ 1 << bit)
+        assert VICTIM.sees(f"{name}={token[:index]}{flipped}{token[index + 1 :]}") == {}
+
+
+def test_no_part_of_a_signature_is_enough_and_no_more_than_it() -> None:
+    cookie = VICTIM.log_in()
+    for size in range(1, len(cookie)):
+        assert VICTIM.sees(cookie[:-size]) == {}
+    for more in ("=", "==", "A", "AAAA", ".", "\0", "%00", "\n", "\xa0"):
+        assert VICTIM.sees(cookie + more) == {}
+
+
+def test_base64_has_one_spelling_of_a_signature() -> None:
+    """RFC 4648, section 3.5: of 43 letters the last says four bits, and has four spellings."""
+    text, _, signature = VICTIM.log_in().rpartition(".")
+    meant = urlsafe_b64decode(signature + "=")
+    others = [signature[:-1] + last for last in f"{ascii_letters}{digits}-_"]
+    same = [other for other in others if urlsafe_b64decode(other + "=") == meant]
+    assert len(same) == 4
+    assert [VICTIM.sees(f"{text}.{other}") for other in same].count({"user": "ada"}) == 1
+
+
+@pytest.mark.parametrize("length", [16, 32, len(KEY), 64])
+def test_a_length_extension_has_no_hold(length: int) -> None:
+    """Whatever length the key may have; the same attack breaks ``sha256(key + text)``."""
+    token = VICTIM.log_in().removeprefix("session=")
+    text, _, signature = token.rpartition(".")
+    digest = urlsafe_b64decode(signature + "=")
+    glue, forged = extend(digest, length + len(text), f".{PAYLOAD}.{MOMENT}".encode())
+    longer = f"{text}{glue.decode('latin-1')}.{PAYLOAD}.{MOMENT}.{to_base64(forged)}"
+    assert VICTIM.sees(f"session={longer}") == {}
+
+
+def test_the_length_extension_above_is_a_real_one() -> None:
+    secret, text, more = KEY.encode(), b"user=ada", b"&user=root"
+    glue, forged = extend(sha256(secret + text).digest(), len(secret + text), more)
+    assert forged == sha256(secret + text + glue + more).digest()
+
+
+@pytest.mark.parametrize("fallbacks", [OTHER_KEY, OTHER_KEY.encode(), [OTHER_KEY[0]], [""]])
+def test_no_key_is_one_letter_that_anybody_guesses(fallbacks: object) -> None:
+    """A text of older keys would become keys of one letter each, and each of them would sign."""
+    with pytest.raises(ConfigurationError, match="secret_key_fallbacks"):
+        Victim(secret_key_fallbacks=fallbacks)
+
+
+def test_an_old_key_never_signs() -> None:
+    """CVE-2025-47278: Flask 3.1.0 signed with the oldest of them."""
+    cookie = Victim(secret_key_fallbacks=[OTHER_KEY]).log_in()
+    assert Victim().sees(cookie) == {"user": "ada"}
+    assert Victim(OTHER_KEY).sees(cookie) == {}

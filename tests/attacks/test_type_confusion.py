@@ -1,0 +1,167 @@
+"""Type confusion: JSON under a good signature that is not what we write (CWE-20, CWE-843).
+
+The key has leaked, or an older version signed it: every request is answered all the same. Named
+here: class pollution (CWE-1321, "Prototype Pollution in Python"), duplicate keys (RFC 8259, section
+4) and path traversal by the name of a time zone (CWE-22).
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sessionware import UnserializableValue
+from sessionware.serializer import loads
+from tests.attacks.victim import Victim, sign
+
+VICTIM = Victim()
+WRONG = ["null", "true", "0", "1.5", '"x"', "[]", '["x"]', "[[]]", "{}", '{"a":1}', '{"!t":[]}']
+
+
+def open_(data: str) -> dict[str, Any]:
+    return VICTIM.sees(sign(f"[0,{data}]"))
+
+
+@pytest.mark.parametrize("tag", ["!b", "!d", "!dt", "!n", "!s", "!t", "!u", "!", "!x", "!t "])
+@pytest.mark.parametrize("value", WRONG)
+def test_a_tag_around_another_type_breaks_nothing(tag: str, value: str) -> None:
+    """It is a new session, or a value of a type that we write; and it can be saved again."""
+    response = VICTIM.visit(sign(f'[0,{{"a":{{"{tag}":{value}}}}}]'), lambda s: s.update(seen=1))
+    assert response.status == "200 OK"
+    assert VICTIM.found == {} or VICTIM.found.keys() == {"a"}
+    assert VICTIM.sees(response.cookie)["seen"] == 1
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "..",
+        ".",
+        "\\u0000",
+        "UTC\\u0000",
+        "Europe/../UTC",
+        "x",
+    ],
+)
+def test_the_name_of_a_time_zone_reads_no_other_file(
+    caplog: pytest.LogCaptureFixture, zone: str
+) -> None:
+    cookie = sign(f'[0,{{"a":{{"!dt":"2026-01-01T00:00:00[{zone}]"}}}}]')
+    assert VICTIM.refuses(cookie, caplog) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "name", ["__proto__", "constructor", "__class__", "__dict__", "__init__", "_data", "sealed"]
+)
+def test_a_name_of_the_languages_own_is_a_key_like_another(name: str) -> None:
+    """Class pollution: nothing in a cookie becomes an attribute of anything."""
+    seen: list[Any] = []
+    data = {name: {"polluted": True}}
+    VICTIM.visit(
+        sign(f"[0,{json.dumps(data)}]"),
+        lambda session: seen.extend((type(session).__name__, session.copy(), session.sealed)),
+    )
+    assert seen == ["Session", data, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('[0,{"a":1},"id","id"]', '[[0,{"a":1}]]', '{"0":0,"1":{"a":1}}', '"[0,{}]"', "[0,null]"),
+        *('["0",{"a":1}]', '[0.5,{"a":1}]', '[1e3,{"a":1}]', '[-0.0,{"a":1}]', '[false,{"a":1}]'),
+        *('[-61,{"a":1}]', f'[{2**40 + 1},{{"a":1}}]', f'[{"9" * 4300},{{"a":1}}]'),
+        *('[{"!n":"0"},{"a":1}]', '[0,{"!t":[["a",1]]}]', '[0,[["a",1]]]', '[0,{"a":1},["id"]]'),
+        *('[0,{"a":1},{"!b":"aWQ="}]', '[0,{"a":1},"id\\r\\n"]', '[0,{"a":1},"i d"]'),
+        *('[0,{"a":1}]x', '[0,{"a":1}] ', ' [0,{"a":1}]', '\ufeff[0,{"a":1}]', '[0,{"a":1}]\0'),
+    ],
+)
+def test_an_envelope_that_is_not_ours_is_a_new_session(
+    caplog: pytest.LogCaptureFixture, text: str
+) -> None:
+    assert VICTIM.refuses(sign(text), caplog) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("NaN", "Infinity", "-Infinity", "-NaN", "nan", "0x1", "01", "1.", "1e999"),
+        *('{"!n":"NaN"}', '{"!n":"sNaN"}', '{"!n":"-Infinity"}'),
+    ],
+)
+def test_what_is_no_number_in_json_is_a_new_session(
+    caplog: pytest.LogCaptureFixture, number: str
+) -> None:
+    for data in (f'{{"a":{number}}}', f'{{"a":{{"!t":[{number}]}}}}'):
+        assert VICTIM.refuses(sign(f"[0,{data}]"), caplog) == "malformed"
+
+
+def test_of_a_key_given_twice_the_last_is_taken_everywhere() -> None:
+    """Or else two readers of one cookie would disagree on who somebody is."""
+    text = '{"user":"ada","user":"root"}'
+    assert open_(text) == {"user": "root"} == json.loads(text)
+    response = VICTIM.visit(sign(f"[0,{text}]"), lambda session: session.update(seen=1))
+    assert VICTIM.sees(response.cookie) == {"user": "root", "seen": 1}
+
+
+@pytest.mark.parametrize("text", ['{"\\u0021t":[1]}', '{ "!t":[1]}', '{"a":1,"!t":[1]}'])
+def test_a_tag_that_we_would_write_otherwise_comes_back_as_it_was_read(text: str) -> None:
+    """Whatever it is taken for, it is the same after the next response."""
+    cookie = sign(f'[0,{{"a":{text}}}]')
+    found = VICTIM.sees(cookie)
+    response = VICTIM.visit(cookie, lambda session: session.update(seen=1))
+    assert VICTIM.sees(response.cookie) == found | {"seen": 1}
+
+
+@pytest.mark.parametrize("text", ['"\\ud800"', '"\\udc00\\ud800"', '{"\\udfff":1}', '"\\u0000"'])
+def test_half_a_character_is_kept_or_refused_and_breaks_nothing(text: str) -> None:
+    """A lone surrogate is no text in UTF-8 (CWE-176)."""
+    cookie = sign(f'[0,{{"a":{text}}}]')
+    response = VICTIM.visit(cookie, lambda session: session.update(seen=1))
+    assert VICTIM.found in ({}, {"a": json.loads(text)})
+    assert (response.set_cookie or "").isascii()
+    assert VICTIM.sees(response.cookie)["seen"] == 1
+
+
+def test_a_value_that_we_would_not_write_can_be_taken_out_and_not_saved() -> None:
+    """It opens, as any JSON of the key's owner does, and saving says where it stands."""
+    cookie = sign(f'[0,{{"a":{"[" * 150}{"]" * 150}}}]')
+    with pytest.raises(UnserializableValue, match=r'^session\["a"\]'):
+        VICTIM.visit(cookie, lambda session: session.update(seen=1))
+    assert VICTIM.sees(VICTIM.visit(cookie, replace_all).cookie) == {"seen": 1}
+
+
+def replace_all(session: Any) -> None:
+    session.clear()
+    session["seen"] = 1
+
+
+@pytest.mark.parametrize("value", WRONG)
+def test_permanent_of_any_type_is_yes_or_no(value: str) -> None:
+    response = VICTIM.visit(
+        sign(f'[0,{{"_permanent":{value}}}]'), lambda session: session.update(seen=1)
+    )
+    found = loads(f'{{"_permanent":{value}}}')["_permanent"]
+    assert ("Max-Age=" in (response.set_cookie or "")) is bool(found)
+
+
+ON_WRONG_TYPES: dict[str, tuple[str, Callable[[Any], object]]] = {
+    "peek_flash": ("_f_", lambda session: session.peek_flash()),
+    "pop_flash": ("_f_", lambda session: session.pop_flash()),
+    "get_csrf_token": ("_csrft_", lambda session: session.get_csrf_token()),
+    "new_csrf_token": ("_csrft_", lambda session: session.new_csrf_token()),
+    "regenerate": ("_id", lambda session: session.regenerate()),
+    "invalidate": ("_permanent", lambda session: session.invalidate()),
+    "id": ("id", lambda session: session.id),
+    "created": ("created", lambda session: session.created),
+    "permanent": ("_permanent", lambda session: session.permanent),
+}
+
+
+@pytest.mark.parametrize("value", WRONG)
+@pytest.mark.parametrize("method", ON_WRONG_TYPES)
+def test_what_the_methods_keep_may_be_of_any_type(method: str, value: str) -> None:
+    key, act = ON_WRONG_TYPES[method]
+    assert VICTIM.visit(sign(f'[0,{{"{key}":{value}}}]'), act).status == "200 OK"

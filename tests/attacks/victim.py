@@ -1,0 +1,77 @@
+"""The application under attack: it remembers what it found in each request's session."""
+
+import logging
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from itsdangerous import TimestampSigner
+
+from sessionware import SecureCookieSessionInterface, SessionMiddleware
+from sessionware.codec import SignedCodec
+from tests.gateway import KEY, Response, call
+
+Act = Callable[[Any], object]
+
+
+class Victim:
+    """One site behind the middleware; ``found`` is the session as the last request came with it."""
+
+    def __init__(self, key: str = KEY, **settings: Any) -> None:
+        self.found: dict[str, Any] = {}
+        self.act: Act = len
+        self.alone = False
+        self.headers: list[tuple[str, str]] = []
+        self.app = SessionMiddleware(self._serve, key, **settings)
+
+    def _serve(self, environ: Any, start_response: Any) -> list[bytes]:
+        session = environ["session"]
+        if not self.alone:
+            self.found = dict(session)
+        page = repr(self.act(session)).encode()
+        start_response("200 OK", self.headers)
+        return [page]
+
+    def visit(
+        self, cookie: str = "", act: Act = len, *, alone: bool = False, **environ: Any
+    ) -> Response:
+        """Send one request, which does this with its session, and with ``alone`` nothing else."""
+        self.act, self.alone = act, alone
+        return call(self.app, cookie, **environ)
+
+    def log_in(self, user: str = "ada", **environ: Any) -> str:
+        """Give the cookie of a user who has just logged in."""
+        return self.visit("", lambda session: session.update(user=user), **environ).cookie
+
+    def sees(self, cookie: str) -> dict[str, Any]:
+        """Give what is in the session that this Cookie header opens."""
+        self.visit(cookie)
+        return self.found
+
+    def refuses(self, cookie: str, caplog: pytest.LogCaptureFixture) -> str:
+        """Give the reason for which this Cookie header opens nothing, or ``""`` without one."""
+        caplog.clear()
+        caplog.set_level(logging.INFO, "sessionware")
+        assert self.sees(cookie) == {}
+        return " ".join(vars(record)["reason"] for record in caplog.records)
+
+
+def to_base64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def sign(text: str, key: str = KEY, **settings: Any) -> str:
+    """Give the cookie of whatever text, signed as the middleware would: the key has leaked."""
+    codec = SecureCookieSessionInterface(key, **settings).codec
+    name = settings.get("cookie_name", "session")
+    return f"{name}={codec.encode(text, int(time.time()))}"
+
+
+def sign_payload(payload: str) -> str:
+    """Give the cookie of a payload that our codec would not write, signed all the same."""
+    salt = SignedCodec(KEY).salt
+    signer = TimestampSigner(KEY, salt, key_derivation="hmac", digest_method=sha256)
+    return f"session={signer.sign(payload).decode()}"
