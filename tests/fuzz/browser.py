@@ -1,0 +1,44 @@
+"""A browser that behaves: it keeps cookies as RFC 6265bis says, by a clock of its own."""
+
+LONGEST = 400 * 24 * 60 * 60
+"""Seconds that a browser keeps a cookie at most (RFC 6265bis, section 5.5)."""
+
+
+class Browser:
+    """Keeps cookies as RFC 6265bis says, by a clock of its own."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.kept: tuple[str, float | None] | None = None
+
+    def header(self) -> str:
+        if self.kept and self.kept[1] is not None and self.kept[1] <= self.now:
+            self.kept = None
+        return f"session={self.kept[0]}" if self.kept else ""
+
+    def receive(self, line: str | None) -> None:
+        if line is None:
+            return
+        token, attributes = read(line)
+        seconds = attributes.get("Max-Age")
+        ends = None if seconds is None else self.now + min(int(seconds), LONGEST)
+        self.kept = token, ends
+        self.header()
+
+    def restart(self) -> None:
+        if self.kept and self.kept[1] is None:
+            self.kept = None
+
+
+def tokens_in(header: str) -> list[str]:
+    pairs = [part.strip(" \t").partition("=") for part in header.split(";")]
+    return [value for name, equals, value in pairs if name == "session" and equals][:8]
+
+
+def read(line: str) -> tuple[str, dict[str, str]]:
+    """Give the value of a Set-Cookie header, and its attributes."""
+    pair, *rest = line.split("; ")
+    attributes = dict(part.partition("=")[::2] for part in rest)
+    assert attributes.keys() - {"Max-Age", "Expires"} == {"Path", "HttpOnly", "SameSite"}
+    assert pair.startswith("session=")
+    return pair.removeprefix("session="), attributes

@@ -1,0 +1,293 @@
+"""What the server must do with each request: the rules, written a second time."""
+
+import logging
+import random
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+from unittest.mock import patch
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from sessionware import (
+    SecureCookieSessionInterface,
+    SessionMiddleware,
+    SessionTooLarge,
+    UnserializableValue,
+)
+from tests.fuzz.browser import LONGEST, read, tokens_in
+from tests.gateway import KEY, Response, call
+
+Step = tuple[Any, ...]
+"""What the application does with the session: a method of Visit and its arguments."""
+
+LOGGER = logging.getLogger("sessionware")
+SKEW = 60
+UNSERIALIZABLE = 1j
+TOO_LARGE = random.Random(1).randbytes(4000).hex()  # noqa: S311  # the same in every run
+
+
+class Planned(Exception):
+    """The application's own."""
+
+
+@dataclass(frozen=True)
+class Issued:
+    """What one cookie holds. Times in whole seconds since the epoch."""
+
+    data: dict[str, Any]
+    issued: int
+    created: int
+    id: str | None
+    key: str
+
+
+class Server:
+    """The middleware, and a book of every cookie that it ever issued."""
+
+    def __init__(self, idle: int, absolute: int | None, refresh: int | None) -> None:
+        self.idle, self.absolute = idle, absolute
+        self.refresh = idle / 10 if refresh is None else refresh
+        self.now = 1_800_000_000.75
+        self.book: dict[str, Issued] = {}
+        self.ids: set[str] = set()
+        self._numbers = count()
+        self.use_keys(self.make_key())
+
+    def make_key(self) -> str:
+        return f"{KEY}, number {next(self._numbers)}"
+
+    def use_keys(self, newest: str, *fallbacks: str) -> None:
+        self.keys = [newest, *fallbacks]
+        self.interface = self.interface_with()
+
+    def interface_with(self, **more: Any) -> SecureCookieSessionInterface:
+        return SecureCookieSessionInterface(
+            self.keys[0],
+            secret_key_fallbacks=self.keys[1:],
+            idle_timeout=self.idle,
+            absolute_timeout=self.absolute,
+            refresh_after=self.refresh,
+            **more,
+        )
+
+    def refusal(self, token: str) -> str | None:
+        """Give the reason for which this cookie has to be refused; ``junk``: it never was ours."""
+        now, cookie = int(self.now), self.book.get(token)
+        if len(f"session{token}") > 4096:
+            return "too_large"
+        if cookie is None or cookie.key not in self.keys:
+            return "junk"
+        if cookie.issued > now + SKEW:
+            return "from_the_future"
+        if now - cookie.issued > self.idle:
+            return "expired_idle"
+        if self.absolute is not None and now - cookie.created > self.absolute:
+            return "expired_absolute"
+        return None
+
+    def visit(self, header: str, steps: list[Step], style: str = "list") -> str | None:
+        """Send a request, check what comes of it, and give the Set-Cookie header."""
+        visit = Visit(self, header, steps, style)
+        raised = None
+        reasons: list[str] = []
+        log: dict[str, Any] = {
+            "isEnabledFor": lambda _: True,
+            "handle": lambda it: reasons.append(it.reason),
+        }
+        with patch("time.time", lambda: self.now), patch.multiple(LOGGER, **log):
+            try:
+                response = call(SessionMiddleware(visit, interface=self.interface), header)
+            except (Planned, UnserializableValue, SessionTooLarge) as error:
+                raised = type(error)
+        assert raised is visit.fault()
+        assert visit.looked == visit.session.accessed
+        assert visit.may_log(reasons), reasons
+        return None if raised else visit.check(response)
+
+
+@dataclass
+class Visit:
+    """One request: the application, and a plain dict to which the same is done."""
+
+    server: Server
+    header: str
+    steps: list[Step]
+    style: str
+    looked: bool = False
+    failed: bool = False
+    forced: bool = False
+    stale: bool = False
+    opened: Issued | None = None
+    refused: list[str] = field(default_factory=list)
+    data: dict[str, Any] = field(default_factory=dict)
+    first_look: int = 0
+    created: int = 0
+    id: str | None = None
+    session: Any = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        self.session = environ["session"]
+        if self.style == "generator":
+            return self._generate(start_response)
+        self._take_steps()
+        write = start_response("200 OK", [])
+        if self.style == "write":
+            write(b"page")
+            return []
+        return [b"page"]
+
+    def _generate(self, start_response: StartResponse) -> Iterator[bytes]:
+        self._take_steps()
+        start_response("200 OK", [])
+        yield b"page"
+
+    def _take_steps(self) -> None:
+        for name, *arguments in self.steps:
+            getattr(self, name)(*arguments)
+
+    # What the application may do
+
+    def fail(self) -> None:
+        self.failed = True
+        raise Planned
+
+    def jump(self, seconds: int) -> None:
+        self.server.now += seconds
+
+    def look(self) -> None:
+        self._look()
+        assert repr(self.session.copy()) == repr(self.data)
+        assert self.session.new is (self.opened is None)
+        assert self.session.created == self.created
+
+    def on_both(self, change: Callable[..., object], *arguments: Any) -> None:
+        """Do the same to the session and to a dict."""
+        self._look()
+        change(self.session, *arguments)
+        change(self.data, *arguments)
+        assert self.session == self.data
+
+    def clear(self) -> None:
+        self.on_both(lambda session: session.clear())
+        self.id = None
+
+    def permanent(self, value: bool) -> None:
+        self._look()
+        self.session.permanent = value
+        self.data.pop("_permanent", None) if not value else self.data.update(_permanent=True)
+        assert self.session.permanent is value
+
+    def force(self, value: bool) -> None:
+        self._look()
+        self.session.modified = self.forced = value
+
+    def regenerate(self) -> None:
+        self._look()
+        self.session.regenerate()
+        self.forced, self.id, self.created = True, None, int(self.server.now)
+
+    def invalidate(self) -> None:
+        self._look()
+        self.session.invalidate()
+        self.data.clear()
+        self.forced, self.id, self.created = True, None, int(self.server.now)
+
+    def name(self) -> None:
+        """Ask for the id: it stays what it was, or is one that nobody ever had."""
+        self._look()
+        found = self.session.id
+        if self.id is None:
+            assert found not in self.server.ids
+            self.server.ids.add(found)
+            self.forced, self.id = True, found
+        assert found == self.id
+
+    # What has to come of it
+
+    def _look(self) -> None:
+        """Open the first cookie that is good, as the session does on the first look at it."""
+        if self.looked:
+            return
+        self.looked = True
+        self.created = self.first_look = int(self.server.now)
+        for token in tokens_in(self.header):
+            reason = self.server.refusal(token)
+            if reason is None:
+                self.opened = found = self.server.book[token]
+                self.data, self.created, self.id = copied(found.data), found.created, found.id
+                old = int(self.server.now) - found.issued > self.server.refresh
+                self.stale = old or found.key != self.server.keys[0]
+                return
+            self.refused.append(reason)
+
+    def changed(self) -> bool:
+        before = self.opened or Issued({}, 0, self.first_look, None, "")
+        same = repr(self.data) == repr(before.data)
+        return self.forced or not same or (self.created, self.id) != (before.created, before.id)
+
+    def verdict(self) -> str:
+        alive = bool(self.data) or self.id is not None
+        if not self.looked:
+            return "nothing"
+        if self.changed():
+            came = self.opened is not None or self.refused
+            return "write" if alive else "delete" if came else "nothing"
+        return "write" if self.stale and alive else "nothing"
+
+    def fault(self) -> type[Exception] | None:
+        if self.failed:
+            return Planned
+        if self.changed() and UNSERIALIZABLE in self.data.values():
+            return UnserializableValue
+        wanted = self.verdict() == "write"
+        return SessionTooLarge if wanted and TOO_LARGE in self.data.values() else None
+
+    def may_log(self, reasons: list[str]) -> bool:
+        """Whether these are the words that the log should have."""
+        if self.opened is not None:
+            return reasons == ["old_key"] * (self.opened.key != self.server.keys[0])
+        if told := [reason for reason in self.refused if reason != "junk"]:
+            return reasons == told[:1]
+        return len(reasons) == bool(self.refused) and {*reasons} <= {"bad_signature", "malformed"}
+
+    def check(self, response: Response) -> str | None:
+        """Compare the response with the verdict, and write its cookie into the book."""
+        line, verdict = response.set_cookie, self.verdict()
+        assert response.data == b"page"
+        assert response.headers.get("Vary") == ("Cookie" if self.looked else None)
+        assert response.headers.get("Cache-Control") == ("private" if line else None)
+        assert len(response.header_list) == self.looked + 2 * bool(line)
+        assert not self.looked or self.session.identity() == (self.created, self.id)
+        if verdict == "write":
+            assert line is not None
+            self._note(line)
+        elif verdict == "delete":
+            assert line is not None
+            assert line.startswith("session=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; ")
+        else:
+            assert line is None
+        return line
+
+    def _note(self, line: str) -> None:
+        server, now = self.server, int(self.server.now)
+        token, attributes = read(line)
+        # Of a session from the future, more than clocks may differ by is taken off.
+        created = min(self.created, now + SKEW)
+        cookie = Issued(copied(self.data), now, created, self.id, server.keys[0])
+        assert repr(server.book.setdefault(token, cookie)) == repr(cookie)
+        limits = [server.idle, LONGEST]
+        if server.absolute is not None:
+            limits.append(self.created + server.absolute - now)
+        permanent = self.data.get("_permanent", False)
+        expected = str(max(0, min(limits))) if permanent else None
+        assert attributes.get("Max-Age") == expected
+        assert ("Expires" in attributes) is permanent
+        assert len(f"session{token}") <= 4096
+
+
+def copied(value: Any) -> Any:
+    """Copy the lists and dicts of a value, at any depth."""
+    if type(value) is dict:
+        return {key: copied(item) for key, item in value.items()}
+    return [*map(copied, value)] if type(value) is list else value
