@@ -20,6 +20,7 @@ from werkzeug.test import Client
 import sessionware
 from sessionware import SecureCookieSessionInterface, SessionMiddleware
 from tests.gateway import KEY, call
+from tests.redis_servers import servers_of
 from tests.servers import ROOT, program, serving
 
 README = (ROOT / "README.md").read_text()
@@ -58,16 +59,34 @@ def namespace() -> dict[str, Any]:
     }
 
 
+@pytest.fixture
+def redis_server(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What the recipes for Redis take for granted as well."""
+    backend = servers_of(request.config).backend("redis")
+    return {"redis_url": f"redis://127.0.0.1:{backend.port}/0", "client": backend.client}
+
+
 def test_the_first_block_is_the_quickstart() -> None:
     assert blocks("python")[0] == (ROOT / "examples" / "quickstart.py").read_text()
 
 
 RECIPES = [block for block in blocks("python") if re.search("^app = ", block, re.MULTILINE)][1:]
+WITH_REDIS = [recipe for recipe in RECIPES if "sessionware.redis" in recipe]
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", WITH_REDIS)
+def test_a_recipe_with_redis_gives_an_application_whose_session_is_kept(
+    recipe: str, redis_server: dict[str, Any]
+) -> None:
+    keeps_its_session(recipe, namespace() | redis_server)
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe not in WITH_REDIS])
 def test_a_recipe_gives_an_application_whose_session_is_kept(recipe: str) -> None:
-    names = namespace()
+    keeps_its_session(recipe, namespace())
+
+
+def keeps_its_session(recipe: str, names: dict[str, Any]) -> None:
     exec(recipe, names)  # noqa: S102 - the code is the README's
     first = call(names["app"], wsgi__url_scheme="https")
     second = call(names["app"], first.cookie, wsgi__url_scheme="https")
@@ -98,6 +117,32 @@ def test_the_handlers_log_in_fill_a_cart_and_log_out() -> None:
         {"user": "Ada", "cart": [{"item": "tea", "quantity": 1}], "_permanent": True},
         {"_f_": ["You are logged out."]},
     ]
+
+
+def test_the_functions_for_redis_list_the_devices_and_end_them(
+    redis_server: dict[str, Any],
+) -> None:
+    names = namespace() | redis_server
+    [code] = [block for block in blocks("python") if "def log_in_as" in block]
+    exec(WITH_REDIS[0] + code, names)  # noqa: S102
+    seen: list[object] = []
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        seen.append(environ["session"].owner)
+        if environ["PATH_INFO"] == "/in":
+            names["log_in_as"](environ, 42)
+        start_response("200 OK", [])
+        return []
+
+    wrapped = SessionMiddleware(app, KEY, store=names["store"])
+    cookies = [call(wrapped, PATH_INFO="/in").cookie for _ in range(3)]
+    [first, *_] = devices = names["devices"](42)
+    names["end_device"](42, first[0])
+    assert (len(devices), len(names["devices"](42))) == (3, 2)
+    assert names["log_out_everywhere"](42) == 2
+    seen.clear()
+    assert [call(wrapped, cookie).set_cookie for cookie in cookies] == [None] * 3
+    assert seen == [None] * 3
 
 
 def test_the_lines_for_flask_put_its_session_on_ours() -> None:
@@ -151,6 +196,8 @@ def test_the_commands_are_those_that_are_tried_in_a_fresh_clone() -> None:
         'pip install ".[examples]" && '
         "SECRET_KEY=$(python -m sessionware secret) gunicorn examples.quickstart:app\n",
         'pip install -e ".[test]" && pytest\n',
+        'pip install ".[examples,redis]" && '
+        "SECRET_KEY=$(python -m sessionware secret) gunicorn examples.redis_sessions:app\n",
         'pip install ".[frameworks]" && '
         "SECRET_KEY=$(python -m sessionware secret) gunicorn examples.pyramid_app:app\n",
     ]
