@@ -81,8 +81,9 @@ def test_stock_itsdangerous_reads_what_we_write(clock: Clock, value: Any) -> Non
 @CHECKED
 @given(objects | repeated)
 def test_we_read_what_stock_itsdangerous_writes(clock: Clock, value: Any) -> None:
-    text, issued, old_key = CODEC.decode(str(STOCK.dumps(value)))
-    assert (json.loads(text), issued, old_key) == (value, int(clock.now), False)
+    opened = CODEC.decode(str(STOCK.dumps(value)))
+    assert json.loads(opened.text) == value
+    assert opened == Opened(opened.text, int(clock.now), old_key=False)
 
 
 long = st.builds(lambda text, times: text * times, words, st.integers(0, 3000))

@@ -148,7 +148,7 @@ def test_threads_share_a_codec() -> None:
     def work(number: int) -> None:
         for _ in range(200):
             text = f"{number}" * 500
-            if CODEC.decode(CODEC.encode(text, number)) != (text, number, False):
+            if CODEC.decode(CODEC.encode(text, number)) != Opened(text, number, old_key=False):
                 wrong.append(text)
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]

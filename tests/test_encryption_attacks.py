@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
 from sessionware import SecureCookieSessionInterface, Session
-from sessionware.codec import SignedCodec
+from sessionware.codec import Opened, SignedCodec
 from sessionware.encryption import EncryptedCodec
 from sessionware.errors import CookieRejected
 from tests.conftest import Clock
@@ -210,8 +210,8 @@ def test_the_parts_of_a_signed_cookie_are_no_encrypted_one() -> None:
 def test_a_fallback_key_opens_a_cookie_and_says_so() -> None:
     old = EncryptedCodec(OLDER_KEY).encode(TEXT, ISSUED)
     rotated = EncryptedCodec(KEY, [KEY[::-1], OLDER_KEY])
-    assert rotated.decode(old) == (TEXT, ISSUED, True)
-    assert rotated.decode(TOKEN) == (TEXT, ISSUED, False)
+    assert rotated.decode(old) == Opened(TEXT, ISSUED, old_key=True)
+    assert rotated.decode(TOKEN) == Opened(TEXT, ISSUED, old_key=False)
 
 
 def test_only_the_newest_key_encrypts() -> None:
