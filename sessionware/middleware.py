@@ -9,7 +9,7 @@ from .errors import ConfigurationError, UsageError, collecting
 from .extension import SessionInterface
 from .headers import Fields, fields_of, headers_of
 from .interface import SecureCookieSessionInterface, Settings
-from .mixin import SessionMixin
+from .mixin import SEALED, SessionMixin
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -42,45 +42,48 @@ class SessionMiddleware:
         self.app = app
         self.environ_key = environ_key
         self.interface = interface
-        self._opener_key = f"sessionware.opener.{environ_key}"
         # Not self: an application that keeps its environ would be kept by it.
         self._opener = object()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Open the session, dispatch to the application, commit the session."""
-        session = self._open(environ)
-        if session is None:
-            return self.app(environ, start_response)
+        key = self.environ_key
+        if key in environ and self._is_open(environ):
+            return self.app(environ, start_response)  # a sub-request: the outer call commits
+        session = self.interface.open_session(environ)
+        if not isinstance(session, SessionMixin):
+            session = self._null_session(environ, session)
+        environ[key] = session
+        session.opener = self._opener  # type: ignore[misc]  # a slot or a __dict__ of the subclass
         response = _Response(self, environ, session, start_response)
+        body: Iterable[bytes] | None = None
         try:
-            return response.begin(self.app(environ, response.start))
+            body = self.app(environ, response.start)
+            return body if response.commit() else _Body(response, body)
         except BaseException:
             response.seal()
+            _close(body)
             raise
 
-    def _open(self, environ: WSGIEnvironment) -> SessionMixin | None:
-        """Open this request's session; ``None`` in a sub-request, whose outer call commits."""
-        found = environ.get(self.environ_key)
-        if found is not None:
-            if not isinstance(found, SessionMixin):
-                raise self._occupied(type(found).__qualname__)
-            # A sealed one is of an earlier request: the environ is being used again.
-            if not found.sealed:
-                if environ.get(self._opener_key) is self._opener:
-                    return None
-                raise self._occupied("the session of another SessionMiddleware")
-        interface = self.interface
-        session = interface.open_session(environ)
-        if session is None:
-            session = interface.make_null_session(environ)
-        elif not isinstance(session, SessionMixin):
+    def _is_open(self, environ: WSGIEnvironment) -> bool:
+        """Whether this middleware has opened the session that is there, in an outer call."""
+        found = environ[self.environ_key]
+        if not isinstance(found, SessionMixin):
+            raise self._occupied(type(found).__qualname__)
+        # A sealed one is of an earlier request: the environ is being used again.
+        if found.sealed:
+            return False
+        if found.opener is not self._opener:
+            raise self._occupied("the session of another SessionMiddleware")
+        return True
+
+    def _null_session(self, environ: WSGIEnvironment, opened: object) -> SessionMixin:
+        if opened is not None:
             raise UsageError(
-                f"{type(interface).__qualname__}.open_session gave a {type(session).__qualname__}, "
-                "expected a SessionMixin or None"
+                f"{type(self.interface).__qualname__}.open_session gave a "
+                f"{type(opened).__qualname__}, expected a SessionMixin or None"
             )
-        environ[self.environ_key] = session
-        environ[self._opener_key] = self._opener
-        return session
+        return self.interface.make_null_session(environ)
 
     def _occupied(self, found: str) -> ConfigurationError:
         problem = (
@@ -95,13 +98,13 @@ class _Response:
     """What the application said of its response, until the last moment to change it."""
 
     __slots__ = (
+        "_committed",
         "_environ",
         "_middleware",
         "_recorded",
         "_server_start",
         "_server_write",
         "_session",
-        "committed",
     )
 
     def __init__(
@@ -116,23 +119,21 @@ class _Response:
         self._session = session
         self._server_start = start_response
         self._recorded: tuple[str, Fields, ExcInfo | None] | None = None
-        self.committed = False
-        # An interface may keep the object, and give it again for the next request.
-        self._session.sealed = False  # type: ignore[misc]  # a slot or a __dict__ of the subclass
+        self._committed = False
 
     def start(
         self, status: str, headers: Fields, exc_info: ExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
         """Stand in for the server's ``start_response``: record what it is given."""
         if exc_info is None:
-            if self.committed or self._recorded is not None:
+            if self._committed or self._recorded is not None:
                 raise UsageError(
                     "start_response was called a second time without exc_info (PEP 3333): "
                     "call it once, or give it sys.exc_info() to replace the response by an error"
                 )
-        elif self.committed:
+        elif self._committed:
             return self._server_start(status, headers, exc_info)
-        self._recorded = status, list(headers), exc_info
+        self._recorded = status, [*headers], exc_info
         return self.write
 
     def write(self, data: bytes) -> None:
@@ -140,41 +141,31 @@ class _Response:
         self.commit()
         self._server_write(data)
 
-    def begin(self, body: Iterable[bytes]) -> Iterable[bytes]:
-        """Commit now and give the body itself, or a body that commits on its first chunk."""
-        try:
-            if self._recorded is None and not self.committed:
-                return _Body(self, body)
-            self.commit()
-        except BaseException:
-            _close(body)
-            raise
-        return body
+    def commit(self) -> bool:
+        """Save the session and start the server's response, once.
 
-    def commit(self) -> None:
-        """Save the session and start the server's response, once."""
-        if self.committed:
-            return
-        if self._recorded is None:
-            raise UsageError(
-                "The application's body began before start_response was called (PEP 3333): "
-                "call it before the first chunk"
-            )
-        status, headers, exc_info = self._recorded
-        key = self._middleware.environ_key
-        if self._environ.get(key, self._session) is not self._session:
+        ``False`` as long as the application has not called ``start_response``.
+        """
+        recorded = self._recorded
+        if recorded is None:
+            return self._committed
+        status, headers, exc_info = recorded
+        session, key = self._session, self._middleware.environ_key
+        if self._environ.get(key, session) is not session:
             raise UsageError(
                 f"environ[{key!r}] was replaced by a {type(self._environ[key]).__qualname__}, "
                 "which is not saved: change the session that is there, with clear() and update()"
             )
-        if self._session.accessed:
+        if session.accessed:
             headers = self._save(headers)
         if exc_info is None:
             self._server_write = self._server_start(status, headers)
         else:
             self._server_write = self._server_start(status, headers, exc_info)
-        self.committed = True
-        self.seal()
+        self._committed = True
+        self._recorded = None
+        session.opener = SEALED
+        return True
 
     def _save(self, headers: Fields) -> Fields:
         interface = self._middleware.interface
@@ -188,7 +179,7 @@ class _Response:
         """Take no more changes: the response is over, committed or not."""
         # What was recorded may hold a traceback, whose frames hold the environ.
         self._recorded = None
-        self._session.sealed = True  # type: ignore[misc]  # a slot or a __dict__ of the subclass
+        self._session.opener = SEALED  # type: ignore[misc]  # a slot or a __dict__ of the subclass
 
 
 class _Body:
@@ -215,7 +206,11 @@ class _Body:
 
     def _commit(self) -> None:
         try:
-            self._response.commit()
+            if not self._response.commit():
+                raise UsageError(
+                    "The application's body began before start_response was called (PEP 3333): "
+                    "call it before the first chunk"
+                )
         except BaseException:
             self.close()
             raise

@@ -1,5 +1,7 @@
 """The least that a session has to be, for those who bring their own."""
 
+SEALED = object()
+
 
 class SessionMixin:
     """What a session of one's own has to have: ``class MySession(dict, SessionMixin): pass``.
@@ -13,7 +15,12 @@ class SessionMixin:
     new: bool = False
     modified: bool = True
     accessed: bool = True
-    sealed: bool = False  # set by the middleware when the response has begun
+    opener: object = None  # set by the middleware: its own mark, and SEALED in the end
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the response has begun: a change could not be saved any more."""
+        return self.opener is SEALED
 
     @property
     def permanent(self) -> bool:

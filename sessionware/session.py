@@ -10,7 +10,7 @@ from uuid import UUID
 
 from .errors import LateWrite, SessionUnavailable, UnserializableValue
 from .flash import FlashMixin
-from .mixin import SessionMixin
+from .mixin import SEALED, SessionMixin
 from .owner import Owner, owner_of
 from .source import Loaded, Source
 
@@ -37,7 +37,7 @@ class Session(SessionMixin, FlashMixin):
         "_source",
         "accessed",
         "loaded",
-        "sealed",
+        "opener",
     )
 
     def __init__(self, source: Source, cookie: str) -> None:
@@ -45,7 +45,7 @@ class Session(SessionMixin, FlashMixin):
         self._cookie = cookie
         self._data: dict[str, Any] | None = None
         self.accessed = False
-        self.sealed = False
+        self.opener: object = None
 
     @property
     def opened(self) -> bool:
@@ -69,13 +69,15 @@ class Session(SessionMixin, FlashMixin):
         return self._open() if data is None else data
 
     def _change(self) -> dict[str, Any]:
-        if self.sealed:
+        if self.opener is SEALED:
             raise LateWrite(
                 "The session was changed after its response had begun, so the change cannot be "
                 "saved: change it before the application returns, or, where the application is a "
                 "generator, before its first chunk."
             )
-        data = self._read()
+        data = self._data
+        if data is None:
+            data = self._open()
         self._may_differ = True
         return data
 
@@ -145,7 +147,11 @@ class Session(SessionMixin, FlashMixin):
 
     def get(self, key: str, default: Any = None) -> Any:
         """As of a dict."""
-        return self[key] if key in self._read() else default
+        data = self._data
+        value = (self._open() if data is None else data).get(key, default)
+        if type(value) not in _IMMUTABLE:
+            self._may_differ = True
+        return value
 
     def update(self, /, *args: Any, **kwargs: Any) -> None:
         """As of a dict."""
@@ -175,7 +181,7 @@ class Session(SessionMixin, FlashMixin):
         ``False`` takes only that back: a session that differs is saved all the same.
         """
         try:
-            return self.opened and self.changes() is not None
+            return self.changes() is not None
         except UnserializableValue:
             return True
 
@@ -240,12 +246,13 @@ class Session(SessionMixin, FlashMixin):
 
     def changes(self) -> str | None:
         """Give the data as JSON text if it has to be written; may raise UnserializableValue."""
-        data = self._read()
-        if not self._may_differ:
+        data = self._data
+        if data is None or not self._may_differ:
             return None
-        text = self._source.dumps(data)
-        renewed = self._created != self.loaded.created or self._id != self.loaded.id
-        return text if self._forced or renewed or text != self.loaded.text else None
+        text, loaded = self._source.dumps(data), self.loaded
+        if text != loaded.text or self._forced:
+            return text
+        return text if self._created != loaded.created or self._id != loaded.id else None
 
     def identity(self) -> tuple[int, str | None]:
         """When this session began, and its ``id`` where it has one; none is made."""
@@ -267,7 +274,8 @@ class NullSession(Session):
 
     def __init__(self) -> None:
         self._data = None
-        self.accessed = self.sealed = False
+        self.accessed = False
+        self.opener = None
 
     def _open(self) -> dict[str, Any]:
         self.accessed = True
