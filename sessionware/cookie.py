@@ -63,14 +63,13 @@ class SessionCookie:
         values: list[str] = []
         start = header.find(wanted)
         while start >= 0 and len(values) < MOST_COOKIES:
-            before = start
-            while before > 0 and header[before - 1] in " \t":
+            before, after = start - 1, start + len(wanted)
+            while before >= 0 and header[before] in " \t":
                 before -= 1
-            after = start + len(wanted)
-            if before == 0 or header[before - 1] == ";":
-                end = header.find(";", after)
-                after = len(header) if end < 0 else end
-                values.append(header[start + len(wanted) : after].rstrip(" \t"))
+            if before < 0 or header[before] == ";":
+                value = header[after:].partition(";")[0]
+                values.append(value.rstrip(" \t"))
+                after += len(value)
             start = header.find(wanted, after)
         return values
 

@@ -19,7 +19,8 @@ def wrap(age: int, text: str, name: str | None) -> str:
     An age takes a byte or a few where the time of creation would take ten. It may be negative,
     but no further than clocks may differ: of three servers, two may differ by more.
     """
-    age = max(age, -CLOCK_SKEW)
+    if age < -CLOCK_SKEW:
+        age = -CLOCK_SKEW
     return f'[{age},{text},"{name}"]' if name else f"[{age},{text}]"
 
 
@@ -34,14 +35,16 @@ def unwrap(wrapped: str) -> tuple[int, dict[str, Any] | None, str, str | None]:
         raise CookieRejected("malformed") from None
     if type(envelope) is not list or not 2 <= len(envelope) <= 3:
         raise CookieRejected("malformed")
-    age, data, *rest = envelope
-    name = rest[0] if rest else None
+    age, data = envelope[:2]
     if (
         type(age) is not int
         or not -CLOCK_SKEW <= age <= OLDEST
         or not (type(data) is dict or data is None)
-        or (rest and not (type(name) is str and _ID.fullmatch(name)))
     ):
         raise CookieRejected("malformed")
-    end = wrapped.rindex(",") if rest else len(wrapped) - 1
+    name, end = None, len(wrapped) - 1
+    if len(envelope) == 3:
+        name, end = envelope[2], wrapped.rindex(",")
+        if type(name) is not str or not _ID.fullmatch(name):
+            raise CookieRejected("malformed")
     return age, data, wrapped[wrapped.index(",") + 1 : end], name

@@ -65,10 +65,9 @@ class Expiry:
 
     def left(self, now: int, created: int) -> int:
         """Give the seconds that a session lives on which is used now, and never again."""
-        left = self.idle_timeout
-        if self.absolute_timeout is not None:
-            left = min(left, created + self.absolute_timeout - now)
-        return max(0, int(left))
+        if self.absolute_timeout is None:
+            return int(self.idle_timeout)
+        return max(0, int(min(self.idle_timeout, created + self.absolute_timeout - now)))
 
 
 def _seconds(value: Duration) -> float:

@@ -26,7 +26,7 @@ def headers_of(fields: Fields) -> Headers:
     Headers' constructor and ``add`` check each item again: 4 of the 16 microseconds of a
     session's first save. So its private list is used, here and in ``fields_of`` alone.
     """
-    headers = Headers()
+    headers = Headers.__new__(Headers)
     headers._list = fields
     return headers
 
@@ -36,13 +36,11 @@ def fields_of(headers: Headers) -> Fields:
     return headers._list
 
 
-def names_of(fields: Fields) -> set[str]:
-    """Give the names in lower case: of most responses, they tell all that has to be known."""
-    return {name.lower() for name, _ in fields}
+def vary_by_cookie(fields: Fields, names: Set[str]) -> None:
+    """Say that the response depends on the request's cookies (RFC 9110, section 12.5.5).
 
-
-def vary_by_cookie(fields: Fields, names: set[str]) -> None:
-    """Say that the response depends on the request's cookies (RFC 9110, section 12.5.5)."""
+    ``names`` are the fields', in lower case: of most responses, they tell all there is to know.
+    """
     if "vary" not in names:
         fields.append(("Vary", "Cookie"))
         return
@@ -56,7 +54,7 @@ def vary_by_cookie(fields: Fields, names: set[str]) -> None:
     _replace(fields, {"vary"}, "Vary", lines)
 
 
-def keep_private(fields: Fields, names: set[str]) -> bool:
+def keep_private(fields: Fields, names: Set[str]) -> bool:
     """Keep the response out of shared caches, which would log one user in as another.
 
     Whether it was marked for them (``public``, ``s-maxage``, or a field of their own) is the

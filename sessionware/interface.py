@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Never, TypedDict
 from wsgiref.types import WSGIEnvironment
@@ -24,7 +25,7 @@ from .errors import (
 )
 from .expiry import Duration, Expiry
 from .extension import SessionInterface
-from .headers import fields_of, keep_private, names_of, vary_by_cookie
+from .headers import fields_of, keep_private, vary_by_cookie
 from .migration import ForeignCookie
 from .mixin import SessionMixin
 from .serializer import dumps
@@ -165,10 +166,9 @@ class SecureCookieSessionInterface(SessionInterface):
         if not session.accessed:
             return
         fields = fields_of(headers)
-        names = names_of(fields)
+        names = {name.lower() for name, _ in fields}
         vary_by_cookie(fields, names)
-        # Where the store did not answer, the application has heard of it already.
-        cookie = self._verdict(session, environ) if session.opened else None
+        cookie = self._verdict(session, environ)
         if cookie is None:
             return
         if "set-cookie" in names and self.cookie.is_set(fields):
@@ -202,7 +202,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 left = self.expiry.left(int(time.time()), session.loaded.created)
                 self.store.delete(session.loaded.id, left)
             return self.cookie.delete(self._is_secure(environ)) if session.loaded.came else None
-        if session.loaded.stale and session.alive():
+        # Not opened: the store did not answer, and the application has heard of it already.
+        if session.opened and session.loaded.stale and session.alive():
             # By a byte or two, as its age grows; or it was ended meanwhile: what is there stays.
             with suppress(SessionTooLarge, SessionUnavailable):
                 return self._write(session, session.loaded.text, environ)
@@ -211,20 +212,21 @@ class SecureCookieSessionInterface(SessionInterface):
     def _accept(self, token: str, now: int) -> Loaded:
         if self.cookie.size(token) > LONGEST_PAIR:
             raise CookieRejected("too_large")
-        text, issued, old_key = self.codec.decode(token)
-        age, carried, inner, name = unwrap(text)
+        opened = self.codec.decode(token)
+        age, carried, inner, name = unwrap(opened.text)
+        issued = opened.issued
         created = issued - age
         self.expiry.check(now, issued, created)
         data, inner = self.store.load(carried, inner, name)
-        if old_key:
+        stale = self.expiry.is_due(now, issued) or (name is None and self.store.needs_id)
+        if opened.old_key:
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-        stale = old_key or self.expiry.is_due(now, issued) or (name is None and self.store.needs_id)
-        return Loaded(data, inner, created, name, stale=stale)
+        return Loaded(data, inner, created, name, stale or opened.old_key)
 
     def _with_leftovers(self, loaded: Loaded, header: str, ours: str | None = None) -> Loaded:
         """Have the other frameworks' cookies deleted, or a log-out would bring one back."""
         leftovers = tuple(other for other in self._others if {*other.find(header)} - {ours})
-        return loaded._replace(leftovers=leftovers, stale=loaded.stale or bool(leftovers))
+        return replace(loaded, leftovers=leftovers, stale=loaded.stale or bool(leftovers))
 
     def _write(self, session: Session, text: str, environ: WSGIEnvironment) -> str:
         now = int(time.time())

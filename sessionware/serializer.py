@@ -55,7 +55,7 @@ def loads(text: str) -> Any:
 
 def _write(value: Any, levels: int) -> str:
     tagged = _tag(value, levels)
-    text = _to_text(tagged)
+    text = "".join(_encode(tagged, 0))
     # JSON has one spelling for an emoji and for the two surrogates that are not one.
     if "\\" in text and "\\ud" in text and _UNTAGGED.decode(text) != tagged:
         raise ValueError
@@ -69,9 +69,7 @@ def _to_text(value: Any) -> str:
 def _tag(value: Any, levels: int) -> Any:
     """Give the value itself where JSON has words for all of it, or a copy with tags."""
     kind = type(value)  # not __class__, which a proxy borrows from what it stands for
-    if kind in _PLAIN:
-        return value
-    if levels == 0:
+    if levels == 0 and kind not in _PLAIN:
         raise ValueError
     tagged = value
     if kind is dict:
@@ -81,7 +79,9 @@ def _tag(value: Any, levels: int) -> Any:
             if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
                 tagged = value.copy() if tagged is value else tagged
                 tagged[key] = new
-        return {f"!{key}": tagged[key]} if _is_like_a_tag(value) else tagged
+        if len(value) == 1 and _is_like_a_tag(value):
+            return {f"!{key}": tagged[key]}
+        return tagged
     if kind is list:
         for index, item in enumerate(value):
             if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
@@ -91,7 +91,9 @@ def _tag(value: Any, levels: int) -> Any:
     return _tag_other(value, kind, levels)
 
 
-def _tag_other(value: Any, kind: type, levels: int) -> dict[str, Any]:
+def _tag_other(value: Any, kind: type, levels: int) -> Any:
+    if kind in _PLAIN:
+        return value
     if kind is tuple:
         return {"!t": [_tag(item, levels - 1) for item in value]}
     if kind is set:

@@ -1,22 +1,24 @@
 """Where a session comes from: what is asked for it, and what is given."""
 
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 
-class Loaded(NamedTuple):
+@dataclass(slots=True, repr=False)
+class Loaded:
     """What a request's cookie gave. Times in seconds since the epoch.
 
-    ``text``: the data as written; ``came``: a cookie of our name; ``new``: no valid one; ``stale``:
-    to be issued again; ``leftovers``: other frameworks' cookies, to be deleted.
+    ``text``: the data as written; ``stale``: to be issued again; ``came``: a cookie of our name;
+    ``new``: no valid one; ``leftovers``: other frameworks' cookies, to be deleted.
     """
 
     data: dict[str, Any]
     text: str
     created: int
     id: str | None = None
+    stale: bool = False
     new: bool = False
     came: bool = True
-    stale: bool = False
     leftovers: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
