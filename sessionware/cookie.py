@@ -80,10 +80,6 @@ class SessionCookie:
             value.startswith(wanted) and name.lower() == "set-cookie" for name, value in fields
         )
 
-    def is_secure(self, scheme: str) -> bool:
-        """Whether the cookie is Secure on a request with this ``wsgi.url_scheme``."""
-        return self.always_secure or (self.secure == "auto" and scheme == "https")
-
     @cached_property
     def always_secure(self) -> bool:
         """Whether the cookie is Secure on plain http too."""

@@ -36,7 +36,7 @@ def fields_of(headers: Headers) -> Fields:
     return headers._list
 
 
-def vary_by_cookie(fields: Fields, names: Set[str]) -> None:
+def vary_by_cookie(fields: Fields, names: list[str]) -> None:
     """Say that the response depends on the request's cookies (RFC 9110, section 12.5.5).
 
     ``names`` are the fields', in lower case: of most responses, they tell all there is to know.
@@ -54,19 +54,19 @@ def vary_by_cookie(fields: Fields, names: Set[str]) -> None:
     _replace(fields, {"vary"}, "Vary", lines)
 
 
-def keep_private(fields: Fields, names: Set[str]) -> bool:
+def keep_private(fields: Fields, names: list[str]) -> bool:
     """Keep the response out of shared caches, which would log one user in as another.
 
     Whether it was marked for them (``public``, ``s-maxage``, or a field of their own) is the
     answer. RFC 9111, section 5.2.2; RFC 9213.
     """
-    if names.isdisjoint(_FOR_CACHES):
+    if _FOR_CACHES.isdisjoint(names):
         fields.append(("Cache-Control", "private"))
         return False
     lines = _values(fields, "cache-control")
     stated = [item.strip() for line in lines for item in _DIRECTIVE.findall(line)]
     kept = [item for item in stated if item.partition("=")[0].lower() not in ("public", "s-maxage")]
-    shared = len(kept) < len(stated) or not names.isdisjoint(_TARGETED)
+    shared = len(kept) < len(stated) or not _TARGETED.isdisjoint(names)
     if {"private", "no-store"}.isdisjoint(map(str.lower, kept)):
         # First, because a cache may go by the first where the application has private="field".
         kept.insert(0, "private")

@@ -152,7 +152,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 (told or refused)[0],
                 "A session cookie was rejected, a new session begins",
             )
-        return Loaded({}, "{}", now, new=True, came=bool(tokens))
+        return Loaded({}, "{}", now, bool(tokens), True)
 
     def stamp(self, owner: str) -> str:
         """Give what a session of this owner has to carry from now on."""
@@ -166,7 +166,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if not session.accessed:
             return
         fields = fields_of(headers)
-        names = {name.lower() for name, _ in fields}
+        names = [name.lower() for name, _ in fields]
         vary_by_cookie(fields, names)
         cookie = self._verdict(session, environ)
         if cookie is None:
@@ -181,8 +181,7 @@ class SecureCookieSessionInterface(SessionInterface):
             )
         # At a log-out also those that this path does not get; ours comes last, and so it stays.
         for other in session.loaded.leftovers if session.alive() else self._others:
-            secure = other.is_secure(environ["wsgi.url_scheme"])
-            fields.append(("Set-Cookie", other.delete(secure)))
+            fields.append(("Set-Cookie", other.delete(self._is_secure(other, environ))))
         fields.append(("Set-Cookie", cookie))
         if keep_private(fields, names):
             _log(
@@ -201,7 +200,9 @@ class SecureCookieSessionInterface(SessionInterface):
             if session.loaded.id is not None:
                 left = self.expiry.left(int(time.time()), session.loaded.created)
                 self.store.delete(session.loaded.id, left)
-            return self.cookie.delete(self._is_secure(environ)) if session.loaded.came else None
+            if session.loaded.came:
+                return self.cookie.delete(self._is_secure(self.cookie, environ))
+            return None
         # Not opened: the store did not answer, and the application has heard of it already.
         if session.opened and session.loaded.stale and session.alive():
             # By a byte or two, as its age grows; or it was ended meanwhile: what is there stays.
@@ -214,14 +215,13 @@ class SecureCookieSessionInterface(SessionInterface):
             raise CookieRejected("too_large")
         opened = self.codec.decode(token)
         age, carried, inner, name = unwrap(opened.text)
-        issued = opened.issued
-        created = issued - age
-        self.expiry.check(now, issued, created)
+        created = opened.issued - age
+        self.expiry.check(now, opened.issued, created)
         data, inner = self.store.load(carried, inner, name)
-        stale = self.expiry.is_due(now, issued) or (name is None and self.store.needs_id)
+        stale = self.expiry.is_due(now, opened.issued) or (name is None and self.store.needs_id)
         if opened.old_key:
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-        return Loaded(data, inner, created, name, stale or opened.old_key)
+        return Loaded(data, inner, created, id=name, stale=stale or opened.old_key)
 
     def _with_leftovers(self, loaded: Loaded, header: str, ours: str | None = None) -> Loaded:
         """Have the other frameworks' cookies deleted, or a log-out would bring one back."""
@@ -242,16 +242,16 @@ class SecureCookieSessionInterface(SessionInterface):
             raise too_large("The session cookie", size, LONGEST_PAIR, session)
         # Last, because what fails before must not have ended the session that the browser has.
         self.store.save(session, text, self.expiry.left(now, created))
-        secure = self._is_secure(environ)
+        secure = self._is_secure(self.cookie, environ)
         if not session.permanent:
             return self.cookie.write(value, secure)
         max_age = self.expiry.max_age(now, created)
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
-    def _is_secure(self, environ: WSGIEnvironment) -> bool:
-        scheme = environ["wsgi.url_scheme"]
-        secure = self.cookie.is_secure(scheme)
-        if secure and scheme != "https" and not self._warned_of_http:
+    def _is_secure(self, cookie: SessionCookie, environ: WSGIEnvironment) -> bool:
+        if environ["wsgi.url_scheme"] == "https":
+            return cookie.secure is not False
+        if cookie.always_secure and not self._warned_of_http:
             self._warned_of_http = True
             _log(
                 logging.WARNING,
@@ -260,7 +260,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 "https, or set cookie_secure='auto' and a cookie_name without a prefix; behind "
                 "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
             )
-        return secure
+        return cookie.always_secure
 
 
 def _codec_class(encrypt: object) -> Callable[..., Codec]:

@@ -279,7 +279,7 @@ class NullSession(Session):
 
     def _open(self) -> dict[str, Any]:
         self.accessed = True
-        return self._begin(Loaded({}, "{}", int(time.time()), new=True, came=False))
+        return self._begin(Loaded({}, "{}", int(time.time()), came=False, new=True))
 
     def _refuse(self, /, *_: Any, **__: Any) -> NoReturn:
         raise SessionUnavailable(

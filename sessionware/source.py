@@ -8,17 +8,17 @@ from typing import Any, Protocol
 class Loaded:
     """What a request's cookie gave. Times in seconds since the epoch.
 
-    ``text``: the data as written; ``stale``: to be issued again; ``came``: a cookie of our name;
-    ``new``: no valid one; ``leftovers``: other frameworks' cookies, to be deleted.
+    ``text``: the data as written; ``came``: a cookie of our name; ``new``: no valid one; ``stale``:
+    to be issued again; ``leftovers``: other frameworks' cookies, to be deleted.
     """
 
     data: dict[str, Any]
     text: str
     created: int
+    came: bool = True
+    new: bool = False
     id: str | None = None
     stale: bool = False
-    new: bool = False
-    came: bool = True
     leftovers: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
