@@ -104,7 +104,7 @@ class SignedCodec:
         small = _deflate(plain)
         # 2. Make it URL-safe, and add the time.
         payload = b"." + _to_base64(small) if len(small) < len(plain) - 1 else _to_base64(plain)
-        signed = payload + b"." + _moment(issued)
+        signed = payload + _moment(issued)
         # 3. Sign.
         return (signed + b"." + self._keys[0].sign(signed)).decode()
 
@@ -169,7 +169,7 @@ _FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 @lru_cache(maxsize=1)  # of the cookies of a second, all but the first find it made
 def _moment(issued: int) -> bytes:
-    return _to_base64(issued.to_bytes((issued.bit_length() + 7) // 8, "big"))
+    return b"." + _to_base64(issued.to_bytes((issued.bit_length() + 7) // 8, "big"))
 
 
 def _to_base64(data: bytes) -> bytes:

@@ -104,6 +104,11 @@ class SessionCookie:
         return len(self.name) + len(value)
 
     @cached_property
+    def room(self) -> int:
+        """The bytes of value that fit beside the name."""
+        return LONGEST_PAIR - self.size("")
+
+    @cached_property
     def _wanted(self) -> str:
         return f"{self.name}="
 

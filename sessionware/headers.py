@@ -36,11 +36,16 @@ def fields_of(headers: Headers) -> Fields:
     return headers._list
 
 
-def vary_by_cookie(fields: Fields, names: list[str]) -> None:
-    """Say that the response depends on the request's cookies (RFC 9110, section 12.5.5).
+def names_of(fields: Fields) -> list[str]:
+    """Give the names in lower case: of most responses, they tell all that has to be known."""
+    names = []
+    for name, _ in fields:
+        names.append(name.lower())  # a loop: before Python 3.12, a comprehension is a call
+    return names
 
-    ``names`` are the fields', in lower case: of most responses, they tell all there is to know.
-    """
+
+def vary_by_cookie(fields: Fields, names: list[str]) -> None:
+    """Say that the response depends on the request's cookies (RFC 9110, section 12.5.5)."""
     if "vary" not in names:
         fields.append(("Vary", "Cookie"))
         return

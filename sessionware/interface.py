@@ -25,7 +25,7 @@ from .errors import (
 )
 from .expiry import Duration, Expiry
 from .extension import SessionInterface
-from .headers import fields_of, keep_private, vary_by_cookie
+from .headers import fields_of, keep_private, names_of, vary_by_cookie
 from .migration import ForeignCookie
 from .mixin import SessionMixin
 from .serializer import dumps
@@ -111,7 +111,7 @@ class SecureCookieSessionInterface(SessionInterface):
             make = _codec_class(encrypt)
             self.codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
         with collecting(problems):
-            self.store = store_of(store, revocations)
+            self.store = store_of(store, revocations, self._left)
         if problems:
             raise ConfigurationError(problems)
         self.migrate_from = migrate_from
@@ -166,7 +166,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if not session.accessed:
             return
         fields = fields_of(headers)
-        names = [name.lower() for name, _ in fields]
+        names = names_of(fields)
         vary_by_cookie(fields, names)
         cookie = self._verdict(session, environ)
         if cookie is None:
@@ -198,8 +198,7 @@ class SecureCookieSessionInterface(SessionInterface):
             if session.alive():
                 return self._write(session, text, environ)
             if session.loaded.id is not None:
-                left = self.expiry.left(int(time.time()), session.loaded.created)
-                self.store.delete(session.loaded.id, left)
+                self.store.delete(session.loaded.id, session.loaded.created)
             if session.loaded.came:
                 return self.cookie.delete(self._is_secure(self.cookie, environ))
             return None
@@ -211,7 +210,7 @@ class SecureCookieSessionInterface(SessionInterface):
         return None
 
     def _accept(self, token: str, now: int) -> Loaded:
-        if self.cookie.size(token) > LONGEST_PAIR:
+        if len(token) > self.cookie.room:
             raise CookieRejected("too_large")
         opened = self.codec.decode(token)
         age, carried, inner, name = unwrap(opened.text)
@@ -237,16 +236,18 @@ class SecureCookieSessionInterface(SessionInterface):
         if len(wrapped) > LONGEST_TEXT:
             raise too_large("The session's JSON", len(wrapped), LONGEST_TEXT, session)
         value = self.codec.encode(wrapped, now)
-        size = self.cookie.size(value)
-        if size > LONGEST_PAIR:
-            raise too_large("The session cookie", size, LONGEST_PAIR, session)
+        if len(value) > self.cookie.room:
+            raise too_large("The session cookie", self.cookie.size(value), LONGEST_PAIR, session)
         # Last, because what fails before must not have ended the session that the browser has.
-        self.store.save(session, text, self.expiry.left(now, created))
+        self.store.save(session, text)
         secure = self._is_secure(self.cookie, environ)
         if not session.permanent:
             return self.cookie.write(value, secure)
         max_age = self.expiry.max_age(now, created)
         return self.cookie.write(value, secure, (max_age, now + max_age))
+
+    def _left(self, created: int) -> int:
+        return self.expiry.left(int(time.time()), created)
 
     def _is_secure(self, cookie: SessionCookie, environ: WSGIEnvironment) -> bool:
         if environ["wsgi.url_scheme"] == "https":
@@ -272,12 +273,11 @@ def _codec_class(encrypt: object) -> Callable[..., Codec]:
     try:
         from .encryption import EncryptedCodec
     except ImportError:
-        raise ConfigurationError(
-            [
-                "encrypt: found True, but the package cryptography is not installed: "
-                "pip install 'sessionware[encryption]'"
-            ]
-        ) from None
+        problem = (
+            "encrypt: found True, but the package cryptography is not installed: "
+            "pip install 'sessionware[encryption]'"
+        )
+        raise ConfigurationError([problem]) from None
     return EncryptedCodec
 
 

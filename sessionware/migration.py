@@ -23,7 +23,7 @@ from itsdangerous import Signer, want_bytes
 from werkzeug.http import parse_date
 
 from .codec import SecretKey, fallback_problems, inflate, key_problems, salt_problems
-from .cookie import LONGEST_PAIR, SessionCookie
+from .cookie import SessionCookie
 from .errors import ConfigurationError, CookieRejected, collecting
 from .expiry import Duration, Expiry
 from .serializer import dumps
@@ -72,7 +72,7 @@ class ForeignCookie(ABC):
 
         Both times in seconds since the epoch. Raises CookieRejected, and nothing else.
         """
-        if self.cookie.size(value) > LONGEST_PAIR:
+        if len(value) > self.cookie.room:
             raise CookieRejected("too_large")
         try:
             data, issued, permanent = self._read(value.encode("ascii"))

@@ -1,6 +1,6 @@
 """Where sessions are kept: in the cookie itself, or under an id that the cookie carries."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,6 +11,9 @@ from .session import Session
 
 LONGEST_REQUEST = 60 * 60
 """Seconds. A request that began before a log-out may write its cookie so much later."""
+
+Left = Callable[[int], int]
+"""Gives the seconds that a session lives on which was created then and is never used again."""
 
 Held = tuple[dict[str, Any], str]
 """A session's data, and the same as it was written."""
@@ -81,10 +84,10 @@ class CookieStore:
             raise CookieRejected("malformed")
         return data, text
 
-    def save(self, session: Session, text: str, seconds: int) -> None:
-        """Do nothing: the cookie is on its way; if unused it lives for so many seconds."""
+    def save(self, session: Session, text: str) -> None:
+        """Do nothing: the cookie is on its way."""
 
-    def delete(self, session_id: str, seconds: int) -> None:
+    def delete(self, session_id: str, created: int) -> None:
         """Do nothing: a copy of the cookie stays valid until its time is over."""
 
     def stamp(self, owner: str) -> str:  # noqa: ARG002 - subclasses use it
@@ -97,8 +100,9 @@ class RevocableStore(CookieStore):
 
     needs_id = True
 
-    def __init__(self, revocations: Revocations) -> None:
+    def __init__(self, revocations: Revocations, left: Left) -> None:
         self._revocations = revocations
+        self._left = left
 
     def load(self, data: Any, text: str, session_id: str | None) -> Held:
         """Give the data, or raise CookieRejected for a session on the list."""
@@ -111,22 +115,24 @@ class RevocableStore(CookieStore):
                 raise CookieRejected("revoked")
         return data, text
 
-    def save(self, session: Session, text: str, seconds: int) -> None:  # noqa: ARG002 - as declared
+    def save(self, session: Session, text: str) -> None:  # noqa: ARG002 - as declared
         """Put the id that the session had on the list; of two requests one can take it on."""
         last = session.loaded.id
         if last is None or last == session.id:
             return
-        seconds += LONGEST_REQUEST
-        if not self._revocations.revoke(key_of(last), seconds) and not session.anew():
+        if not self._revoke(last, session.created) and not session.anew():
             raise SessionUnavailable(_ENDED)
 
-    def delete(self, session_id: str, seconds: int) -> None:
+    def delete(self, session_id: str, created: int) -> None:
         """Put the id on the list."""
-        self._revocations.revoke(key_of(session_id), seconds + LONGEST_REQUEST)
+        self._revoke(session_id, created)
 
     def stamp(self, owner: str) -> str:
         """Give the owner's stamp of now."""
         return self._revocations.check(key_of(""), owner) or ""
+
+    def _revoke(self, session_id: str, created: int) -> bool:
+        return self._revocations.revoke(key_of(session_id), self._left(created) + LONGEST_REQUEST)
 
 
 class ServerStore(CookieStore):
@@ -135,8 +141,9 @@ class ServerStore(CookieStore):
     in_cookie = False
     needs_id = True
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, left: Left) -> None:
         self._store = store
+        self._left = left
 
     def load(self, data: Any, text: str, session_id: str | None) -> Held:  # noqa: ARG002 - as declared
         """Give what is kept; an id that is unknown there is never adopted (fixation)."""
@@ -150,12 +157,16 @@ class ServerStore(CookieStore):
         except ValueError:
             raise CookieRejected("malformed") from None
 
-    def save(self, session: Session, text: str, seconds: int) -> None:
+    def save(self, session: Session, text: str) -> None:
         """Keep the text. The last id is given up when the new one is safe, or neither is."""
         if len(text) > self._store.limit:
             raise too_large("The session's JSON", len(text), self._store.limit, session)
         last, key = session.loaded.id, key_of(session.id)
-        new, owner, seconds = last != session.id, _text(session.owner), max(1, seconds)
+        new, owner, seconds = (
+            last != session.id,
+            _text(session.owner),
+            max(1, self._left(session.created)),
+        )
         kept = text if new or text != session.loaded.text else None
         if not self._store.save(key, kept, new=new, seconds=seconds, owner=owner):
             raise SessionUnavailable(_ENDED)
@@ -163,12 +174,12 @@ class ServerStore(CookieStore):
             self._store.delete(key)
             raise SessionUnavailable(_ENDED)
 
-    def delete(self, session_id: str, seconds: int) -> None:  # noqa: ARG002 - as declared
+    def delete(self, session_id: str, created: int) -> None:  # noqa: ARG002 - as declared
         """Forget what is kept."""
         self._store.delete(key_of(session_id))
 
 
-def store_of(store: Store | None, revocations: Revocations | None) -> CookieStore:
+def store_of(store: Store | None, revocations: Revocations | None, left: Left) -> CookieStore:
     """Make what these settings ask for; raises ConfigurationError."""
     problems = [
         *_problems(
@@ -188,8 +199,8 @@ def store_of(store: Store | None, revocations: Revocations | None) -> CookieStor
     if problems:
         raise ConfigurationError(problems)
     if revocations is not None:
-        return RevocableStore(revocations)
-    return CookieStore() if store is None else ServerStore(store)
+        return RevocableStore(revocations, left)
+    return CookieStore() if store is None else ServerStore(store, left)
 
 
 def key_of(session_id: str) -> str:
