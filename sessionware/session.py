@@ -155,8 +155,9 @@ class Session(SessionMixin, FlashMixin):
 
     def update(self, /, *args: Any, **kwargs: Any) -> None:
         """As of a dict."""
-        if new := dict(*args, **kwargs):
-            self._change().update(new)
+        # Nothing is no change, and so no late one either.
+        if self.opener is not SEALED or dict(*args, **kwargs):
+            self._change().update(*args, **kwargs)
 
     def clear(self) -> None:
         """As of a dict: the session ends, with its ``id`` and ``permanent``."""
