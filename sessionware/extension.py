@@ -8,7 +8,7 @@ from werkzeug.datastructures import Headers
 from .mixin import SessionMixin
 from .session import NullSession
 
-# As isinstance, but for what abstract classes add to it, which triples the time.
+# As isinstance, but for what abc.ABCMeta.register adds to it, which triples the time.
 _is_instance = type.__instancecheck__
 
 

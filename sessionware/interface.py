@@ -152,7 +152,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 (told or refused)[0],
                 "A session cookie was rejected, a new session begins",
             )
-        return Loaded({}, "{}", now, bool(tokens), True)
+        return Loaded({}, "{}", now, bool(tokens), True)  # by place: names cost 0.1 microseconds
 
     def stamp(self, owner: str) -> str:
         """Give what a session of this owner has to carry from now on."""
@@ -252,7 +252,7 @@ class SecureCookieSessionInterface(SessionInterface):
     def _is_secure(self, cookie: SessionCookie, environ: WSGIEnvironment) -> bool:
         if environ["wsgi.url_scheme"] == "https":
             return cookie.secure is not False
-        if cookie.always_secure and not self._warned_of_http:
+        if cookie is self.cookie and cookie.always_secure and not self._warned_of_http:
             self._warned_of_http = True
             _log(
                 logging.WARNING,

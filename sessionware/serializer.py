@@ -79,9 +79,7 @@ def _tag(value: Any, levels: int) -> Any:
             if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
                 tagged = value.copy() if tagged is value else tagged
                 tagged[key] = new
-        if len(value) == 1 and _is_like_a_tag(value):
-            return {f"!{key}": tagged[key]}
-        return tagged
+        return {f"!{key}": tagged[key]} if len(value) == 1 and key[:1] == "!" else tagged
     if kind is list:
         for index, item in enumerate(value):
             if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
@@ -105,14 +103,12 @@ def _tag_other(value: Any, kind: type, levels: int) -> Any:
     raise ValueError
 
 
-def _is_like_a_tag(value: dict[str, Any]) -> bool:
-    return len(value) == 1 and next(iter(value))[:1] == "!"
-
-
 def _untag(found: dict[str, Any]) -> Any:
-    if not _is_like_a_tag(found):
+    if len(found) != 1:
         return found
     [(key, value)] = found.items()
+    if key[:1] != "!":
+        return found
     return {key[1:]: value} if key[:2] == "!!" else _READERS[key](value)
 
 

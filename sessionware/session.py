@@ -149,15 +149,14 @@ class Session(SessionMixin, FlashMixin):
         """As of a dict."""
         data = self._data
         value = (self._open() if data is None else data).get(key, default)
-        if type(value) not in _IMMUTABLE:
+        if value is not default and type(value) not in _IMMUTABLE:
             self._may_differ = True
         return value
 
     def update(self, /, *args: Any, **kwargs: Any) -> None:
         """As of a dict."""
-        # Nothing is no change, and so no late one either.
-        if self.opener is not SEALED or dict(*args, **kwargs):
-            self._change().update(*args, **kwargs)
+        if new := dict(*args, **kwargs):
+            self._change().update(new)
 
     def clear(self) -> None:
         """As of a dict: the session ends, with its ``id`` and ``permanent``."""

@@ -162,11 +162,8 @@ class ServerStore(CookieStore):
         if len(text) > self._store.limit:
             raise too_large("The session's JSON", len(text), self._store.limit, session)
         last, key = session.loaded.id, key_of(session.id)
-        new, owner, seconds = (
-            last != session.id,
-            _text(session.owner),
-            max(1, self._left(session.created)),
-        )
+        new, owner = last != session.id, _text(session.owner)
+        seconds = max(1, self._left(session.created))
         kept = text if new or text != session.loaded.text else None
         if not self._store.save(key, kept, new=new, seconds=seconds, owner=owner):
             raise SessionUnavailable(_ENDED)
