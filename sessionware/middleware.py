@@ -139,9 +139,9 @@ class _Response:
         elif self.committed:
             return self._server_start(status, headers, exc_info)
         self.recorded = status, [*headers], exc_info
-        return self.write
+        return self  # as write, for which a bound method would have to be made
 
-    def write(self, data: bytes) -> None:
+    def __call__(self, data: bytes) -> None:
         """Stand in for the server's ``write``: commit, then pass the data on."""
         self.commit()
         self._server_write(data)
