@@ -176,6 +176,7 @@ def _is_envelope(found: Any) -> bool:
 def _save_and_open_again(session: Any) -> None:
     headers = Headers()
     session["more"] = [1]
+    session.changed()  # where it held that already
     try:
         INTERFACE.save_session(make_environ(), session, headers)
     except SessionTooLarge:
