@@ -20,7 +20,7 @@ from sessionware.migration import (
 )
 from sessionware.serializer import dumps, loads
 from tests.peers import clock, put
-from tests.test_migration import KEY, NOW, bake, problems
+from tests.unit.test_migration import KEY, NOW, bake, problems
 
 ALICE = {"user": "alice"}
 FOREVER = {"user": "alice", "_permanent": True}

@@ -20,8 +20,8 @@ from sessionware.codec import SignedCodec
 from tests import peers
 from tests.peers import Settings, clock
 from tests.probes import Browser
-from tests.test_migration_attacks import DJANGO_SALT
-from tests.test_migration_attacks import SIGN as OTHERS_SIGN
+from tests.unit.test_migration_attacks import DJANGO_SALT
+from tests.unit.test_migration_attacks import SIGN as OTHERS_SIGN
 
 KEY = Settings().key
 

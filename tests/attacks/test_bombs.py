@@ -17,7 +17,7 @@ from sessionware import codec
 from sessionware.codec import HmacKey
 from tests.attacks.victim import Victim, sign, sign_payload, to_base64
 from tests.gateway import KEY
-from tests.test_junk import lines_run
+from tests.unit.test_junk import lines_run
 
 VICTIM = Victim()
 MEGABYTE = 2**20

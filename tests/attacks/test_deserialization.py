@@ -15,7 +15,7 @@ import pytest
 from sessionware.migration import BeakerCookie
 from tests.attacks.victim import Victim, sign, sign_payload, to_base64
 from tests.peers import Settings
-from tests.test_migration_attacks import SIGN
+from tests.unit.test_migration_attacks import SIGN
 
 RAN: list[str] = []
 

@@ -2,7 +2,7 @@
 
 Named here: CVE-2024-47764 (cookie), CVE-2026-88038 (cookies): ``;`` in name, path and domain;
 CVE-2026-3644 (CPython's Morsel): control characters; log injection (CWE-117). What every setting
-accepts is in ``tests/test_cookie.py``.
+accepts is in ``tests/unit/test_cookie.py``.
 """
 
 import logging

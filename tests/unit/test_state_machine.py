@@ -1,6 +1,6 @@
 """Any sequence of requests, well behaved or not: the session holds what the rules say, each time.
 
-A longer run: ``SESSIONWARE_EXAMPLES=5000 pytest tests/test_state_machine.py``.
+A longer run: ``SESSIONWARE_EXAMPLES=5000 pytest tests/unit/test_state_machine.py``.
 """
 
 import os

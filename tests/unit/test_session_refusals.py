@@ -8,7 +8,7 @@ import pytest
 from sessionware import LateWrite, NullSession, Session, SessionMiddleware, SessionUnavailable
 from tests.conftest import Clock
 from tests.gateway import call
-from tests.test_session import LOOKS, Use, outcome, visit
+from tests.unit.test_session import LOOKS, Use, outcome, visit
 
 LATE = (
     "The session was changed after its response had begun, so the change cannot be saved: "

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessionware.codec import HmacKey
-from tests.test_codec import CHECKED, to_base64
+from tests.unit.test_codec import CHECKED, to_base64
 
 # RFC 4231, section 4: keys of 20, 4, 20 and 25 bytes.
 VECTORS = [

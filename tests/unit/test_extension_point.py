@@ -11,8 +11,8 @@ from werkzeug.http import dump_cookie, parse_cookie
 from sessionware import NullSession, SessionInterface, SessionMiddleware, SessionMixin
 from sessionware.errors import UsageError
 from tests.gateway import Response, call, make_environ, run
-from tests.test_middleware import count
-from tests.test_middleware_protocol import TEXT, App, every_shape
+from tests.unit.test_middleware import count
+from tests.unit.test_middleware_protocol import TEXT, App, every_shape
 
 
 class MySession(dict[str, Any], SessionMixin):

@@ -10,7 +10,7 @@ import pytest
 
 from sessionware import Session
 from tests.conftest import Clock
-from tests.test_session import LOOKS, Use, holding, opened, visit
+from tests.unit.test_session import LOOKS, Use, holding, opened, visit
 
 CART = {"cart": [1], "user": "Ada"}
 NESTED: dict[str, tuple[Any, Use]] = {

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import Clock
-from tests.test_codec import CODEC, ISSUED, STOCK
+from tests.unit.test_codec import CODEC, ISSUED, STOCK
 
 
 @pytest.mark.parametrize("now", [1, 255, 256, 2**31, 2**32 - 1, 2**32, 2**40 - 1])

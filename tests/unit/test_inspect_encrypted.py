@@ -5,8 +5,8 @@ import pytest
 from sessionware.encryption import EncryptedCodec
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.test_encryption import hide_cryptography
-from tests.test_inspect import DATA, NOW, OLD, Inspect
+from tests.unit.test_encryption import hide_cryptography
+from tests.unit.test_inspect import DATA, NOW, OLD, Inspect
 
 
 def encrypted(text: str = DATA, **settings: str) -> str:

@@ -272,7 +272,7 @@ secret_key = {KEY}
 cookie_name = shop
 
 [app:app]
-paste.app_factory = tests.test_settings:make_app
+paste.app_factory = tests.unit.test_settings:make_app
 """
 
 

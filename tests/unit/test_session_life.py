@@ -6,7 +6,7 @@ import pytest
 
 from sessionware import Session
 from tests.conftest import Clock
-from tests.test_session import LOOKS, SESSION_LOOKS, Use, holding, opened, visit
+from tests.unit.test_session import LOOKS, SESSION_LOOKS, Use, holding, opened, visit
 
 # What looks at a session, or changes it, without asking for its id.
 OTHERS: dict[str, Use] = {

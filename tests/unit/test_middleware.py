@@ -14,7 +14,7 @@ import pytest
 from sessionware import Session, SessionInterface, SessionMiddleware
 from sessionware.errors import ConfigurationError, LateWrite, SessionTooLarge, UsageError
 from tests.gateway import KEY, Response, call, make_environ, run
-from tests.test_middleware_protocol import OK, TEXT, App, Step, every_shape, saved, serve
+from tests.unit.test_middleware_protocol import OK, TEXT, App, Step, every_shape, saved, serve
 
 
 def count(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:

@@ -6,7 +6,7 @@ from sessionware.codec import SignedCodec
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.test_inspect import NOW, Inspect
+from tests.unit.test_inspect import NOW, Inspect
 
 
 @pytest.fixture

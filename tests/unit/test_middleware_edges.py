@@ -16,7 +16,7 @@ from sessionware import (
     SessionTooLarge,
 )
 from tests.gateway import KEY, call, make_environ, run
-from tests.test_middleware_protocol import App, saved
+from tests.unit.test_middleware_protocol import App, saved
 
 
 def test_session_that_was_taken_out_of_the_environ_is_saved_all_the_same() -> None:

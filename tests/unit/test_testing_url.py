@@ -10,7 +10,7 @@ from sessionware import SessionMiddleware
 from sessionware.errors import UsageError
 from sessionware.testing import session_transaction
 from tests.gateway import KEY
-from tests.test_middleware import count
+from tests.unit.test_middleware import count
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from werkzeug.datastructures import Headers
 
 from tests.gateway import make_environ
-from tests.test_session import INTERFACE, LOOKS, Use, holding, opened, outcome
+from tests.unit.test_session import INTERFACE, LOOKS, Use, holding, opened, outcome
 
 
 class Keyed:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.gateway import call
-from tests.test_headers import SHARED, login, serve
+from tests.unit.test_headers import SHARED, login, serve
 
 
 @pytest.mark.parametrize("second", ["Origin", "cookie", "*"])

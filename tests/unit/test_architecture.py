@@ -12,7 +12,7 @@ import pytest
 import sessionware
 
 PACKAGE = Path(sessionware.__file__).parent
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 ROWS = {
     "errors": 0,
     "flash": 0,
