@@ -7,7 +7,7 @@ import pytest
 
 from sessionware import LateWrite, NullSession, SessionUnavailable, UnserializableValue
 from tests.stores import MemoryRevocations, MemoryStore, Site
-from tests.test_revocations import log_out
+from tests.stores.test_revocations import log_out
 
 USER = UUID("12345678-1234-5678-1234-567812345678")
 

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from sessionware import Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.redis_model import Event
+from tests.stores.redis_model import Event
 from tests.redis_servers import connect
 from tests.redis_site import Site
 

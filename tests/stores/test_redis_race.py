@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.redis_model import Event, Model
-from tests.redis_race import ACTS, KEEPERS, crowd, found_in
+from tests.stores.redis_model import Event, Model
+from tests.stores.redis_race import ACTS, KEEPERS, crowd, found_in
 from tests.redis_servers import ON_DISK, Backend, RedisServer, servers_of, wait_until
 from tests.redis_site import Site
 
