@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import requests
 
-from tests import server_app
+from tests.live import server_app
 from tests.gateway import KEY
 from tests.servers import SECONDS_TO_START, missing, program, require, running
 
@@ -66,13 +66,13 @@ no-orphans = true
 """
 WSGIREF = """\
 from wsgiref.simple_server import WSGIServer, make_server
-from tests.server_app import application
+from tests.live.server_app import application
 WSGIServer.request_queue_size = 64  # with its own 5, a client may wait for seconds
 make_server("127.0.0.1", $port, application).serve_forever()
 """
 WERKZEUG = """\
 from werkzeug.serving import run_simple
-from tests.server_app import application
+from tests.live.server_app import application
 run_simple("127.0.0.1", $port, application, threaded=True)
 """
 
@@ -97,7 +97,7 @@ class Kind:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """Serve tests/server_app.py while the block runs, and give the base URL."""
+        """Serve tests/live/server_app.py while the block runs, and give the base URL."""
         with TemporaryDirectory() as folder, reserved_port() as port:
             traces = Path(folder, "traces")
             traces.mkdir()
@@ -159,7 +159,7 @@ def wait_for(server: subprocess.Popen[bytes], url: str) -> None:
 def gunicorn(worker: str, *arguments: str) -> Kind:
     given = ("-m", "gunicorn", "--bind=127.0.0.1:$port", "--graceful-timeout=1", "--keep-alive=30")
     modules = ("gunicorn", "gevent") if worker == "gevent" else ("gunicorn",)
-    command = (*given, "--workers=2", f"--worker-class={worker}", *arguments, "tests.server_app")
+    command = (*given, "--workers=2", f"--worker-class={worker}", *arguments, "tests.live.server_app")
     return Kind(f"gunicorn {worker}", command, modules)
 
 
@@ -169,12 +169,12 @@ KINDS = [
     gunicorn("gevent"),
     Kind(
         "waitress",
-        ("-m", "waitress", "--listen=127.0.0.1:$port", "tests.server_app:application"),
+        ("-m", "waitress", "--listen=127.0.0.1:$port", "tests.live.server_app:application"),
         ("waitress",),
     ),
     Kind(
         "cheroot",
-        ("-m", "cheroot", "--bind=127.0.0.1:$port", "tests.server_app"),
+        ("-m", "cheroot", "--bind=127.0.0.1:$port", "tests.live.server_app"),
         ("cheroot",),
         file_wrapper=False,
         failures={"/fail/in-generator": "nothing", "/fail/in-body": "broken"},

@@ -15,7 +15,7 @@ import requests
 from werkzeug.datastructures import Headers
 
 from sessionware import Session, SessionMiddleware
-from tests.concurrency_app import (
+from tests.live.concurrency_app import (
     MIDDLEWARES,
     READER,
     VISITORS,
@@ -47,7 +47,7 @@ def _switches_all_the_time() -> Iterator[None]:
 def greenlets(kind: str, seconds: float) -> subprocess.CompletedProcess[str]:
     """Send the crowd as greenlets, in a process of their own: gevent patches all of it."""
     require("gevent")
-    command = [sys.executable, "-m", "gevent.monkey", "--module", "tests.concurrency_app"]
+    command = [sys.executable, "-m", "gevent.monkey", "--module", "tests.live.concurrency_app"]
     return subprocess.run(  # noqa: S603 - nobody else has a say in these arguments
         [*command, kind, str(seconds)], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -122,7 +122,7 @@ def test_greenlets_tell_a_middleware_that_mixes_sessions() -> None:
 
 def test_processes_forked_from_one_middleware_meet_only_their_visitors_session() -> None:
     preloaded = ("--workers=3", "--preload")
-    with serving("tests.concurrency_app:app", *preloaded, env={}) as url:
+    with serving("tests.live.concurrency_app:app", *preloaded, env={}) as url:
         answers = crowd(over_http(url), lambda step: step < STEPS)
     workers, loaders = zip(*map(str.split, answers), strict=True)
     assert answers.total() == STEPS * len(VISITORS)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessionware import SessionTooLarge
-from tests.browser import chromium, fill, framed, plant, press, read, text
-from tests.browser_app import notes
+from tests.live.browser import chromium, fill, framed, plant, press, read, text
+from tests.live.browser_app import notes
 from tests.gateway import KEY, call
 from tests.servers import program, serving
 
@@ -49,8 +49,8 @@ def shop(request: pytest.FixtureRequest, https: list[str]) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def counters(https: list[str]) -> Iterator[str]:
-    """The counters of tests/browser_app.py over https; {} stands for the host."""
-    with serving("tests.browser_app:app", THREADS, *https, env={}) as address:
+    """The counters of tests/live/browser_app.py over https; {} stands for the host."""
+    with serving("tests.live.browser_app:app", THREADS, *https, env={}) as address:
         yield address.replace("127.0.0.1", "{}")
 
 

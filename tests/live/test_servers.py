@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests import server_app
-from tests.server_kinds import KINDS, Kind
+from tests.live import server_app
+from tests.live.server_kinds import KINDS, Kind
 
 CLIENTS = 40
 STEPS = 25

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import pytest
 
 from sessionware import SecureCookieSessionInterface, Session
-from tests.cache_app import MARKS
-from tests.caches import BY_THE_STANDARD, nginx, varnish
+from tests.live.cache_app import MARKS
+from tests.live.caches import BY_THE_STANDARD, nginx, varnish
 from tests.gateway import KEY, make_environ
 from tests.servers import serving
 
@@ -158,7 +158,7 @@ def everybody_visits(site: Site, at_once: int, users: int = USERS) -> list[Wrong
 def backend() -> Iterator[str]:
     """One process, so that it counts every request."""
     arguments = ["--worker-class=gthread", "--threads=8"]
-    with serving("tests.cache_app:app", *arguments, env={}) as url:
+    with serving("tests.live.cache_app:app", *arguments, env={}) as url:
         yield url.removeprefix("http://")
 
 
