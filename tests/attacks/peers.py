@@ -17,9 +17,9 @@ from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
 from werkzeug.wrappers import Response
 
 from sessionware.codec import SignedCodec
-from tests import peers
-from tests.peers import Settings, clock
-from tests.probes import Browser
+from tests.peers import frameworks as peers
+from tests.peers.frameworks import Settings, clock
+from tests.peers.probes import Browser
 from tests.unit.test_migration_attacks import DJANGO_SALT
 from tests.unit.test_migration_attacks import SIGN as OTHERS_SIGN
 

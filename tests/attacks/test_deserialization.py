@@ -14,7 +14,7 @@ import pytest
 
 from sessionware.migration import BeakerCookie
 from tests.attacks.victim import Victim, sign, sign_payload, to_base64
-from tests.peers import Settings
+from tests.peers.frameworks import Settings
 from tests.unit.test_migration_attacks import SIGN
 
 RAN: list[str] = []

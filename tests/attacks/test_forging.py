@@ -20,8 +20,8 @@ from sessionware import ConfigurationError
 from tests.attacks.sha256_state import extend
 from tests.attacks.victim import Victim, sign, to_base64
 from tests.gateway import KEY
-from tests.peers import PEERS
-from tests.probes import Browser
+from tests.peers.frameworks import PEERS
+from tests.peers.probes import Browser
 
 ROOT = '[0,{"user":"root"}]'
 PAYLOAD = to_base64(ROOT.encode())

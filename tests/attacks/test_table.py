@@ -22,8 +22,8 @@ from tests.attacks.peers import (
     signed_elsewhere,
 )
 from tests.attacks.test_deserialization import RAN, Exploit
-from tests.peers import clock, put
-from tests.probes import Browser, Table, or_option
+from tests.peers.frameworks import clock, put
+from tests.peers.probes import Browser, Table, or_option
 
 TABLE = Table("attacks")
 row = TABLE.row

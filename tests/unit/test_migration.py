@@ -19,7 +19,7 @@ from sessionware.migration import (
     PyramidCookie,
     StarletteCookie,
 )
-from tests.peers import PEERS, Settings, Step, View, clock, nothing, put
+from tests.peers.frameworks import PEERS, Settings, Step, View, clock, nothing, put
 
 KEY = Settings().key
 OTHER_KEY = "another-key-that-somebody-signs-with"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sessionware.errors import CookieRejected
 from sessionware.migration import BeakerCookie, PyramidCookie
-from tests.peers import clock
+from tests.peers.frameworks import clock
 from tests.unit.test_migration import KEY, LITERALS, NOW, OTHER_KEY, bake, every_peer, reader, refusal
 
 DJANGO_SALT = "django.contrib.sessions.backends.signed_cookies"

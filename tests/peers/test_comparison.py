@@ -1,6 +1,6 @@
 """The README's comparison: every cell is what a probe found when it ran the peer.
 
-``python -m tests.test_comparison`` prints the table.
+``python -m tests.peers.test_comparison`` prints the table.
 """
 
 import importlib.metadata
@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.peers import Step, put
-from tests.probes import Browser, Table, or_option
+from tests.peers.frameworks import Step, put
+from tests.peers.probes import Browser, Table, or_option
 
 VALUES: dict[str, object] = {
     "`tuple`": (1, 2),

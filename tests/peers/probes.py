@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.peers import PEERS, Settings, View, clock, put
+from tests.peers.frameworks import PEERS, Settings, View, clock, put
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 Probe = Callable[[str], str]
 """Runs a peer, and gives the cell."""
 

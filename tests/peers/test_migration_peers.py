@@ -19,7 +19,7 @@ from sessionware.migration import (
     StarletteCookie,
 )
 from sessionware.serializer import dumps, loads
-from tests.peers import clock, put
+from tests.peers.frameworks import clock, put
 from tests.unit.test_migration import KEY, NOW, bake, problems
 
 ALICE = {"user": "alice"}
