@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from tests.servers import program, running
+from tests.processes import program, running
 
 SECONDS_TO_START = 20
 PATIENCE: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 5}

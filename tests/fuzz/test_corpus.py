@@ -7,7 +7,7 @@ import pytest
 
 from tests.fuzz.__main__ import CORPUS, fuzz
 from tests.fuzz.targets import TARGETS
-from tests.servers import require
+from tests.processes import require
 
 RUNS = 3000
 

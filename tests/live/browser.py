@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.servers import program, require
+from tests.processes import program, require
 
 if TYPE_CHECKING:  # Whoever has no Selenium can still collect the tests.
     from selenium.webdriver import Chrome

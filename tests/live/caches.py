@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.servers import SECONDS_TO_START, program, stop
+from tests.processes import SECONDS_TO_START, program, stop
 
 NGINX = """
 daemon off;

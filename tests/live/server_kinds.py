@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 import requests
 
-from tests.live import server_app
 from tests.gateway import KEY
-from tests.servers import SECONDS_TO_START, missing, program, require, running
+from tests.live import server_app
+from tests.processes import SECONDS_TO_START, missing, program, require, running
 
 NEEDED = ["sessionware", "werkzeug", "itsdangerous", "markupsafe"]
 """What a server imports that brings a Python of its own: any Python can run them."""
@@ -159,7 +159,13 @@ def wait_for(server: subprocess.Popen[bytes], url: str) -> None:
 def gunicorn(worker: str, *arguments: str) -> Kind:
     given = ("-m", "gunicorn", "--bind=127.0.0.1:$port", "--graceful-timeout=1", "--keep-alive=30")
     modules = ("gunicorn", "gevent") if worker == "gevent" else ("gunicorn",)
-    command = (*given, "--workers=2", f"--worker-class={worker}", *arguments, "tests.live.server_app")
+    command = (
+        *given,
+        "--workers=2",
+        f"--worker-class={worker}",
+        *arguments,
+        "tests.live.server_app",
+    )
     return Kind(f"gunicorn {worker}", command, modules)
 
 

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sessionware import SessionTooLarge
+from tests.gateway import KEY, call
 from tests.live.browser import chromium, fill, framed, plant, press, read, text
 from tests.live.browser_app import notes
-from tests.gateway import KEY, call
-from tests.servers import program, serving
+from tests.processes import program, serving
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

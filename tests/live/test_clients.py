@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from tests.gateway import KEY
-from tests.servers import program, serving
+from tests.processes import program, serving
 
 CLIENTS = 16
 STEPS = 25

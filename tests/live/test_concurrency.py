@@ -15,6 +15,7 @@ import requests
 from werkzeug.datastructures import Headers
 
 from sessionware import Session, SessionMiddleware
+from tests.gateway import KEY, call
 from tests.live.concurrency_app import (
     MIDDLEWARES,
     READER,
@@ -28,8 +29,7 @@ from tests.live.concurrency_app import (
     in_process,
     visit,
 )
-from tests.gateway import KEY, call
-from tests.servers import ROOT, require, serving
+from tests.processes import ROOT, require, serving
 
 SECONDS = float(os.environ.get("SESSIONWARE_RACE_SECONDS", "5"))
 STEPS = 15

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.gateway import KEY
+from tests.processes import ROOT, serving
 from tests.redis_servers import ON_DISK, RedisServer
-from tests.servers import ROOT, serving
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.gateway import KEY
-from tests.servers import ROOT, gunicorn, require, serving
+from tests.processes import ROOT, gunicorn, require, serving
 
 REFUSAL = "SECRET_KEY is not set: export SECRET_KEY=$(python -m sessionware secret)\n"
 

@@ -14,7 +14,7 @@ from webtest import TestApp
 
 from sessionware import Session, SessionMiddleware
 from tests.gateway import KEY, make_environ
-from tests.servers import ROOT, require, serving
+from tests.processes import ROOT, require, serving
 
 FRAMEWORKS = ["bottle", "django", "falcon", "pyramid", "werkzeug"]
 REFUSAL = "SECRET_KEY is not set: export SECRET_KEY=$(python -m sessionware secret)\n"

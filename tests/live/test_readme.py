@@ -20,8 +20,8 @@ from werkzeug.test import Client
 import sessionware
 from sessionware import SecureCookieSessionInterface, SessionMiddleware
 from tests.gateway import KEY, call
+from tests.processes import ROOT, program, serving
 from tests.redis_servers import servers_of
-from tests.servers import ROOT, program, serving
 
 README = (ROOT / "README.md").read_text()
 

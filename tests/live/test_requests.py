@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.servers import program, serving
+from tests.processes import program, serving
 
 SECONDS = 10
 MONTH = 31 * 24 * 3600

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import pytest
 
 from sessionware import SecureCookieSessionInterface, Session
+from tests.gateway import KEY, make_environ
 from tests.live.cache_app import MARKS
 from tests.live.caches import BY_THE_STANDARD, nginx, varnish
-from tests.gateway import KEY, make_environ
-from tests.servers import serving
+from tests.processes import serving
 
 CACHES: dict[str, Callable[[str], AbstractContextManager[str]]] = {
     "nginx": nginx,

@@ -37,7 +37,7 @@ from werkzeug.wrappers import Request, Response
 
 from sessionware import SessionMiddleware
 from tests.benchmarks.peers import configure_django
-from tests.stores import MemoryRevocations
+from tests.sites import MemoryRevocations
 
 with warnings.catch_warnings():  # of cgi and pkg_resources, which these two still import
     warnings.simplefilter("ignore", DeprecationWarning)

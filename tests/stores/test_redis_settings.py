@@ -13,7 +13,7 @@ import valkey.asyncio
 
 from sessionware import ConfigurationError
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.servers import ROOT
+from tests.processes import ROOT
 
 EXPECTED = "expected a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey"
 

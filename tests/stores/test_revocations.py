@@ -13,7 +13,7 @@ from sessionware.codec import SignedCodec
 from sessionware.store import LONGEST_REQUEST, key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.stores import MemoryRevocations, Site
+from tests.sites import MemoryRevocations, Site
 
 USER = UUID("12345678-1234-5678-1234-567812345678")
 

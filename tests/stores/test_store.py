@@ -13,7 +13,7 @@ from sessionware.codec import SignedCodec
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.stores import MemoryRevocations, MemoryStore, Site
+from tests.sites import MemoryRevocations, MemoryStore, Site
 
 CODEC = SignedCodec(KEY)
 

@@ -14,7 +14,7 @@ from sessionware.encryption import EncryptedCodec
 from sessionware.testing import session_transaction
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.stores import MemoryRevocations, MemoryStore, Site
+from tests.sites import MemoryRevocations, MemoryStore, Site
 
 OLDER_KEY = "the secret key of last year, which is out of use"
 DAY = 24 * 60 * 60

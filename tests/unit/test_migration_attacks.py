@@ -19,7 +19,16 @@ from hypothesis import strategies as st
 from sessionware.errors import CookieRejected
 from sessionware.migration import BeakerCookie, PyramidCookie
 from tests.peers.frameworks import clock
-from tests.unit.test_migration import KEY, LITERALS, NOW, OTHER_KEY, bake, every_peer, reader, refusal
+from tests.unit.test_migration import (
+    KEY,
+    LITERALS,
+    NOW,
+    OTHER_KEY,
+    bake,
+    every_peer,
+    reader,
+    refusal,
+)
 
 DJANGO_SALT = "django.contrib.sessions.backends.signed_cookies"
 COMPRESSING = ("Flask", "Django", "Beaker")

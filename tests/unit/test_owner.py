@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from sessionware import LateWrite, NullSession, SessionUnavailable, UnserializableValue
-from tests.stores import MemoryRevocations, MemoryStore, Site
+from tests.sites import MemoryRevocations, MemoryStore, Site
 from tests.stores.test_revocations import log_out
 
 USER = UUID("12345678-1234-5678-1234-567812345678")
