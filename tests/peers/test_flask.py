@@ -4,7 +4,6 @@ After Flask 3.1.3: ``tests/test_session_interface.py``, and what ``test_basic.py
 ``test_testing.py`` say of sessions. What differs is in ``test_flask_differences.py``.
 """
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -14,77 +13,21 @@ import pytest
 from flask import session
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSessionInterface, SessionInterface
-from werkzeug.test import TestResponse
 
-from sessionware import SessionMiddleware
 from sessionware.flask import EnvironSessionInterface
 from tests.conftest import Clock
-from tests.gateway import KEY
-
-Page = Callable[[], object]
-MakeApp = Callable[..., flask.Flask]
-
-
-def ours(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
-    """Make a Flask application with our session; each page is shown under its name."""
-    app = flasks(secret_key, **pages)
-    wrap(app)
-    app.session_interface = EnvironSessionInterface()
-    return app
-
-
-def flasks(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
-    """Make one with Flask's own session."""
-    app = flask.Flask(__name__)
-    app.testing = True
-    app.secret_key = secret_key
-    for name, page in pages.items():
-        app.add_url_rule(f"/{name}", name, shown(page))
-    return app
-
-
-def wrap(app: flask.Flask, **settings: Any) -> None:
-    """Do as the README says, with these settings of the middleware."""
-    app.wsgi_app = SessionMiddleware(  # type: ignore[method-assign]  # Flask says so
-        app.wsgi_app, app.secret_key, **settings
-    )
-
-
-def shown(page: Page) -> Callable[[], flask.Response]:
-    def view() -> flask.Response:
-        answer = page()
-        return answer if isinstance(answer, flask.Response) else flask.Response(str(answer))
-
-    return view
-
-
-def put(**data: Any) -> Page:
-    return lambda: session.update(data)
-
-
-def put_permanent() -> None:
-    session["a"] = 1
-    session.permanent = True
-
-
-def read() -> object:
-    return session.get("a")
-
-
-def clear() -> None:
-    session.clear()
-
-
-def vary(response: TestResponse) -> list[str]:
-    return response.headers.getlist("Vary")
-
-
-def set_cookies(response: TestResponse) -> list[str]:
-    return response.headers.getlist("Set-Cookie")
-
-
-both = pytest.mark.parametrize("make", [flasks, ours])
-"""Once with Flask's own session, once with ours."""
+from tests.peers.flask_sites import (
+    MakeApp,
+    Page,
+    both,
+    clear,
+    ours,
+    put,
+    put_permanent,
+    read,
+    set_cookies,
+    vary,
+)
 
 
 @both

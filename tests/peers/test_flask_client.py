@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sessionware.testing import session_transaction
-from tests.peers.test_flask import MakeApp, both, ours, put, read, wrap
+from tests.peers.flask_sites import MakeApp, both, ours, put, read, wrap
 
 
 @both

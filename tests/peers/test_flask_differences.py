@@ -11,7 +11,7 @@ from sessionware import ConfigurationError, LateWrite, UnserializableValue
 from sessionware.flask import EnvironSessionInterface
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.peers.test_flask import (
+from tests.peers.flask_sites import (
     Page,
     clear,
     flasks,
