@@ -1,4 +1,4 @@
-"""The settings of the cookie: what they make of the Set-Cookie header, and what is refused."""
+"""The Cookie header read, the Set-Cookie header written, and the settings of both."""
 
 import logging
 import re
@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from sessionware import ConfigurationError, SessionMiddleware
+from sessionware import ConfigurationError, SecureCookieSessionInterface, SessionMiddleware
+from sessionware.cookie import SessionCookie
+from sessionware.migration import FlaskCookie
 from tests.gateway import KEY, call
 
 TOKEN = "letters, digits and !#$%&'*+-.^_`|~"
@@ -216,10 +218,17 @@ def test_a_prefix_asks_for_no_more_than_a_browser_does() -> None:
 @pytest.mark.parametrize(
     ("name", "prefix"),
     [
-        *(("__host-id", "__Host-"), ("__HOST-id", "__Host-"), ("_Host-id", "__Host-")),
-        *(("_host-id", "__Host-"), ("__secure-id", "__Secure-"), ("_Secure-id", "__Secure-")),
-        *(("__HTTP-id", "__Http-"), ("_Http-id", "__Http-"), ("__host-http-id", "__Host-Http-")),
-        *(("__Host-http-id", "__Host-Http-"), ("_Host-Http-id", "__Host-Http-")),
+        ("__host-id", "__Host-"),
+        ("__HOST-id", "__Host-"),
+        ("_Host-id", "__Host-"),
+        ("_host-id", "__Host-"),
+        ("__secure-id", "__Secure-"),
+        ("_Secure-id", "__Secure-"),
+        ("__HTTP-id", "__Http-"),
+        ("_Http-id", "__Http-"),
+        ("__host-http-id", "__Host-Http-"),
+        ("__Host-http-id", "__Host-Http-"),
+        ("_Host-Http-id", "__Host-Http-"),
     ],
 )
 def test_a_name_is_not_almost_a_prefix(name: str, prefix: str) -> None:
@@ -292,7 +301,43 @@ def test_a_wrong_value_hides_no_wrong_combination() -> None:
     )
 
 
-def test_without_a_key_there_is_nothing_to_fall_back_from() -> None:
-    assert problems(secret_key=None, secret_key_fallbacks=[KEY]) == (
-        "secret_key: found None beside secret_key_fallbacks, expected a key",
-    )
+# The Cookie header: which characters belong to a name or a value
+
+
+OTHERS = sorted({*map(chr, range(256))} - {*"; \t"})
+
+
+def test_every_character_but_space_and_tab_makes_another_name() -> None:
+    find = SessionCookie().find
+    assert [it for it in OTHERS if find(f"{it}session=a; x{it}session=b")] == []
+
+
+def test_every_character_but_space_and_tab_is_of_the_value() -> None:
+    find = SessionCookie().find
+    assert [find(f"session={it}a{it}; x=1") for it in OTHERS] == [[f"{it}a{it}"] for it in OTHERS]
+
+
+# A cookie of which little is told, as another framework's that is deleted
+
+
+def test_a_cookie_is_by_itself_what_it_is_without_settings() -> None:
+    """HttpOnly and SameSite=Lax, so that forgetting one never makes it weaker."""
+    assert SessionCookie() == SecureCookieSessionInterface(KEY).cookie
+
+
+def test_deleting_another_framework_s_secure_cookie_over_http_is_not_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing in the settings of ours would change it."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        session = environ["session"]
+        session.invalidate() if session else session.update(user="ada")
+        start_response("200 OK", [])
+        return []
+
+    foreign = FlaskCookie(KEY, session_cookie_name="__Host-old")
+    middleware = SessionMiddleware(app, KEY, migrate_from=[foreign])
+    reply = call(middleware, call(middleware).cookie)
+    assert "__Host-old=; " in str(reply.headers)
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
