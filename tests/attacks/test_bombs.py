@@ -15,9 +15,9 @@ import pytest
 
 from sessionware import codec
 from sessionware.codec import HmacKey
+from tests.attacks.steps import lines_run
 from tests.attacks.victim import Victim, sign, sign_payload, to_base64
 from tests.gateway import KEY
-from tests.unit.test_junk import lines_run
 
 VICTIM = Victim()
 MEGABYTE = 2**20

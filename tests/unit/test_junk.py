@@ -3,10 +3,7 @@
 import json
 import random
 import re
-import sys
 import time
-from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -17,6 +14,7 @@ from werkzeug.datastructures import Headers
 
 from sessionware import SecureCookieSessionInterface, Session
 from sessionware.cookie import SessionCookie
+from tests.attacks.steps import lines_run
 from tests.conftest import Clock
 from tests.gateway import KEY, make_environ
 
@@ -119,29 +117,11 @@ def find(header: str) -> list[str]:
     return SessionCookie().find(header)
 
 
-def lines_run(header: str, read: Callable[[str], object] = find) -> int:
-    """How many lines of Python it takes to read this header."""
-    count = 0
-
-    def trace(_: FrameType, event: str, __: Any) -> Callable[..., Any]:
-        nonlocal count
-        count += event == "line"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        read(header)
-    finally:
-        sys.settrace(before)
-    return count
-
-
 @pytest.mark.parametrize("flood", FLOODS)
 def test_a_flood_takes_time_in_proportion_to_its_length(flood: str) -> None:
     """Of twice the length no more than twice the steps; a megabyte is read at once."""
     times = 64 * 1024 // len(flood)
-    assert lines_run(flood * times * 2) <= 2 * lines_run(flood * times)
+    assert lines_run(flood * times * 2, find) <= 2 * lines_run(flood * times, find)
     start = time.perf_counter()
     SessionCookie().find(flood * times * 16 + "; session=a")
     assert time.perf_counter() - start < 2
