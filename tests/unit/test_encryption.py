@@ -1,9 +1,10 @@
-"""A codec whose cookies the client cannot read: the format, and what it hides."""
+"""Cookies that the client cannot read: the format, what it hides, and what is refused."""
 
 import base64
+import json
 import secrets
-import sys
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -13,12 +14,19 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from webtest import TestApp
+from werkzeug.datastructures import Headers
 
-from sessionware import ConfigurationError, SecureCookieSessionInterface
-from sessionware.codec import Opened
+from sessionware import ConfigurationError, SecureCookieSessionInterface, Session, SessionTooLarge
+from sessionware.codec import Opened, SignedCodec
 from sessionware.cookie import SessionCookie
 from sessionware.encryption import EncryptedCodec
-from tests.gateway import KEY
+from sessionware.errors import CookieRejected
+from sessionware.testing import session_transaction
+from tests.conftest import Clock
+from tests.gateway import KEY, make_environ
+from tests.sites import MemoryRevocations, MemoryStore, Site
+from tests.unit.extras import hide_cryptography
 
 ISSUED = 1_800_000_000
 TEXT = '[60,{"user":"Ada"}]'
@@ -29,6 +37,10 @@ FROZEN = (
 )
 OLDER_KEY = "the secret key of last year, which is out of use"
 CODEC = EncryptedCodec(KEY)
+TOKEN = CODEC.encode(TEXT, ISSUED)
+LONG = CODEC.encode(TEXT * 8, ISSUED)
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+INTERFACE = SecureCookieSessionInterface(KEY, secret_key_fallbacks=[OLDER_KEY], encrypt=True)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 
@@ -36,11 +48,29 @@ def to_bytes(token: str) -> bytes:
     return base64.urlsafe_b64decode(token + "==")
 
 
-def hide_cryptography(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the extra is not installed."""
-    monkeypatch.delitem(sys.modules, "sessionware.encryption")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "cryptography"]:
-        monkeypatch.setitem(sys.modules, name, None)
+def reason(token: str, codec: EncryptedCodec | SignedCodec = CODEC) -> str:
+    """Give the reason for which a token is refused, or ``""`` where it is not."""
+    try:
+        codec.decode(token)
+    except CookieRejected as error:
+        return error.reason
+    return ""
+
+
+def to_token(sealed: bytes) -> str:
+    return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def sealed_by_us(plain: bytes) -> str:
+    """Encrypt with the right key what our codec would not write."""
+    nonce = secrets.token_bytes(12)
+    return to_token(nonce + CODEC._ciphers[0].encrypt(nonce, plain, CODEC._purpose))
+
+
+def open_session(header: str) -> Session:
+    session = INTERFACE.open_session(make_environ(header))
+    assert isinstance(session, Session)
+    return session
 
 
 def as_specified(text: str, *, key: str = KEY, salt: str = "", name: str = "session") -> str:
@@ -157,6 +187,357 @@ def test_threads_share_a_codec() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+# Tampering
+
+
+def test_every_flipped_bit_is_refused() -> None:
+    sealed = to_bytes(TOKEN)
+    for bit in range(len(sealed) * 8):
+        changed = bytearray(sealed)
+        changed[bit // 8] ^= 1 << bit % 8
+        assert reason(to_token(bytes(changed))) == "bad_signature", bit
+
+
+def test_every_other_character_in_every_place_is_refused() -> None:
+    for place, character in enumerate(TOKEN):
+        for other in set(ALPHABET) - {character}:
+            assert reason(TOKEN[:place] + other + TOKEN[place + 1 :]), (place, other)
+
+
+@pytest.mark.parametrize("token", [TOKEN, LONG])
+def test_every_truncation_is_refused(token: str) -> None:
+    assert "" not in {reason(token[:length]) for length in range(len(token))}
+    assert "" not in {reason(token[length:]) for length in range(1, len(token))}
+
+
+@pytest.mark.parametrize("addition", [bytes(1), bytes(16), bytes(64), to_bytes(TOKEN)])
+def test_every_extension_is_refused(addition: bytes) -> None:
+    sealed = to_bytes(TOKEN)
+    for place in range(len(sealed) + 1):
+        assert reason(to_token(sealed[:place] + addition + sealed[place:])), place
+
+
+@pytest.mark.parametrize("size", [12, 16, 28, 64])
+def test_blocks_that_change_places_are_refused(size: int) -> None:
+    sealed = to_bytes(LONG)
+    moved = sealed[:12] + sealed[12 + size :] + sealed[12 : 12 + size]
+    assert reason(to_token(moved)) == "bad_signature"
+
+
+def test_the_parts_of_two_cookies_make_no_third() -> None:
+    one, two = to_bytes(TOKEN), to_bytes(CODEC.encode(TEXT, ISSUED))
+    for place in (12, len(one) - 16):
+        assert reason(to_token(one[:place] + two[place:])) == "bad_signature"
+
+
+@pytest.mark.parametrize("tag", [bytes(16), b"\xff" * 16, b"\x80" + bytes(15)])
+def test_an_empty_text_is_refused_before_it_is_decrypted(tag: bytes) -> None:
+    """With a tag of zeros, OpenSSL 3.2 takes one for genuine (CVE-2026-45446)."""
+    assert reason(to_token(bytes(12) + tag)) == "malformed"
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["{}=", "{}==", "{}=AAAA", "{}.", " {}", "{}\n", "{}\xa0", '"{}"', "%{}", "{}\0"],
+)
+def test_no_other_text_is_read_as_the_same_bytes(spelling: str) -> None:
+    assert reason(spelling.format(TOKEN)) == "malformed"
+
+
+def test_no_other_last_character_is_read_as_the_same_bytes() -> None:
+    """It has bits to spare."""
+    spellings = {TOKEN[:-1] + last for last in ALPHABET} - {TOKEN}
+    same = [each for each in spellings if to_bytes(each) == to_bytes(TOKEN)]
+    assert [reason(each) for each in same] == ["malformed"] * 3
+
+
+@pytest.mark.parametrize(("url_safe", "standard"), ["-+", "_/"])
+def test_the_other_alphabet_of_base64_is_refused(url_safe: str, standard: str) -> None:
+    token = next(
+        token for token in (CODEC.encode(TEXT, ISSUED) for _ in range(1000)) if url_safe in token
+    )
+    assert reason(token.replace(url_safe, standard)) == "malformed"
+
+
+@pytest.mark.parametrize("junk", ["", ".", "a.b.c", "=", "A" * 38, "\ud800", "é", "\0", "a" * 4096])
+def test_junk_is_malformed(junk: str) -> None:
+    assert reason(junk) == "malformed"
+
+
+@settings(deadline=None)
+@given(st.text() | st.text(ALPHABET) | st.binary().map(to_token))
+def test_no_junk_raises_anything_but_a_rejection(junk: str) -> None:
+    assert reason(junk) in ("malformed", "bad_signature")
+
+
+@settings(deadline=None)
+@given(st.integers(1, 4).flatmap(lambda n: st.binary(min_size=28 + 64 * n, max_size=28 + 64 * n)))
+def test_no_bytes_of_the_right_length_open(sealed: bytes) -> None:
+    assert reason(to_token(sealed)) == "bad_signature"
+
+
+@settings(deadline=None)
+@given(st.text() | st.binary().map(to_token))
+def test_no_header_raises(junk: str) -> None:
+    session = open_session(f"session={junk}")
+    assert session.new
+    INTERFACE.save_session(make_environ(), session, Headers())
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [bytes(64), b"\xff" * 63 + b"\x80", bytes(8) + b"\xc3\x80".ljust(56, b"\0")],
+    ids=["zeros", "ones", "half a letter"],
+)
+def test_what_only_the_key_could_have_made_is_no_error_either(plain: bytes) -> None:
+    """No padding at all, and bytes that are no text."""
+    assert open_session(f"session={sealed_by_us(plain)}").new
+
+
+def test_encrypted_bytes_that_are_no_text_are_malformed() -> None:
+    assert reason(sealed_by_us(b"\xff" * 63 + b"\x80")) == "malformed"
+
+
+# Made for others
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        EncryptedCodec(OLDER_KEY),
+        EncryptedCodec(KEY, salt="shop"),
+        EncryptedCodec(KEY, cookie_name="Session"),
+        EncryptedCodec(KEY, cookie_name="__Host-session"),
+        EncryptedCodec(KEY + " "),
+    ],
+)
+def test_what_was_encrypted_for_others_is_refused(other: EncryptedCodec) -> None:
+    assert reason(other.encode(TEXT, ISSUED)) == "bad_signature"
+    assert reason(TOKEN, other) == "bad_signature"
+
+
+def test_a_name_and_a_salt_cannot_be_taken_for_each_other() -> None:
+    token = EncryptedCodec(KEY, (), "b", "a").encode(TEXT, ISSUED)
+    for name, salt in (("ab", ""), ("", "ab"), ("b", "a"), ("a\0b", "")):
+        assert reason(token, EncryptedCodec(KEY, (), salt, name)) == "bad_signature"
+
+
+def test_a_cookie_that_is_only_signed_is_never_taken_for_an_encrypted_one() -> None:
+    assert reason(SignedCodec(KEY).encode(TEXT, ISSUED)) == "malformed"
+
+
+def test_an_encrypted_cookie_is_never_taken_for_a_signed_one() -> None:
+    assert reason(TOKEN, SignedCodec(KEY)) == "malformed"
+
+
+def test_the_parts_of_a_signed_cookie_are_no_encrypted_one() -> None:
+    token = SignedCodec(KEY).encode(secrets.token_hex(200), ISSUED)
+    for part in (*token.split("."), token.replace(".", "")):
+        assert reason(part) != ""
+
+
+# Several keys
+
+
+def test_a_fallback_key_opens_a_cookie_and_says_so() -> None:
+    old = EncryptedCodec(OLDER_KEY).encode(TEXT, ISSUED)
+    rotated = EncryptedCodec(KEY, [KEY[::-1], OLDER_KEY])
+    assert rotated.decode(old) == Opened(TEXT, ISSUED, old_key=True)
+    assert rotated.decode(TOKEN) == Opened(TEXT, ISSUED, old_key=False)
+
+
+def test_only_the_newest_key_encrypts() -> None:
+    rotated = EncryptedCodec(KEY, [OLDER_KEY]).encode(TEXT, ISSUED)
+    assert CODEC.decode(rotated).text == TEXT
+    assert reason(rotated, EncryptedCodec(OLDER_KEY)) == "bad_signature"
+
+
+def test_a_key_as_text_and_as_bytes_is_the_same_key() -> None:
+    assert EncryptedCodec(KEY.encode()).decode(TOKEN).text == TEXT
+
+
+# Time
+
+
+@pytest.mark.parametrize(
+    ("seconds", "limits", "told"),
+    [
+        (60, {"idle_timeout": 59}, "expired_idle"),
+        (30, {"absolute_timeout": 89}, "expired_absolute"),
+        (-61, {}, "from_the_future"),
+    ],
+)
+def test_the_limits_are_inside_the_encryption(
+    clock: Clock, caplog: pytest.LogCaptureFixture, seconds: int, limits: Any, told: str
+) -> None:
+    caplog.set_level("INFO", "sessionware")
+    header = f"session={CODEC.encode(TEXT, ISSUED)}"
+    interface = SecureCookieSessionInterface(KEY, encrypt=True, **limits)
+    for moment, new in ((0, False), (seconds, True)):
+        clock.now = ISSUED + moment
+        session = interface.open_session(make_environ(header))
+        assert isinstance(session, Session)
+        assert session.new is new
+    assert [record.reason for record in caplog.records] == [told]  # type: ignore[attr-defined]
+
+
+# Whole requests
+
+
+DAY = 24 * 60 * 60
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.binary(max_size=9) | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=8,
+)
+
+
+def opened(cookie: str) -> Any:
+    """Give the envelope that a cookie carries."""
+    return json.loads(EncryptedCodec(KEY).decode(cookie.removeprefix("session=")).text)
+
+
+def put(**values: Any) -> Any:
+    return lambda session: session.update(values)
+
+
+@pytest.fixture
+def site() -> Site:
+    return Site(encrypt=True)
+
+
+def test_session_is_kept_from_request_to_request(site: Site) -> None:
+    cookie = site.visit(put(cart=[1])).cookie
+    cookie = site.visit(lambda session: session["cart"].append(2), cookie).cookie
+    assert site.data(cookie) == {"cart": [1, 2]}
+
+
+@given(data=st.dictionaries(st.text(max_size=5), VALUES, min_size=1, max_size=4))
+@settings(max_examples=50, deadline=None)
+def test_every_session_comes_back(data: dict[str, Any]) -> None:
+    site = Site(encrypt=True)
+    assert site.data(site.visit(lambda session: session.update(data)).cookie) == data
+
+
+def test_only_the_value_of_the_cookie_is_another_than_a_signed_one() -> None:
+    encrypted, signed = (Site(encrypt=encrypt).visit(put(a=1)) for encrypt in (True, False))
+    assert encrypted.cookie != signed.cookie
+    assert str(encrypted.headers).replace(encrypted.cookie, signed.cookie) == str(signed.headers)
+
+
+def test_session_that_is_only_read_sets_no_cookie(site: Site) -> None:
+    cookie = site.visit(put(a=1)).cookie
+    assert site.visit(len, cookie).set_cookie is None
+
+
+def test_old_cookie_is_issued_again(site: Site, clock: Clock) -> None:
+    cookie = site.visit(put(a=1)).cookie
+    clock.advance(4 * DAY)
+    again = site.visit(len, cookie).cookie
+    assert opened(again) == [4 * DAY, {"a": 1}]
+
+
+def test_cookie_of_a_fallback_key_is_logged_and_issued_with_the_new_key(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "sessionware")
+    token = EncryptedCodec(OLDER_KEY).encode('[0,{"a":1}]', int(time.time()))
+    cookie = f"session={token}"
+    again = (
+        Site(encrypt=True, secret_key_fallbacks=[OLDER_KEY]).visit(len, cookie).cookie
+    )
+    assert opened(again)[1] == {"a": 1}
+    assert [record.__dict__["reason"] for record in caplog.records] == ["old_key"]
+
+
+@pytest.mark.parametrize("encrypt", [True, False])
+def test_setting_that_is_changed_begins_new_sessions(
+    encrypt: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Someone who can still write signed cookies must not be able to write encrypted ones."""
+    caplog.set_level("INFO", "sessionware")
+    cookie = Site(encrypt=not encrypt).visit(put(user="ada")).cookie
+    assert Site(encrypt=encrypt).data(cookie) == {}
+    assert [record.__dict__["reason"] for record in caplog.records] == ["malformed"]
+
+
+def test_session_that_no_longer_fits_is_refused(site: Site) -> None:
+    with pytest.raises(SessionTooLarge) as caught:
+        site.visit(put(a="a" * 3000, b=1))
+    assert caught.value.limit == 4096
+    assert caught.value.largest[0][0] == "a"
+    assert "aaaaa" not in str(caught.value)
+
+
+def test_nearly_three_thousand_bytes_of_json_fit(site: Site) -> None:
+    data = {"a": "a" * 2960}
+    cookie = site.visit(put(**data)).cookie
+    assert len(cookie) <= 4096
+    assert site.data(cookie) == data
+
+
+def test_tampered_cookie_is_a_new_session_and_nothing_of_it_is_logged(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    cookie = site.visit(put(user="ada")).cookie
+    changed = cookie[:50] + ("B" if cookie[50] == "A" else "A") + cookie[51:]
+    assert site.data(changed) == {}
+    [record] = caplog.records
+    assert record.__dict__["reason"] == "bad_signature"
+    assert changed[8:40] not in f"{record.__dict__}"
+
+
+def test_name_of_the_cookie_is_bound(site: Site) -> None:
+    cookie = site.visit(put(user="ada")).cookie
+    assert Site(encrypt=True, cookie_name="other").data(f"other{cookie[7:]}") == {}
+
+
+# With the other settings
+
+
+def test_log_out_holds_with_a_list_of_ended_sessions() -> None:
+    revocations = MemoryRevocations()
+    site = Site(encrypt=True, revocations=revocations)
+    cookie = site.log_in("ada")
+    assert site.data(cookie)["user"] == "ada"
+    site.visit(lambda session: session.invalidate(), cookie)
+    assert len(revocations.refused) == 1
+    assert site.data(cookie) == {}
+
+
+def test_all_sessions_of_an_owner_end_at_once() -> None:
+    revocations = MemoryRevocations()
+    site = Site(encrypt=True, revocations=revocations)
+    cookie = site.log_in("ada")
+    revocations.revoke_owner("ada")
+    assert site.data(cookie) == {}
+
+
+def test_id_of_a_session_on_the_server_is_encrypted() -> None:
+    store = MemoryStore()
+    site = Site(encrypt=True, store=store)
+    cookie = site.log_in("ada")
+    _, data, session_id = opened(cookie)
+    assert data is None
+    assert session_id not in cookie
+    assert len(store.kept) == 1
+    assert site.data(cookie)["user"] == "ada"
+    site.visit(lambda session: session.invalidate(), cookie)
+    assert store.kept == {}
+    assert site.data(cookie) == {}
+
+
+def test_tests_read_and_change_an_encrypted_session() -> None:
+    site = Site(encrypt=True)
+    client = TestApp(site.middleware, extra_environ={"test.act": lambda session: session["n"]})
+    with session_transaction(client, site.middleware) as session:
+        session["n"] = 1
+    assert client.get("/").text == "1"
+    with session_transaction(client, site.middleware) as session:
+        assert session == {"n": 1}
 
 
 # Settings

@@ -1,4 +1,4 @@
-"""``python -m sessionware inspect``: what a cookie holds, for a human."""
+"""What a cookie holds, in words: ``python -m sessionware inspect``."""
 
 import io
 import json
@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from sessionware.__main__ import main
 from sessionware.codec import SignedCodec
+from sessionware.encryption import EncryptedCodec
+from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
+from tests.unit.extras import hide_cryptography
 
 OLD = "an-older-key-of-more-than-thirty-two-bytes"
 DATA = '[60,{"user":"Ada","cart":[1,2]}]'
@@ -294,3 +297,81 @@ def test_no_junk_raises(inspect: Inspect, monkeypatch: pytest.MonkeyPatch, junk:
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 2**80))
 def test_no_payload_raises(inspect: Inspect, text: str, issued: int) -> None:
     assert inspect(SignedCodec(KEY).encode(text, issued))[0] == 0
+
+
+# Encrypted cookies
+
+
+def encrypted(text: str = DATA, **settings: str) -> str:
+    return EncryptedCodec(**{"secret_key": KEY} | settings).encode(text, NOW)
+
+
+def test_an_encrypted_cookie_is_shown_with_its_key(inspect: Inspect) -> None:
+    status, text = inspect(f"session={encrypted()}")
+    assert status == 0
+    assert "signature  verifies with the secret key\n" in text
+    assert "created    2027-01-15T07:59:00Z\n" in text
+    assert '"user": "Ada"' in text
+
+
+def test_an_encrypted_cookie_that_begins_with_a_hyphen_is_no_option(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("secrets.token_bytes", lambda size: b"\xf8" * size)
+    cookie = encrypted()
+    assert cookie[0] == "-"
+    assert inspect(cookie)[0] == 0
+
+
+def test_the_salt_and_the_name_are_those_of_an_encrypted_cookie_too(inspect: Inspect) -> None:
+    assert inspect("--salt=shop", f"a={encrypted(salt='shop', cookie_name='a')}")[0] == 0
+
+
+def test_a_fallback_key_opens_an_encrypted_cookie(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY_FALLBACKS", OLD)
+    assert inspect.line("signature", encrypted(secret_key=OLD)) == "verifies with fallback 1"
+
+
+def test_an_encrypted_cookie_of_another_key_shows_nothing(inspect: Inspect) -> None:
+    status, text = inspect(encrypted(secret_key=OLD))
+    assert status == 1
+    assert "does NOT verify (bad_signature): it looks encrypted, and only its own key" in text
+    assert "data" not in text
+
+
+def test_an_encrypted_cookie_without_a_key_is_said_to_be_one(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SECRET_KEY")
+    status, text = inspect(encrypted())
+    assert status == 1
+    assert "not checked, SECRET_KEY is not set: it looks encrypted, and only its own key" in text
+
+
+def test_an_encrypted_cookie_without_the_extra_says_what_to_install(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = encrypted()
+    hide_cryptography(monkeypatch)
+    status, text = inspect(cookie)
+    assert status == 2
+    assert "pip install 'sessionware[encryption]'" in text
+
+
+def test_an_encrypted_cookie_cut_short_is_no_cookie_of_ours(inspect: Inspect) -> None:
+    line = inspect.line("signature", encrypted("x" * 99)[:-1])
+    assert line == "none: this is no cookie that sessionware writes"
+
+
+# Sessions that are kept on the server
+
+
+@pytest.mark.parametrize("session_id", ["abc", "\ud800"])
+def test_the_key_in_the_store_is_told(inspect: Inspect, session_id: str) -> None:
+    payload = '[60,null,"abc"]' if session_id == "abc" else '[60,null,"\\ud800"]'
+    status, text = inspect(SignedCodec(KEY).encode(payload, NOW))
+    assert status == 0
+    assert "created    2027-01-15T07:59:00Z\n" in text
+    assert f"data       in the store, under {key_of(session_id)}\n" in text
