@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import IntEnum
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ from werkzeug.local import LocalProxy
 
 from sessionware.errors import UnserializableValue
 from sessionware.serializer import DEEPEST, dumps, loads
+from tests.unit.values import exact
 
 CHECKED = settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 EXPECTED = (
@@ -69,17 +71,6 @@ def subclassed(kind: Any, *arguments: Any) -> Any:
 
 def proxy(value: Any) -> Any:
     return LocalProxy(lambda: value)
-
-
-def exact(value: Any) -> Any:
-    """Give what tells a value from every other: types at every depth, the order of a dict."""
-    if type(value) is dict:
-        return dict, [(exact(key), exact(item)) for key, item in value.items()]
-    if type(value) is set:
-        return set, sorted(map(exact, value), key=repr)
-    if type(value) in (list, tuple):
-        return type(value), list(map(exact, value))
-    return type(value), repr(value)
 
 
 def refusal(data: dict[Any, Any]) -> str:
@@ -275,3 +266,32 @@ def changed(draw: st.DrawFn) -> str:
 def test_whatever_text_raises_nothing_but_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
         loads(text)
+
+
+# Text that was signed with our key, but that sessionware never writes
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *('{"!":1}', '{"!x":1}', '{"!T":[1]}', '{"!tt":[1]}', '{"a":{"!x":1}}'),
+        *('{"!t":1}', '{"!s":[[1]]}', '{"!s":null}', '{"!b":"?"}', '{"!b":1}', '{"!u":1}'),
+        *('{"!d":1}', '{"!d":"x"}', '{"!dt":1}', '{"!dt":"x"}', '{"!n":"x"}', '{"!n":null}'),
+        *('{"!n":"NaN"}', '{"!n":"-Infinity"}', "1e999", "[-1e999]", '{"!t":[1e999]}'),
+        *('{"!n":"1e99999999999999999999"}', '{"!dt":"2030-01-02T00:00:00[../../etc/passwd]"}'),
+        *('{"!dt":"2030-01-02T00:00:00[No/Such]"}', '{"!dt":"2030-01-02T00:00:00[]]"}'),
+        *(bomb * 100_000 for bomb in ("[", '{"a":', '{"!t":', '{"!!t":', '[{"!s":[')),
+        *("NaN", "[Infinity]", '{"a":-Infinity}', '{"!t":[NaN]}', "1" * 4301, "", "[1", "{}x"),
+    ],
+    ids=lambda text: text[:40],
+)
+def test_text_that_is_never_written_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        loads(text)
+
+
+def test_zone_that_is_a_folder_is_a_value_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside the package ``tzdata``, ``ZoneInfo("Europe")`` raises IsADirectoryError."""
+    monkeypatch.setattr("sessionware.serializer.ZoneInfo", Mock(side_effect=IsADirectoryError))
+    with pytest.raises(ValueError, match=r"."):
+        loads('{"!dt":"2030-01-02T00:00:00[Europe]"}')
