@@ -10,6 +10,7 @@ from paste.deploy import loadapp
 from sessionware import ConfigurationError, SecureCookieSessionInterface, SessionMiddleware
 from sessionware.codec import SignedCodec
 from sessionware.interface import Settings
+from sessionware.migration import FlaskCookie
 from sessionware.settings import filter_app_factory, from_settings
 from tests.gateway import KEY, call
 
@@ -298,3 +299,23 @@ def test_a_mistake_in_the_ini_file_is_told_without_a_prefix(tmp_path: Path) -> N
 def test_the_filters_own_parameters_are_no_settings(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name}: unknown setting"):
         filter_app_factory(app, {}, **{name: "x"})
+
+
+# The mapping
+
+
+def test_mapping_without_one_name_of_ours_is_an_error() -> None:
+    """As where the prefix was forgotten: or else the application would be without a key."""
+    with pytest.raises(ConfigurationError) as caught:
+        from_settings(lambda *_: [], {"secret_key": KEY})
+    assert caught.value.problems == (
+        "session.secret_key: found no name that begins with 'session.'",
+    )
+
+
+def test_object_is_taken_as_it_is() -> None:
+    foreign = FlaskCookie(KEY)
+    settings = {"session.secret_key": KEY, "session.migrate_from": [foreign]}
+    interface = from_settings(lambda *_: [], settings).interface
+    assert isinstance(interface, SecureCookieSessionInterface)
+    assert interface.migrate_from == [foreign]
