@@ -10,7 +10,7 @@ from webtest import TestApp
 from sessionware import Session, SessionMiddleware
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.unit.test_session import holding, opened, visit
+from tests.unit.sessions import holding, opened, visit
 
 # Pyramid 2.1 imports it; that is not for us to mend.
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources is deprecated as an API")

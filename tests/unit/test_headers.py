@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from sessionware import (
-    NullSession,
     SecureCookieSessionInterface,
     SessionMiddleware,
     SessionTooLarge,
@@ -235,15 +234,6 @@ def test_a_short_secret_key_is_warned_about(caplog: pytest.LogCaptureFixture) ->
     assert record.getMessage() == "secret_key has 31 bytes, use 32 or more (short_key)."
     assert vars(record)["reason"] == "short_key"
     assert "éa" not in str(vars(record))
-
-
-def test_without_a_key_there_is_only_a_null_session(caplog: pytest.LogCaptureFixture) -> None:
-    """It leaves the response alone, whatever cookie came, and the log too."""
-    seen: list[Any] = []
-    app = serve(lambda session: seen.append((type(session), dict(session))), key=None)
-    assert call(app, call(serve(login)).cookie).header_list == []
-    assert seen == [(NullSession, {})]
-    assert caplog.records == []
 
 
 def write(**data: Any) -> Act:

@@ -1,116 +1,25 @@
-"""Session: opened on the first look, sealed when the response begins; and what it is to Python."""
+"""Session: opened on the first look, sealed when its response begins; and what it is to Python."""
 
+import copy
 import hmac
 import logging
-from collections import UserDict
+import pickle
 from collections.abc import Callable, MutableMapping
+from hashlib import sha256
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from itsdangerous import Signer
 
-from sessionware import (
-    NullSession,
-    SecureCookieSessionInterface,
-    Session,
-    SessionMiddleware,
-    SessionMixin,
-)
-from tests.gateway import KEY, Response, call, make_environ
-
-INTERFACE = SecureCookieSessionInterface(KEY)
-
-Use = Callable[[Any], object]
-"""What an application does with its session; ``Any``, because most can be done to a dict too."""
-
-
-def visit(use: Use, cookie: str = "") -> Response:
-    """Send a request to an application that uses its session."""
-
-    def app(environ: Any, start_response: Any) -> list[bytes]:
-        use(environ["session"])
-        start_response("200 OK", [])
-        return []
-
-    return call(SessionMiddleware(app, KEY), cookie)
-
-
-def opened(cookie: str = "") -> Session:
-    """Open a session that nobody has looked at."""
-    session = INTERFACE.open_session(make_environ(cookie))
-    assert isinstance(session, Session)
-    return session
-
-
-def holding(**data: Any) -> Session:
-    """Open the session that an earlier request left with this data."""
-    return opened(visit(lambda session: session.update(data)).cookie)
-
-
-def outcome(use: Use, target: object) -> tuple[object, ...]:
-    """Tell what came of it. As ``repr``, which tells 1 from True and shows the order."""
-    try:
-        return ("gives", repr(use(target)))
-    except KeyError as error:
-        return ("raises", KeyError, error.args)
-    except Exception as error:
-        return ("raises", type(error))
-
-
-def match(target: object) -> object:
-    match target:
-        case {"a": value}:
-            return value
-    return None
-
-
-# What can be asked of any dict that has the key "a".
-LOOKS: dict[str, Use] = {
-    "[]": lambda it: it["a"],
-    "get": lambda it: it.get("a"),
-    "get missing": lambda it: it.get("missing"),
-    "get default": lambda it: it.get("missing", 1),
-    "in": lambda it: "a" in it,
-    "not in": lambda it: "missing" not in it,
-    "len": len,
-    "bool": bool,
-    "iter": list,
-    "for": lambda it: [key for key in it],  # noqa: C416
-    "sorted": sorted,
-    "reversed": lambda it: list(reversed(it)),
-    "keys": lambda it: it.keys(),
-    "values": lambda it: it.values(),
-    "items": lambda it: it.items(),
-    "keys &": lambda it: it.keys() & {"a", "missing"},
-    "reversed items": lambda it: list(reversed(it.items())),
-    "==": lambda it: it == {"a": 1},
-    "!=": lambda it: it != {"a": 1},
-    "== from a dict": lambda it: {"a": 1} == it,  # noqa: SIM300
-    "== a session": lambda it: it == holding(a=1),
-    "== a mapping": lambda it: it == UserDict(a=1),
-    "== no mapping": lambda it: it == [("a", 1)],
-    "|": lambda it: it | {"a": 2, "z": 3},
-    "| session": lambda it: it | holding(z=3),
-    "dict |": lambda it: {"z": 3, "a": 2} | it,
-    "dict()": dict,
-    "copy": lambda it: it.copy(),
-    "{**}": lambda it: {"z": 3, **it},
-    "f(**)": lambda it: (lambda **data: data)(**it),
-    "match": match,
-}
-# What a session tells beyond that.
-SESSION_LOOKS: dict[str, Use] = {
-    "repr": repr,
-    "str": str,
-    "format": lambda session: f"{session}",
-    "new": lambda session: session.new,
-    "created": lambda session: session.created,
-    "permanent": lambda session: session.permanent,
-    "id": lambda session: session.id,
-    "peek_flash": lambda session: session.peek_flash(),
-    "pop_flash": lambda session: session.pop_flash(),
-    "get_csrf_token": lambda session: session.get_csrf_token(),
-}
+from sessionware import LateWrite, NullSession, SecureCookieSessionInterface, Session
+from sessionware.codec import SignedCodec
+from sessionware.source import Loaded
+from tests.conftest import Clock
+from tests.gateway import KEY, make_environ
+from tests.sites import Act
+from tests.unit.interfaces import MySession
+from tests.unit.sessions import LOOKS, WRITES, holding, opened, outcome, visit
 
 
 def spy_on_verification(monkeypatch: pytest.MonkeyPatch) -> Mock:
@@ -154,55 +63,153 @@ def test_cookie_is_rejected_in_the_log_on_the_first_look(caplog: pytest.LogCaptu
     assert len(caplog.records) == 1
 
 
-# Accessed
+# Sealed
 
 
-@pytest.mark.parametrize("look", (LOOKS | SESSION_LOOKS).values(), ids=LOOKS | SESSION_LOOKS)
-def test_every_kind_of_look_is_an_access(look: Use) -> None:
-    session = holding(a=1)
-    look(session)
-    assert session.accessed is True
+LATE = (
+    "The session was changed after its response had begun, so the change cannot be saved: "
+    "change it before the application returns, or, where the application is a generator, "
+    "before its first chunk."
+)
+NO_WRITES: dict[str, Act] = {
+    "pop missing": lambda session: session.pop("missing", None),
+    "setdefault present": lambda session: session.setdefault("a", 2),
+    "update nothing": lambda session: session.update(),
+    "|= nothing": lambda session: session.__ior__({}),
+    "pop_flash none": lambda session: session.pop_flash("missing"),
+    "flash no duplicate": lambda session: session.flash("hello", "old", allow_duplicate=False),
+}
 
 
-def test_look_that_finds_nothing_is_an_access() -> None:
-    session = opened()
-    assert session.get("missing") is None
-    assert session.accessed is True
-
-
-def test_look_that_raises_is_an_access() -> None:
-    session = opened()
-    with pytest.raises(KeyError):
-        session["missing"]
-    assert session.accessed is True
-
-
-def test_being_compared_with_is_an_access() -> None:
-    session = holding(a=1)
-    assert holding(a=1) == session
-    assert session.accessed is True
-
-
-def test_change_is_an_access() -> None:
-    session = opened()
+def fill(session: Session) -> None:
     session["a"] = 1
-    assert session.accessed is True
+    session.flash("hello", "old")
 
 
-def test_session_that_nobody_looked_at_is_not_accessed() -> None:
-    assert holding(a=1).accessed is False
+def sealed(use: Act) -> Session:
+    """Return an earlier request's session, which nobody has looked at before its response began."""
+    kept: list[Session] = []
+    visit(kept.append, visit(use).cookie)
+    return kept[0]
 
 
-def test_asking_whether_it_was_accessed_or_modified_is_no_access() -> None:
-    session = holding(a=1)
-    assert (session.accessed, session.modified, session.accessed) == (False, False, False)
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_change_after_the_response_has_begun_is_refused(write: Act) -> None:
+    session = sealed(fill)
+    with pytest.raises(LateWrite) as caught:
+        write(session)
+    assert str(caught.value) == LATE
+
+
+@pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
+def test_change_that_is_refused_leaves_the_session_as_it_was(write: Act) -> None:
+    session = sealed(fill)
+    with pytest.raises(LateWrite):
+        write(session)
+    assert [*session.items()] == [("a", 1), ("_f_old", ["hello"])]
+    assert session.modified is False
+
+
+@pytest.mark.parametrize("write", [Session.regenerate, Session.invalidate])
+def test_new_beginning_that_is_refused_keeps_id_and_created(write: Act, clock: Clock) -> None:
+    session = sealed(lambda session: session.id)
+    before = session.id, session.created
+    clock.advance(1)
+    with pytest.raises(LateWrite):
+        write(session)
+    assert (session.id, session.created) == before
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_reading_goes_on_after_the_response_has_begun(look: Act) -> None:
+    session = sealed(lambda session: session.update(a=1))
+    assert outcome(look, session) == outcome(look, {"a": 1})
+
+
+@pytest.mark.parametrize("use", NO_WRITES.values(), ids=NO_WRITES)
+def test_what_changes_nothing_is_no_late_write(use: Act) -> None:
+    session = sealed(fill)
+    use(session)
+    assert session == {"a": 1, "_f_old": ["hello"]}
+
+
+def test_id_that_was_made_in_time_is_there_after_the_response_has_begun() -> None:
+    session = sealed(lambda session: session.id)
+    assert session.id == session.id
+
+
+# Copies and pickles
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda session: pickle.loads(pickle.dumps(session)),  # noqa: S301 - our own
+    "method": Session.copy,
+}
+
+
+@pytest.fixture
+def session() -> Session:
+    opened = SecureCookieSessionInterface(KEY).open_session(make_environ())
+    assert isinstance(opened, Session)
+    opened["cart"] = [1]
+    return opened
+
+
+@pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
+def test_copy_is_a_plain_dict_of_its_own(session: Session, make: Callable[[Any], Any]) -> None:
+    taken = make(session)
+    taken["user"] = "ada"
+    assert type(taken) is dict
+    assert session == {"cart": [1]}
+
+
+def test_pickle_holds_no_key(session: Session) -> None:
+    """A session in a task queue must not hand out the means to forge cookies."""
+    interface = session._source
+    assert isinstance(interface, SecureCookieSessionInterface)
+    assert isinstance(interface.codec, SignedCodec)
+    pickled = pickle.dumps(session)
+    derived = Signer(KEY, interface.codec.salt, key_derivation="hmac", digest_method=sha256)
+    assert not any(key in pickled for key in (KEY.encode(), derived.derive_key()))
 
 
 # The class
 
 
-class MySession(dict[str, Any], SessionMixin):
-    """The least that a session of one's own has to be."""
+def test_session_is_a_mutable_mapping() -> None:
+    assert isinstance(opened(), MutableMapping)
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format])
+def test_repr_shows_keys_and_never_values(show: Callable[[object], str]) -> None:
+    session = holding(user="Ada", cart=["tea"])
+    assert show(session) == "<Session ['user', 'cart']>"
+
+
+def test_what_was_loaded_shows_its_keys_and_never_its_values() -> None:
+    assert repr(Loaded({"user": "ada"}, '{"user":"ada"}', 0)) == "<Loaded ['user']>"
+
+
+@pytest.mark.parametrize("name", ["permanant", "Modified", "expires"])
+def test_misspelt_attribute_is_an_error(name: str) -> None:
+    with pytest.raises(AttributeError):
+        setattr(opened(), name, True)
+
+
+@pytest.mark.parametrize("session", [opened(), NullSession()])
+def test_session_has_no_dict_of_attributes(session: Session) -> None:
+    assert not hasattr(session, "__dict__")
+
+
+@pytest.mark.parametrize("session", [opened(), NullSession()])
+def test_session_cannot_be_hashed(session: Any) -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(session)
+
+
+# SessionMixin
 
 
 def test_mixin_takes_a_session_for_changed_and_looked_at() -> None:
@@ -223,30 +230,3 @@ def test_mixin_takes_permanent_out_of_the_data() -> None:
     session.permanent = False
     session.permanent = False
     assert session == {}
-
-
-def test_session_is_a_mutable_mapping() -> None:
-    assert isinstance(opened(), MutableMapping)
-
-
-@pytest.mark.parametrize("show", [repr, str, "{}".format])
-def test_repr_shows_keys_and_never_values(show: Callable[[object], str]) -> None:
-    session = holding(user="Ada", cart=["tea"])
-    assert show(session) == "<Session ['user', 'cart']>"
-
-
-@pytest.mark.parametrize("name", ["permanant", "Modified", "expires"])
-def test_misspelt_attribute_is_an_error(name: str) -> None:
-    with pytest.raises(AttributeError):
-        setattr(opened(), name, True)
-
-
-@pytest.mark.parametrize("session", [opened(), NullSession()])
-def test_session_has_no_dict_of_attributes(session: Session) -> None:
-    assert not hasattr(session, "__dict__")
-
-
-@pytest.mark.parametrize("session", [opened(), NullSession()])
-def test_session_cannot_be_hashed(session: Any) -> None:
-    with pytest.raises(TypeError, match="unhashable"):
-        hash(session)

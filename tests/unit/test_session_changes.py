@@ -1,19 +1,20 @@
-"""Session: what is a change, and what is none."""
+"""Session: what is a look, what is a change, and what is neither."""
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from sessionware import Session
+from sessionware import SecureCookieSessionInterface, Session
 from tests.conftest import Clock
-from tests.unit.test_session import LOOKS, Use, holding, opened, visit
+from tests.sites import Act
+from tests.unit.sessions import LOOKS, SESSION_LOOKS, holding, opened, visit
 
 CART = {"cart": [1], "user": "Ada"}
-NESTED: dict[str, tuple[Any, Use]] = {
+NESTED: dict[str, tuple[Any, Act]] = {
     "list": ([1], lambda value: value.append(2)),
     "dict": ({"a": 1}, lambda value: value.update(a=2)),
     "set": ({1}, lambda value: value.add(2)),
@@ -24,7 +25,7 @@ NESTED: dict[str, tuple[Any, Use]] = {
 }
 
 
-def get_and_put_back(take: Use) -> Use:
+def get_and_put_back(take: Act) -> Act:
     """Take the cart out of the session, change it, and put it back."""
 
     def use(session: Session) -> object:
@@ -49,7 +50,7 @@ def match(session: Session) -> object:
 
 
 # Every way to lay hands on the list that the session has under "cart".
-WAYS: dict[str, Use] = {
+WAYS: dict[str, Act] = {
     "[]": lambda session: session["cart"],
     "get": lambda session: session.get("cart"),
     "setdefault": lambda session: session.setdefault("cart", []),
@@ -66,7 +67,7 @@ WAYS: dict[str, Use] = {
     "pop, put back": get_and_put_back(lambda session: session.pop("cart")),
     "put in": get_and_put_back(lambda _: [1]),
 }
-NO_OPS: dict[str, Use] = {
+NO_OPS: dict[str, Act] = {
     "pop missing": lambda session: session.pop("missing", None),
     "setdefault present": lambda session: session.setdefault("user", "Bob"),
     "equal value": lambda session: operator.setitem(session, "user", "Ada"),
@@ -98,6 +99,57 @@ OTHER_TYPES = [
 ]
 
 
+# Accessed
+
+
+@pytest.mark.parametrize("look", (LOOKS | SESSION_LOOKS).values(), ids=LOOKS | SESSION_LOOKS)
+def test_every_kind_of_look_is_an_access(look: Act) -> None:
+    session = holding(a=1)
+    look(session)
+    assert session.accessed is True
+
+
+def test_look_that_finds_nothing_is_an_access() -> None:
+    session = opened()
+    assert session.get("missing") is None
+    assert session.accessed is True
+
+
+def test_look_that_raises_is_an_access() -> None:
+    session = opened()
+    with pytest.raises(KeyError):
+        session["missing"]
+    assert session.accessed is True
+
+
+def test_being_compared_with_is_an_access() -> None:
+    session = holding(a=1)
+    assert holding(a=1) == session
+    assert session.accessed is True
+
+
+def test_change_is_an_access() -> None:
+    session = opened()
+    session["a"] = 1
+    assert session.accessed is True
+
+
+def test_session_that_nobody_looked_at_is_not_accessed() -> None:
+    assert holding(a=1).accessed is False
+
+
+def test_asking_whether_it_was_accessed_or_modified_is_no_access() -> None:
+    session = holding(a=1)
+    assert (session.accessed, session.modified, session.accessed) == (False, False, False)
+
+
+@pytest.mark.parametrize("update", [Session.update, Session.__ior__])
+def test_update_with_nothing_is_no_look(update: Any) -> None:
+    session = opened()
+    update(session, {})
+    assert not session.accessed
+
+
 # Modified
 
 
@@ -116,7 +168,7 @@ def test_value_that_was_changed_in_place_is_saved(way: Callable[[Any], Any]) -> 
 
 
 @pytest.mark.parametrize(("value", "change"), NESTED.values(), ids=NESTED)
-def test_change_is_found_at_any_depth(value: Any, change: Use) -> None:
+def test_change_is_found_at_any_depth(value: Any, change: Act) -> None:
     session = holding(value=value)
     change(session["value"])
     assert session.modified is True
@@ -130,21 +182,21 @@ def test_nested_value_that_is_only_read_is_no_change(value: Any) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_look_is_no_change(look: Use) -> None:
+def test_look_is_no_change(look: Act) -> None:
     session = holding(a=[1])
     look(session)
     assert session.modified is False
 
 
 @pytest.mark.parametrize("no_op", NO_OPS.values(), ids=NO_OPS)
-def test_no_op_is_no_change(no_op: Use) -> None:
+def test_no_op_is_no_change(no_op: Act) -> None:
     session = holding(**CART)
     no_op(session)
     assert session.modified is False
 
 
 @pytest.mark.parametrize("no_op", NO_OPS.values(), ids=NO_OPS)
-def test_no_op_sets_no_cookie(no_op: Use) -> None:
+def test_no_op_sets_no_cookie(no_op: Act) -> None:
     cookie = visit(lambda session: session.update(CART)).cookie
     assert visit(no_op, cookie).set_cookie is None
 
@@ -184,24 +236,42 @@ def test_value_that_cannot_be_saved_is_a_change(value: object) -> None:
     assert session.modified is True
 
 
+def test_update_that_fails_half_way_changes_nothing() -> None:
+    def pairs() -> Iterator[tuple[str, int]]:
+        yield "a", 1
+        raise KeyError
+
+    session = opened()
+    with pytest.raises(KeyError):
+        session.update(pairs())
+    assert dict(session) == {}
+
+
+def test_default_that_was_handed_out_is_nothing_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that only looks for flash messages costs a read."""
+    session = opened()
+    monkeypatch.setattr(SecureCookieSessionInterface, "dumps", lambda *_: pytest.fail("written"))
+    assert (session.get("cart", []), session.peek_flash(), session.modified) == ([], [], False)
+
+
 # Forced
 
 
-FORCES: dict[str, Use] = {
+FORCES: dict[str, Act] = {
     "changed()": lambda session: session.changed(),
     "modified = True": lambda session: setattr(session, "modified", True),
 }
 
 
 @pytest.mark.parametrize("force", FORCES.values(), ids=FORCES)
-def test_session_can_be_called_modified_where_nothing_changed(force: Use) -> None:
+def test_session_can_be_called_modified_where_nothing_changed(force: Act) -> None:
     session = holding(a=1)
     force(session)
     assert session.modified is True
 
 
 @pytest.mark.parametrize("force", FORCES.values(), ids=FORCES)
-def test_save_can_be_forced(force: Use) -> None:
+def test_save_can_be_forced(force: Act) -> None:
     cookie = visit(lambda session: session.update(a=1)).cookie
     assert opened(visit(force, cookie).cookie) == {"a": 1}
 
@@ -214,7 +284,7 @@ def test_forced_save_can_be_taken_back() -> None:
 
 
 # What happened before ``modified = False``, which takes back none of it.
-CHANGES: dict[str, Use] = {
+CHANGES: dict[str, Act] = {
     "data": lambda session: session.update(a=2),
     "nested": lambda session: session["cart"].append(2),
     "id": lambda session: session.id,
@@ -225,7 +295,7 @@ CHANGES: dict[str, Use] = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_change_cannot_be_taken_back_by_saying_that_there_was_none(
-    change: Use, clock: Clock
+    change: Act, clock: Clock
 ) -> None:
     session = holding(a=1, cart=[1])
     clock.advance(1)

@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from werkzeug.datastructures import Headers
 
 from tests.gateway import make_environ
-from tests.unit.test_session import INTERFACE, LOOKS, Use, holding, opened, outcome
+from tests.sites import Act
+from tests.unit.sessions import INTERFACE, LOOKS, holding, opened, outcome
 
 
 class Keyed:
@@ -51,7 +52,7 @@ UPDATES: list[Callable[[Any, dict[str, Any]], object]] = [
     lambda it, new: union(it, holding(**new)),
 ]
 # What a dict with data refuses: a key that is missing or unhashable, an argument that is wrong.
-MISUSES: dict[str, Use] = {
+MISUSES: dict[str, Act] = {
     "[] missing": lambda it: it["missing"],
     "del missing": lambda it: operator.delitem(it, "missing"),
     "pop missing": lambda it: it.pop("missing"),
@@ -103,7 +104,7 @@ class SessionBesideDict(RuleBasedStateMachine):
         self.cookie = ""
         self.loaded = "{}"
 
-    def do(self, use: Use) -> None:
+    def do(self, use: Act) -> None:
         assert outcome(use, self.session) == outcome(use, self.twin)
 
     @rule(key=KEYS, value=VALUES)
@@ -140,7 +141,7 @@ class SessionBesideDict(RuleBasedStateMachine):
             self.do(lambda it: it[key].append(deepcopy(value)))
 
     @rule(look=st.sampled_from([*LOOKS.values()]))
-    def look(self, look: Use) -> None:
+    def look(self, look: Act) -> None:
         self.do(look)
 
     @rule()
@@ -166,13 +167,13 @@ TestSessionBesideDict.settings = settings(
 
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_look_gives_what_a_dict_gives(look: Use) -> None:
+def test_look_gives_what_a_dict_gives(look: Act) -> None:
     data = {"b": [1], "a": 1, "c": None}
     assert outcome(look, holding(**data)) == outcome(look, data)
 
 
 @pytest.mark.parametrize("misuse", MISUSES.values(), ids=MISUSES)
-def test_misuse_raises_what_a_dict_raises(misuse: Use) -> None:
+def test_misuse_raises_what_a_dict_raises(misuse: Act) -> None:
     result = outcome(misuse, {"a": 1})
     assert result[0] == "raises"
     assert outcome(misuse, holding(a=1)) == result

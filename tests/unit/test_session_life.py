@@ -6,10 +6,11 @@ import pytest
 
 from sessionware import Session
 from tests.conftest import Clock
-from tests.unit.test_session import LOOKS, SESSION_LOOKS, Use, holding, opened, visit
+from tests.sites import Act
+from tests.unit.sessions import LOOKS, SESSION_LOOKS, holding, opened, visit
 
 # What looks at a session, or changes it, without asking for its id.
-OTHERS: dict[str, Use] = {
+OTHERS: dict[str, Act] = {
     **LOOKS,
     **{name: look for name, look in SESSION_LOOKS.items() if name != "id"},
     "update": lambda session: session.update(a=2),
@@ -18,7 +19,7 @@ OTHERS: dict[str, Use] = {
     "changed": lambda session: session.changed(),
     "regenerate": lambda session: session.regenerate(),
 }
-FILL_AND_EMPTY: dict[str, tuple[Use, Use]] = {
+FILL_AND_EMPTY: dict[str, tuple[Act, Act]] = {
     "set, del": (lambda session: session.update(a=1), lambda session: session.pop("a")),
     "flash, pop_flash": (lambda session: session.flash("hello"), Session.pop_flash),
     "permanent, not": (
@@ -139,7 +140,7 @@ def test_making_an_id_is_a_change() -> None:
 
 
 @pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)
-def test_id_is_kept_when_the_last_of_the_data_goes(fill: Use, empty: Use) -> None:
+def test_id_is_kept_when_the_last_of_the_data_goes(fill: Act, empty: Act) -> None:
     cookie = visit(lambda session: session.id).cookie
     name = opened(cookie).id
     cookie = visit(fill, cookie).cookie
@@ -154,7 +155,7 @@ def test_id_ends_when_the_session_is_cleared() -> None:
 
 
 @pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)
-def test_id_outlives_data_that_came_and_went_in_one_request(fill: Use, empty: Use) -> None:
+def test_id_outlives_data_that_came_and_went_in_one_request(fill: Act, empty: Act) -> None:
     def use(session: Session) -> None:
         fill(session)
         empty(session)
@@ -169,7 +170,7 @@ def test_forced_save_keeps_the_id_of_a_session_without_data() -> None:
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_id_is_not_made_unless_asked_for(other: Use) -> None:
+def test_id_is_not_made_unless_asked_for(other: Act) -> None:
     """A cookie that holds no id gives another one each time that it is asked."""
     before = visit(lambda session: session.update(a=1)).cookie
     cookie = visit(other, before).cookie or before
@@ -180,7 +181,7 @@ def test_id_is_not_made_unless_asked_for(other: Use) -> None:
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
-def test_id_is_another_one_in_the_session_that_begins_anew(begin: Use) -> None:
+def test_id_is_another_one_in_the_session_that_begins_anew(begin: Act) -> None:
     session = opened(visit(lambda session: session.id).cookie)
     before = session.id
     begin(session)
@@ -188,7 +189,7 @@ def test_id_is_another_one_in_the_session_that_begins_anew(begin: Use) -> None:
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
-def test_id_that_was_made_anew_is_kept(begin: Use) -> None:
+def test_id_that_was_made_anew_is_kept(begin: Act) -> None:
     kept: list[str] = []
 
     def use(session: Session) -> None:
@@ -206,7 +207,7 @@ def test_id_from_before_is_gone_after_regenerate_though_nobody_asked_for_a_new_o
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
-def test_created_is_now_in_the_session_that_begins_anew(begin: Use, clock: Clock) -> None:
+def test_created_is_now_in_the_session_that_begins_anew(begin: Act, clock: Clock) -> None:
     session = holding(a=1)
     clock.advance(1000.5)
     begin(session)
@@ -214,7 +215,7 @@ def test_created_is_now_in_the_session_that_begins_anew(begin: Use, clock: Clock
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
-def test_created_of_the_session_that_began_anew_is_kept(begin: Use, clock: Clock) -> None:
+def test_created_of_the_session_that_began_anew_is_kept(begin: Act, clock: Clock) -> None:
     cookie = visit(lambda session: session.update(a=1)).cookie
     clock.advance(1000)
     again = clock.now

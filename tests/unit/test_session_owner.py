@@ -1,13 +1,13 @@
-"""Whose session it is."""
+"""Session: whose it is."""
 
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from sessionware import LateWrite, NullSession, SessionUnavailable, UnserializableValue
+from sessionware import LateWrite, NullSession, Session, SessionUnavailable, UnserializableValue
 from tests.sites import MemoryRevocations, MemoryStore, Site
-from tests.stores.test_revocations import log_out
+from tests.unit.sessions import opened
 
 USER = UUID("12345678-1234-5678-1234-567812345678")
 
@@ -45,10 +45,27 @@ def test_owner_of_another_type_is_refused(site: Site, owner: Any) -> None:
         site.visit(set_owner(owner))
 
 
+@pytest.mark.parametrize(
+    ("owner", "found"), [(1.5, "float"), (True, "bool"), (["ada"], "list"), (b"ada", "bytes")]
+)
+def test_owner_of_another_type_is_refused_and_nothing_changed(owner: Any, found: str) -> None:
+    session = opened()
+    with pytest.raises(UnserializableValue) as caught:
+        session.owner = owner
+    assert str(caught.value) == f"session.owner: found {found}, expected str, int or UUID"
+    assert not session.modified
+
+
 @pytest.mark.parametrize("junk", [None, "ada", [], ["ada"], [1.5, ""], ["ada", 1], {"a": 1}])
 def test_what_is_not_an_owner_is_nobody(site: Site, junk: Any) -> None:
     cookie = site.visit(lambda session: session.update(_owner=junk)).cookie
     assert site.visit(lambda session: session.owner, cookie).data == b"None"
+
+
+def test_owner_that_is_not_there_can_be_taken_back() -> None:
+    session = opened()
+    session.owner = None
+    assert (session.owner, dict(session), session.modified) == (None, {}, False)
 
 
 def test_owner_none_takes_it_back(site: Site) -> None:
@@ -104,7 +121,7 @@ def test_slower_request_that_writes_everything_anew_does_not_undo_a_log_out(kind
         data = session.copy()
         session.clear()
         session.update(data)
-        site.visit(log_out, cookie)
+        site.visit(Session.invalidate, cookie)
 
     cookie = site.log_in("ada")
     with pytest.raises(SessionUnavailable, match="ended by another request"):

@@ -1,0 +1,128 @@
+"""Sessions to test with, and what can be done to them: every look, and every change."""
+
+import operator
+from collections import UserDict
+from typing import Any
+
+from sessionware import SecureCookieSessionInterface, Session
+from tests.gateway import KEY, Response, call, make_environ
+from tests.sites import Act
+from tests.unit.applications import acting
+
+INTERFACE = SecureCookieSessionInterface(KEY)
+
+
+def visit(use: Act, cookie: str = "") -> Response:
+    """Send a request to an application that uses its session."""
+    return call(acting(use), cookie)
+
+
+def opened(cookie: str = "") -> Session:
+    """Open a session that nobody has looked at."""
+    session = INTERFACE.open_session(make_environ(cookie))
+    assert isinstance(session, Session)
+    return session
+
+
+def holding(**data: Any) -> Session:
+    """Open the session that an earlier request left with this data."""
+    return opened(visit(lambda session: session.update(data)).cookie)
+
+
+def outcome(use: Act, target: object) -> tuple[object, ...]:
+    """Tell what came of it. As ``repr``, which tells 1 from True and shows the order."""
+    try:
+        return ("gives", repr(use(target)))
+    except KeyError as error:
+        return ("raises", KeyError, error.args)
+    except Exception as error:
+        return ("raises", type(error))
+
+
+def match(target: object) -> object:
+    match target:
+        case {"a": value}:
+            return value
+    return None
+
+
+# What can be asked of any dict that has the key "a".
+LOOKS: dict[str, Act] = {
+    "[]": lambda it: it["a"],
+    "get": lambda it: it.get("a"),
+    "get missing": lambda it: it.get("missing"),
+    "get default": lambda it: it.get("missing", 1),
+    "in": lambda it: "a" in it,
+    "not in": lambda it: "missing" not in it,
+    "len": len,
+    "bool": bool,
+    "iter": list,
+    "for": lambda it: [key for key in it],  # noqa: C416
+    "sorted": sorted,
+    "reversed": lambda it: list(reversed(it)),
+    "keys": lambda it: it.keys(),
+    "values": lambda it: it.values(),
+    "items": lambda it: it.items(),
+    "keys &": lambda it: it.keys() & {"a", "missing"},
+    "reversed items": lambda it: list(reversed(it.items())),
+    "==": lambda it: it == {"a": 1},
+    "!=": lambda it: it != {"a": 1},
+    "== from a dict": lambda it: {"a": 1} == it,  # noqa: SIM300
+    "== a session": lambda it: it == holding(a=1),
+    "== a mapping": lambda it: it == UserDict(a=1),
+    "== no mapping": lambda it: it == [("a", 1)],
+    "|": lambda it: it | {"a": 2, "z": 3},
+    "| session": lambda it: it | holding(z=3),
+    "dict |": lambda it: {"z": 3, "a": 2} | it,
+    "dict()": dict,
+    "copy": lambda it: it.copy(),
+    "{**}": lambda it: {"z": 3, **it},
+    "f(**)": lambda it: (lambda **data: data)(**it),
+    "match": match,
+}
+# What a session tells beyond that.
+SESSION_LOOKS: dict[str, Act] = {
+    "repr": repr,
+    "str": str,
+    "format": lambda session: f"{session}",
+    "new": lambda session: session.new,
+    "created": lambda session: session.created,
+    "permanent": lambda session: session.permanent,
+    "id": lambda session: session.id,
+    "peek_flash": lambda session: session.peek_flash(),
+    "pop_flash": lambda session: session.pop_flash(),
+    "get_csrf_token": lambda session: session.get_csrf_token(),
+}
+
+
+def assign(name: str, value: object) -> Act:
+    return lambda session: setattr(session, name, value)
+
+
+# What makes one where there is none, and so is a change.
+MAKERS: dict[str, Act] = {
+    "id": lambda session: session.id,
+    "get_csrf_token": lambda session: session.get_csrf_token(),
+}
+# What changes a session that has the key "a" and a message in the queue "old".
+WRITES: dict[str, Act] = MAKERS | {
+    "[]=": lambda session: operator.setitem(session, "a", 2),
+    "[]= new": lambda session: operator.setitem(session, "b", 2),
+    "del": lambda session: operator.delitem(session, "a"),
+    "pop": lambda session: session.pop("a"),
+    "popitem": lambda session: session.popitem(),
+    "clear": lambda session: session.clear(),
+    "update": lambda session: session.update(a=2),
+    "setdefault": lambda session: session.setdefault("b", 2),
+    "|=": lambda session: session.__ior__({"a": 2}),
+    "flash": lambda session: session.flash("new"),
+    "flash again": lambda session: session.flash("new", "old"),
+    "pop_flash": lambda session: session.pop_flash("old"),
+    "new_csrf_token": lambda session: session.new_csrf_token(),
+    "invalidate": lambda session: session.invalidate(),
+    "regenerate": lambda session: session.regenerate(),
+    "changed": lambda session: session.changed(),
+    "modified = True": assign("modified", True),
+    "modified = False": assign("modified", False),
+    "permanent = True": assign("permanent", True),
+}

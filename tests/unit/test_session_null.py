@@ -1,0 +1,88 @@
+"""NullSession: what a request finds where there is no secret key."""
+
+from typing import Any
+
+import pytest
+
+from sessionware import NullSession, SessionMiddleware, SessionUnavailable
+from tests.conftest import Clock
+from tests.gateway import call
+from tests.sites import Act
+from tests.unit.applications import acting
+from tests.unit.sessions import LOOKS, WRITES, outcome, visit
+
+UNAVAILABLE = (
+    "The session is unavailable because no secret key was set. Give SessionMiddleware a "
+    "secret_key that is unique and secret: python -m sessionware secret prints one."
+)
+NULL_WRITES = {name: WRITES[name] for name in WRITES if name != "pop_flash"}
+
+
+def null() -> NullSession:
+    """Return the session of a middleware without a secret key."""
+    kept: list[NullSession] = []
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        kept.append(environ["session"])
+        start_response("200 OK", [])
+        return []
+
+    call(SessionMiddleware(app))
+    return kept[0]
+
+
+def test_without_a_key_there_is_only_a_null_session(caplog: pytest.LogCaptureFixture) -> None:
+    """It leaves the response alone, whatever cookie came, and the log too."""
+    seen: list[Any] = []
+    app = acting(lambda session: seen.append((type(session), dict(session))), secret_key=None)
+    assert call(app, visit(lambda session: session.update(user="ann")).cookie).header_list == []
+    assert seen == [(NullSession, {})]
+    assert caplog.records == []
+
+
+def test_without_a_secret_key_the_session_is_a_null_session() -> None:
+    assert type(null()) is NullSession
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_null_session_reads_as_empty(look: Act) -> None:
+    assert outcome(look, null()) == outcome(look, {})
+
+
+def test_null_session_is_new_and_has_nothing_to_tell() -> None:
+    session = null()
+    assert (session.new, session.permanent, session.modified) == (True, False, False)
+    assert session.peek_flash() == []
+
+
+def test_null_session_begins_now(clock: Clock) -> None:
+    assert null().created == clock.now
+
+
+def test_null_session_says_whether_it_was_looked_at() -> None:
+    session = NullSession()
+    assert (session.accessed, session.sealed) == (False, False)
+    assert len(session) == 0
+    assert (session.accessed, session.sealed) == (True, False)
+
+
+def test_null_session_that_gave_a_default_is_not_modified() -> None:
+    session = NullSession()
+    assert (session.get("cart", []), session.peek_flash(), session.modified) == ([], [], False)
+
+
+@pytest.mark.parametrize("write", NULL_WRITES.values(), ids=NULL_WRITES)
+def test_null_session_refuses_every_change_and_says_what_to_do(write: Act) -> None:
+    session = null()
+    with pytest.raises(SessionUnavailable) as caught:
+        write(session)
+    assert str(caught.value) == UNAVAILABLE
+    assert session == {}
+
+
+def test_session_unavailable_is_a_runtime_error() -> None:
+    assert issubclass(SessionUnavailable, RuntimeError)
+
+
+def test_null_session_shows_its_class() -> None:
+    assert repr(null()) == "<NullSession []>"
