@@ -49,7 +49,7 @@ def to_bytes(token: str) -> bytes:
 
 
 def reason(token: str, codec: EncryptedCodec | SignedCodec = CODEC) -> str:
-    """Give the reason for which a token is refused, or ``""`` where it is not."""
+    """Return the reason for which a token is refused, or ``""`` where it is not."""
     try:
         codec.decode(token)
     except CookieRejected as error:
@@ -395,7 +395,7 @@ VALUES = st.recursive(
 
 
 def opened(cookie: str) -> Any:
-    """Give the envelope that a cookie carries."""
+    """Return the envelope that a cookie carries."""
     return json.loads(EncryptedCodec(KEY).decode(cookie.removeprefix("session=")).text)
 
 
@@ -445,9 +445,7 @@ def test_cookie_of_a_fallback_key_is_logged_and_issued_with_the_new_key(
     caplog.set_level("INFO", "sessionware")
     token = EncryptedCodec(OLDER_KEY).encode('[0,{"a":1}]', int(time.time()))
     cookie = f"session={token}"
-    again = (
-        Site(encrypt=True, secret_key_fallbacks=[OLDER_KEY]).visit(len, cookie).cookie
-    )
+    again = Site(encrypt=True, secret_key_fallbacks=[OLDER_KEY]).visit(len, cookie).cookie
     assert opened(again)[1] == {"a": 1}
     assert [record.__dict__["reason"] for record in caplog.records] == ["old_key"]
 

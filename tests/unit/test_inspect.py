@@ -53,7 +53,7 @@ class Inspect:
         return status, out + err
 
     def line(self, label: str, *arguments: str) -> str:
-        """Give what stands beside the label."""
+        """Return what stands beside the label."""
         lines = self(*arguments)[1].splitlines()
         [found] = [line for line in lines if line.startswith(f"{label} ")]
         return found.removeprefix(label).strip()
@@ -92,8 +92,13 @@ data
 @pytest.mark.parametrize(
     "form",
     [
-        *("{}", "session={}", "  session={} \n", "Cookie: session={}", "set-cookie:session={}"),
-        *("Set-Cookie: session={}; HttpOnly; Path=/", "Cookie: _ga=1; session={}; b=2"),
+        "{}",
+        "session={}",
+        "  session={} \n",
+        "Cookie: session={}",
+        "set-cookie:session={}",
+        "Set-Cookie: session={}; HttpOnly; Path=/",
+        "Cookie: _ga=1; session={}; b=2",
         "Cookie: session={}; session=junk",
     ],
 )

@@ -93,12 +93,14 @@ offsets = st.integers(-86399, 86399).map(lambda seconds: timezone(timedelta(0, s
 zones = st.sampled_from(["UTC", "Europe/Berlin", "America/New_York"]).map(ZoneInfo)
 times = st.builds(
     lambda moment, zone, fold: moment.replace(tzinfo=zone, fold=fold),
-    *(st.datetimes(), st.none() | offsets | zones, st.integers(0, 1)),
+    st.datetimes(),
+    st.none() | offsets | zones,
+    st.integers(0, 1),
 )
 floats = st.floats(allow_nan=False, allow_infinity=False)
 numbers = st.integers() | floats | st.decimals(allow_nan=False, allow_infinity=False)
 scalars = st.one_of(
-    *(st.none(), st.booleans(), numbers, texts, st.binary(), st.uuids(), st.dates(), times)
+    st.none(), st.booleans(), numbers, texts, st.binary(), st.uuids(), st.dates(), times
 )
 hashables = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3).map(tuple))
 values = st.recursive(
@@ -120,11 +122,46 @@ def test_every_listed_type_comes_back_as_what_it_was_at_any_depth(data: dict[str
 
 
 EDGES: list[Any] = [
-    *(None, True, False, 0, 1, 10**4299, -(10**4299), 2**53 + 1, 0.0, -0.0, 1.0, 5e-324, 1e308),
-    *("", "\0", "\ud800", "\udc00\ud800", "\U0001f600", "\u2028", '"\\</script>', '{"!t":1}'),
-    *(b"", b"\0\xff", (), ((),), [], {}, set(), {(1, ("a", b"b"))}, {1, "1", b"1", None}),
-    *(Decimal("0E-7"), Decimal("-0"), Decimal("1.10"), Decimal("1E+999999"), UUID(int=0)),
-    *(date.min, date.max, datetime.min, datetime.max, datetime(2030, 1, 2, 3, 4, 5, 6, UTC)),
+    None,
+    True,
+    False,
+    0,
+    1,
+    10**4299,
+    -(10**4299),
+    2**53 + 1,
+    0.0,
+    -0.0,
+    1.0,
+    5e-324,
+    1e308,
+    "",
+    "\0",
+    "\ud800",
+    "\udc00\ud800",
+    "\U0001f600",
+    "\u2028",
+    '"\\</script>',
+    '{"!t":1}',
+    b"",
+    b"\0\xff",
+    (),
+    ((),),
+    [],
+    {},
+    set(),
+    {(1, ("a", b"b"))},
+    {1, "1", b"1", None},
+    Decimal("0E-7"),
+    Decimal("-0"),
+    Decimal("1.10"),
+    Decimal("1E+999999"),
+    UUID(int=0),
+    date.min,
+    date.max,
+    datetime.min,
+    datetime.max,
+    datetime(2030, 1, 2, 3, 4, 5, 6, UTC),
     datetime(2030, 1, 2, tzinfo=timezone(timedelta(hours=-5, microseconds=1))),
     datetime(2030, 10, 27, 2, 30, fold=1),
     datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=timezone(timedelta(hours=1))),
@@ -255,7 +292,7 @@ foreign = objects.map(lambda value: json.dumps(value, separators=(",", ":"), def
 
 @st.composite
 def changed(draw: st.DrawFn) -> str:
-    """Give a text as ``dumps`` writes it, but for a few characters."""
+    """Return a text as ``dumps`` writes it, but for a few characters."""
     text = dumps(draw(sessions))
     start = draw(st.integers(0, len(text)))
     return text[:start] + draw(st.text(max_size=3)) + text[start + draw(st.integers(0, 9)) :]
@@ -274,14 +311,41 @@ def test_whatever_text_raises_nothing_but_value_error(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *('{"!":1}', '{"!x":1}', '{"!T":[1]}', '{"!tt":[1]}', '{"a":{"!x":1}}'),
-        *('{"!t":1}', '{"!s":[[1]]}', '{"!s":null}', '{"!b":"?"}', '{"!b":1}', '{"!u":1}'),
-        *('{"!d":1}', '{"!d":"x"}', '{"!dt":1}', '{"!dt":"x"}', '{"!n":"x"}', '{"!n":null}'),
-        *('{"!n":"NaN"}', '{"!n":"-Infinity"}', "1e999", "[-1e999]", '{"!t":[1e999]}'),
-        *('{"!n":"1e99999999999999999999"}', '{"!dt":"2030-01-02T00:00:00[../../etc/passwd]"}'),
-        *('{"!dt":"2030-01-02T00:00:00[No/Such]"}', '{"!dt":"2030-01-02T00:00:00[]]"}'),
+        '{"!":1}',
+        '{"!x":1}',
+        '{"!T":[1]}',
+        '{"!tt":[1]}',
+        '{"a":{"!x":1}}',
+        '{"!t":1}',
+        '{"!s":[[1]]}',
+        '{"!s":null}',
+        '{"!b":"?"}',
+        '{"!b":1}',
+        '{"!u":1}',
+        '{"!d":1}',
+        '{"!d":"x"}',
+        '{"!dt":1}',
+        '{"!dt":"x"}',
+        '{"!n":"x"}',
+        '{"!n":null}',
+        '{"!n":"NaN"}',
+        '{"!n":"-Infinity"}',
+        "1e999",
+        "[-1e999]",
+        '{"!t":[1e999]}',
+        '{"!n":"1e99999999999999999999"}',
+        '{"!dt":"2030-01-02T00:00:00[../../etc/passwd]"}',
+        '{"!dt":"2030-01-02T00:00:00[No/Such]"}',
+        '{"!dt":"2030-01-02T00:00:00[]]"}',
         *(bomb * 100_000 for bomb in ("[", '{"a":', '{"!t":', '{"!!t":', '[{"!s":[')),
-        *("NaN", "[Infinity]", '{"a":-Infinity}', '{"!t":[NaN]}', "1" * 4301, "", "[1", "{}x"),
+        "NaN",
+        "[Infinity]",
+        '{"a":-Infinity}',
+        '{"!t":[NaN]}',
+        "1" * 4301,
+        "",
+        "[1",
+        "{}x",
     ],
     ids=lambda text: text[:40],
 )

@@ -239,8 +239,12 @@ def test_all_problems_come_at_once_with_those_of_the_middleware() -> None:
         "session.zzz": "x",
     }
     assert [problem.partition(": ")[0] for problem in problems_of(mapping)] == [
-        *("session.idle_timeout", "session.zzz", "session.environ_key", "session.cookie_path"),
-        *("session.secret_key", "session.secret_key_fallbacks[0]"),
+        "session.idle_timeout",
+        "session.zzz",
+        "session.environ_key",
+        "session.cookie_path",
+        "session.secret_key",
+        "session.secret_key_fallbacks[0]",
     ]
 
 

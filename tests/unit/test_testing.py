@@ -21,7 +21,7 @@ from sessionware.errors import SessionTooLarge, SessionUnavailable, UsageError
 from sessionware.testing import session_transaction
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.unit.test_extension_point import MySessionInterface, SharedInterface
+from tests.unit.interfaces import MySessionInterface, SharedInterface
 
 SITE = "http://www.example.org/"
 

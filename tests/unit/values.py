@@ -4,7 +4,7 @@ from typing import Any
 
 
 def exact(value: Any) -> Any:
-    """Give what tells a value from every other: types at every depth, the order of a dict."""
+    """Return what tells a value from every other: types at every depth, the order of a dict."""
     if type(value) is dict:
         return dict, [(exact(key), exact(item)) for key, item in value.items()]
     if type(value) is set:
