@@ -22,8 +22,8 @@ from sessionware import Session
 from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.serializer import dumps
 from tests.gateway import make_environ, run
-from tests.redis_servers import Proxy, RedisServer
 from tests.redis_site import Act, Site, count, untouched
+from tests.stores.servers import Proxy, RedisServer
 
 from .report import table
 

@@ -21,7 +21,7 @@ import sessionware
 from sessionware import SecureCookieSessionInterface, SessionMiddleware
 from tests.gateway import KEY, call
 from tests.processes import ROOT, program, serving
-from tests.redis_servers import servers_of
+from tests.stores.servers import servers_of
 
 README = (ROOT / "README.md").read_text()
 

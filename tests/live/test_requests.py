@@ -18,7 +18,7 @@ MONTH = 31 * 24 * 3600
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with serving("tests.apps:app", "--workers=2", env={}) as address:
+    with serving("tests.live.door_app:app", "--workers=2", env={}) as address:
         yield address
 
 
@@ -39,7 +39,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def https_url(certificate: Path) -> Iterator[str]:
     tls = [f"--certfile={certificate}", f"--keyfile={certificate.with_suffix('.key')}"]
-    with serving("tests.apps:app", *tls, env={}) as address:
+    with serving("tests.live.door_app:app", *tls, env={}) as address:
         yield address
 
 

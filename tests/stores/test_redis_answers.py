@@ -8,7 +8,7 @@ from redis.cache import CacheConfig
 
 from sessionware import ConfigurationError
 from sessionware.redis import KeptSession, RedisRevocations, RedisStore
-from tests.redis_servers import Backend, servers_of
+from tests.stores.servers import Backend, servers_of
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from sessionware.owner import Owner
 from sessionware.redis import RedisRevocations
 from sessionware.store import LONGEST_REQUEST, key_of
 from tests.conftest import Clock
-from tests.redis_servers import KINDS, Backend, servers_of
 from tests.redis_site import Site, count, data_of, id_of, untouched
+from tests.stores.servers import KINDS, Backend, servers_of
 
 
 @pytest.fixture(params=KINDS)

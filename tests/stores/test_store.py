@@ -1,288 +1,285 @@
-"""Where sessions are kept: the contract of a store, and what no race may undo."""
+"""Sessions in Redis: what is kept there, for how long, and who gets at it."""
 
-import json
-import logging
-import re
-from contextlib import suppress
+import pickle
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from sessionware import ConfigurationError, SessionMiddleware, SessionTooLarge, SessionUnavailable
-from sessionware.codec import SignedCodec
+from sessionware import Session, SessionTooLarge, SessionUnavailable
+from sessionware.redis import RedisStore
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.sites import MemoryRevocations, MemoryStore, Site
+from tests.redis_site import Site, count, data_of, id_of, untouched
+from tests.stores.servers import KINDS, Backend, servers_of
 
-CODEC = SignedCodec(KEY)
+DAYS_31 = 31 * 24 * 60 * 60
+
+
+@pytest.fixture(params=KINDS)
+def backend(request: pytest.FixtureRequest) -> Backend:
+    return servers_of(request.config).backend(request.param)
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
+def site(backend: Backend) -> Site:
+    return Site(store=RedisStore(backend.client))
 
 
-@pytest.fixture
-def site(store: MemoryStore) -> Site:
-    return Site(store=store)
+# What is kept
 
 
-def count(session: Any) -> int:
-    session["n"] = session.get("n", 0) + 1
-    return int(session["n"])
+def test_session_goes_on_from_request_to_request(site: Site) -> None:
+    first = site.visit(count)
+    second = site.visit(count, first.cookie)
+    assert (first.result, second.result, site.read(second.cookie)) == (1, 2, {"n": 2})
 
 
-def envelope(cookie: str) -> list[Any]:
-    """What the cookie carries."""
-    opened: list[Any] = json.loads(CODEC.decode(cookie.partition("=")[2]).text)
-    return opened
+def test_values_of_every_type_come_back_as_what_they_were(site: Site) -> None:
+    data = {"text": "é 𝄞 \x00", "when": timedelta.max.total_seconds(), "bytes": b"\xff", "t": (1,)}
+    assert site.read(site.visit(lambda session: session.update(data)).cookie) == data
 
 
-# What is kept where
+def test_redis_holds_the_json_text_under_the_hashed_id(site: Site, backend: Backend) -> None:
+    page = site.visit(count)
+    key = key_of(site.visit(id_of, page.cookie).result)
+    assert backend.content() == {f"session:{key}": b'{"n":1}'}
 
 
-def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemoryStore) -> None:
+def test_prefix_is_the_application_s_choice(backend: Backend) -> None:
+    Site(store=RedisStore(backend.client, "shop:")).visit(count)
+    assert backend.only().startswith("shop:")
+
+
+def test_two_prefixes_share_nothing(backend: Backend) -> None:
+    one, other = (Site(store=RedisStore(backend.client, prefix)) for prefix in ("a:", "b:"))
+    assert other.read(one.visit(count).cookie) is None
+
+
+def test_cookie_holds_no_data(site: Site) -> None:
+    page = site.visit(lambda session: session.update(secret="s" * 3000))
+    assert len(page.cookie) < 150
+
+
+def test_no_id_stands_in_any_key_or_value(site: Site, backend: Backend) -> None:
+    """Whoever reads the database cannot log in with what it holds."""
+    cookie = site.log_in("ann", n=1)
+    for _ in range(2):
+        cookie = site.visit(Session.regenerate, cookie).cookie
+    session_id = site.visit(id_of, cookie).result
+    held = repr(backend.content())
+    assert held.count("session:") == 2
+    assert [part for part in (session_id[:8], session_id[-8:], cookie[8:]) if part in held] == []
+
+
+def test_session_of_nine_hundred_kilobytes_is_kept(site: Site) -> None:
+    cookie = site.visit(lambda session: session.update(text="x" * 900_000)).cookie
+    assert site.read(cookie) == {"text": "x" * 900_000}
+
+
+def test_session_over_the_limit_is_refused_and_the_last_one_stays(backend: Backend) -> None:
+    site = Site(store=RedisStore(backend.client, limit=100))
     cookie = site.visit(count).cookie
-    age, data, session_id = envelope(cookie)
-    assert (age, data) == (0, None)
-    assert re.fullmatch(r"[\w-]{22}", session_id)
-    assert store.kept == {key_of(session_id): '{"n":1}'}
-    assert site.visit(count, cookie).data == b"2"
-    assert store.kept == {key_of(session_id): '{"n":2}'}
+    with pytest.raises(SessionTooLarge, match="101 bytes, the limit is 100"):
+        site.visit(lambda session: session.update(text="x" * 84), cookie)
+    assert site.read(cookie) == {"n": 1}
 
 
-def test_what_is_kept_does_not_hold_what_logs_in(site: Site, store: MemoryStore) -> None:
-    session_id = envelope(site.visit(count).cookie)[2]
-    assert session_id not in json.dumps(store.kept)
-    assert envelope(site.visit(lambda session: session.id).cookie)[2] not in json.dumps(store.kept)
+# For how long
 
 
-def test_untouched_asks_nothing_a_read_loads_and_a_write_saves(
-    site: Site, store: MemoryStore
+def test_redis_forgets_the_session_when_it_would_be_refused(site: Site, backend: Backend) -> None:
+    site.visit(count)
+    assert DAYS_31 - 5 <= backend.client.ttl(backend.only()) <= DAYS_31
+
+
+def test_absolute_timeout_is_the_time_to_live_where_it_is_nearer(
+    backend: Backend, clock: Clock
 ) -> None:
+    site = Site(store=RedisStore(backend.client), absolute_timeout=100, idle_timeout=90)
     cookie = site.visit(count).cookie
-    assert store.asked == ["create"]
-    for act, asked in ((lambda _: "", []), (dict, ["load"]), (count, ["load", "update"])):
-        store.asked.clear()
-        site.visit(act, cookie)
-        assert store.asked == asked
+    clock.advance(80)
+    site.visit(count, cookie)
+    assert 15 <= backend.client.ttl(backend.only()) <= 20
 
 
-def test_reading_without_a_cookie_writes_nothing(site: Site, store: MemoryStore) -> None:
-    assert site.visit(dict).set_cookie is None
-    assert store.asked == []
+@pytest.mark.parametrize("limit", ["idle_timeout", "absolute_timeout"])
+def test_session_ends_on_time_though_redis_still_has_it(
+    backend: Backend, clock: Clock, limit: str
+) -> None:
+    site = Site(store=RedisStore(backend.client), **{"refresh_after": 1000, limit: 100})
+    cookie = site.visit(count).cookie
+    backend.client.persist(backend.only())
+    clock.advance(101)
+    assert site.read(cookie) is None
+    assert len(backend.content()) == 1
 
 
-def test_session_of_the_wrong_kind_is_refused(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    signed = Site().visit(lambda session: (session.id, count(session))).cookie
-    kept = site.visit(count).cookie
-    caplog.set_level(logging.INFO)
-    assert site.data(signed) == {}
-    assert Site().data(kept) == {}
-    assert [record.__dict__["reason"] for record in caplog.records] == ["malformed"] * 2
+def test_use_of_an_older_session_prolongs_it_here_and_there(backend: Backend, clock: Clock) -> None:
+    site = Site(store=RedisStore(backend.client), idle_timeout=100, refresh_after=50)
+    cookie = site.visit(count).cookie
+    key = backend.only()
+    backend.client.expire(key, 49)
+    clock.advance(51)
+    page = site.visit(data_of, cookie)
+    assert page.response.set_cookie
+    assert 95 <= backend.client.ttl(key) <= 100
+    clock.advance(51)
+    assert site.read(page.cookie) == {"n": 1}
+
+
+# Who gets at it
+
+
+def test_id_that_redis_does_not_know_is_never_adopted(site: Site, backend: Backend) -> None:
+    """An attacker who makes a victim use a known id gains nothing (fixation)."""
+    known = site.visit(count).cookie
+    backend.client.delete(backend.only())
+    page = site.visit(count, known)
+    assert page.result == 1
+    assert site.visit(id_of, page.cookie).result not in known
+    assert page.cookie != known
+    assert site.read(known) is None
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "nonsense", '{"a":1}x', '{"a":NaN}', "null", "\x80\x04"]
+    "cookie",
+    ["", "session=junk", "session=" + "A" * 4000, "session=WzAsbnVsbCwiYWFhYWFhYSJd.awDZXg.forged"],
 )
-def test_text_that_is_not_ours_is_a_new_session(
-    site: Site, store: MemoryStore, text: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_junk_and_strangers_ask_redis_nothing(site: Site, backend: Backend, cookie: str) -> None:
+    backend.commands()
+    for act in (data_of, untouched):
+        assert site.visit(act, cookie).response.set_cookie is None
+    assert backend.commands() == {}
+
+
+def test_signed_id_that_is_unknown_writes_nothing(site: Site, backend: Backend) -> None:
     cookie = site.visit(count).cookie
-    store.kept = dict.fromkeys(store.kept, text)
-    caplog.set_level(logging.INFO)
-    assert site.data(cookie) == {}
-    assert [record.__dict__["reason"] for record in caplog.records] == ["malformed"]
+    backend.client.delete(backend.only())
+    backend.commands()
+    assert site.read(cookie) is None
+    assert backend.commands() == {"get": 1}
 
 
-def test_id_that_the_store_does_not_know_is_never_adopted(
-    site: Site, caplog: pytest.LogCaptureFixture, clock: Clock
-) -> None:
-    """Session fixation (CWE-384): even with a good signature."""
-    caplog.set_level(logging.INFO)
-    planted = CODEC.encode('[0,null,"planted"]', int(clock()))
-    response = site.visit(count, f"session={planted}")
-    assert response.data == b"1"
-    assert envelope(response.cookie)[2] != "planted"
-    assert [record.__dict__["reason"] for record in caplog.records] == ["revoked"]
-
-
-def test_seconds_are_what_is_left_of_both_limits(store: MemoryStore, clock: Clock) -> None:
-    site = Site(store=store, idle_timeout=1000, absolute_timeout=1500)
-    cookie = site.visit(count).cookie
-    assert [*store.seconds.values()] == [1000]
-    clock.advance(900)
-    cookie = site.visit(count, cookie).cookie
-    assert [*store.seconds.values()] == [600]
-    clock.advance(601)
-    assert site.visit(count, cookie).data == b"1"
-
-
-def test_both_limits_hold_though_the_store_keeps_on(store: MemoryStore, clock: Clock) -> None:
-    site = Site(store=store, idle_timeout=1000)
-    cookie = site.visit(count).cookie
-    clock.advance(1001)
-    store.asked.clear()
-    assert site.data(cookie) == {}
-    assert store.asked == []
-
-
-def test_session_over_the_limit_of_the_store_is_an_error(site: Site, store: MemoryStore) -> None:
-    cookie = site.visit(lambda session: session.update(a="x" * 50_000)).cookie
-    with pytest.raises(SessionTooLarge, match="limit is 100000; the largest keys are 'b'") as found:
-        site.visit(lambda session: session.update(b="x" * 60_000), cookie)
-    assert (found.value.size, found.value.limit) == (110_015, 100_000)
-    assert site.data(cookie) == {"a": "x" * 50_000}
-
-
-# Log-out and log-in
-
-
-def test_log_out_deletes(site: Site, store: MemoryStore) -> None:
-    cookie = site.visit(count).cookie
-    response = site.visit(lambda session: session.invalidate(), cookie)
-    assert response.cookie == "session="
-    assert store.kept == {}
-    assert site.data(cookie) == {}
-
-
-def test_regenerate_deletes_what_was_under_the_last_id(site: Site, store: MemoryStore) -> None:
-    first = site.visit(count).cookie
-    second = site.visit(lambda session: session.regenerate(), first).cookie
-    assert store.asked == ["create", "load", "create", "delete"]
-    assert (site.data(first), site.data(second)) == ({}, {"n": 1})
-
-
-def during(site: Site, cookie: str, other: Any, act: Any) -> Any:
-    """A request that has read its session when another one comes and goes."""
-
-    def slow(session: Any) -> None:
-        dict(session)
-        site.visit(other, cookie)
-        act(session)
-
-    return site.visit(slow, cookie)
-
-
-@pytest.mark.parametrize("end", ["invalidate", "regenerate", "clear"])
-@pytest.mark.parametrize("act", [count, lambda session: session.regenerate()])
-def test_slower_request_never_undoes_a_log_out(
-    site: Site, store: MemoryStore, end: str, act: Any
-) -> None:
-    """What it changed is not acknowledged either."""
-    cookie = site.visit(count).cookie
-    with pytest.raises(SessionUnavailable, match="ended by another request"):
-        during(site, cookie, lambda session: getattr(session, end)(), act)
-    assert site.data(cookie) == {}
-    assert len(store.kept) == (1 if end == "regenerate" else 0)
-
-
-def test_slower_request_that_only_reads_does_not_bring_it_back(
-    store: MemoryStore, clock: Clock
-) -> None:
-    site = Site(store=store, refresh_after=1)
-    cookie = site.visit(count).cookie
-    clock.advance(2)
-    response = during(site, cookie, lambda session: session.invalidate(), len)
-    assert response.set_cookie is None
-    assert store.kept == {}
-
-
-def test_slower_request_that_only_reads_keeps_what_another_has_written(
-    store: MemoryStore, clock: Clock
-) -> None:
-    site = Site(store=store, refresh_after=1)
-    cookie = site.visit(count).cookie
-    clock.advance(2)
-    response = during(site, cookie, count, len)
-    assert response.cookie.startswith("session=")
-    assert site.data(response.cookie) == {"n": 2}
-    assert store.asked[-2] == "prolong"
-
-
-def test_two_log_outs_at_once_are_both_fine(site: Site, store: MemoryStore) -> None:
-    def log_out(session: Any) -> None:
-        session.invalidate()
-        session.flash("Good bye.")
-
-    cookie = during(site, site.visit(count).cookie, log_out, log_out).cookie
-    assert site.data(cookie) == {"_f_": ["Good bye."]}
-
-
-def test_two_log_ins_at_once_are_both_fine(site: Site) -> None:
-    """A double click: whoever has just shown a password does not need the last session."""
-
-    def log_in(session: Any) -> None:
-        session.regenerate()
-        session.owner = "ada"
-
-    cookie = during(site, site.visit(count).cookie, log_in, log_in).cookie
-    assert site.visit(lambda session: session.owner, cookie).data == b"ada"
-
-
-def test_id_that_is_in_use_is_not_taken(
-    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("secrets.token_urlsafe", lambda _: "A" * 22)
-    cookie = site.visit(count).cookie
-    with pytest.raises(SessionUnavailable):
-        site.visit(count)
-    assert site.data(cookie) == {"n": 1}
-
-
-# A store that does not answer
-
-
-@pytest.mark.parametrize("act", [dict, count])
-def test_store_that_does_not_answer_is_no_anonymous_session(
-    site: Site, store: MemoryStore, act: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise SessionUnavailable("down")
-
-    cookie = site.visit(count).cookie
-    with monkeypatch.context() as patch:
-        patch.setattr(store, "load", fail)
-        assert site.visit(lambda _: "untouched", cookie).data == b"untouched"
-        with pytest.raises(SessionUnavailable):
-            site.visit(act, cookie)
-    assert site.data(cookie) == {"n": 1}
-
-
-def test_page_that_does_without_a_session_still_varies_by_cookie(
-    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Or a shared cache would show the makeshift page to those whose session is there."""
-
-    def fail(_: str) -> None:
-        raise SessionUnavailable("down")
-
-    def act(session: Any) -> None:
-        with suppress(SessionUnavailable):
-            len(session)
-
-    cookie = site.visit(count).cookie
-    monkeypatch.setattr(store, "load", fail)
-    assert site.visit(act, cookie).header_list == [("Vary", "Cookie")]
-
-
-# Settings
+def test_cookie_that_carries_its_data_is_refused(site: Site, caplog: Any) -> None:
+    """It was issued before the store was set: its session cannot be ended there."""
+    with caplog.at_level("INFO"):
+        assert site.read(Site().visit(lambda session: (session.id, count(session))).cookie) is None
+    assert [record.reason for record in caplog.records] == ["malformed"]
 
 
 @pytest.mark.parametrize(
-    ("settings", "problem"),
+    "value",
     [
-        ({"store": 5}, "store: found int, expected an object with limit, load, save and delete"),
-        ({"store": MemoryStore}, "store: found the class MemoryStore"),
-        ({"store": MemoryRevocations()}, "store: found MemoryRevocations"),
-        ({"revocations": "x"}, "revocations: found str, expected an object with revoke and check"),
-        (
-            {"store": MemoryStore(), "revocations": MemoryRevocations()},
-            "revocations: found together with store",
-        ),
+        *(pickle.dumps({"n": 1}), b"", b"[1]", b"null", b'{"n":1', b'{"n":1}{}', b'{"n":"\xff"}'),
+        *(b'{"n":NaN}', b'{"n":{"!d":"no date"}}', b"\x00", b"\xff\xfe{\x00", b"[" * 200_000),
     ],
+    ids=lambda value: repr(value[:12]),
 )
-def test_wrong_store_is_refused(settings: dict[str, Any], problem: str) -> None:
-    with pytest.raises(ConfigurationError, match=problem):
-        SessionMiddleware(lambda *_: [], KEY, **settings)
+def test_value_that_is_not_ours_is_a_new_session_and_a_log_record(
+    site: Site, backend: Backend, value: bytes, caplog: Any
+) -> None:
+    cookie = site.visit(count).cookie
+    key = backend.only()
+    backend.client.set(key, value)
+    with caplog.at_level("INFO"):
+        page = site.visit(count, cookie)
+    assert page.result == 1
+    assert [record.reason for record in caplog.records] == ["malformed"]
+    assert backend.content()[key] == value
+
+
+# How it ends
+
+
+def test_log_out_deletes_the_session(site: Site, backend: Backend) -> None:
+    page = site.visit(Session.invalidate, site.visit(count).cookie)
+    assert (page.cookie, backend.content()) == ("", {})
+
+
+def test_cookie_from_before_the_log_out_is_refused(site: Site, caplog: Any) -> None:
+    cookie = site.visit(count).cookie
+    site.visit(Session.clear, cookie)
+    with caplog.at_level("INFO"):
+        assert site.read(cookie) is None
+    assert [record.reason for record in caplog.records] == ["revoked"]
+
+
+def test_value_that_is_not_ours_is_deleted_all_the_same(backend: Backend) -> None:
+    for value in (pickle.dumps(1), b"[]"):
+        backend.client.set("session:k", value)
+        assert RedisStore(backend.client).delete("k")
+    assert backend.content() == {}
+
+
+def test_regenerate_moves_the_data_and_deletes_the_old_record(site: Site, backend: Backend) -> None:
+    before = site.visit(count).cookie
+    key = backend.only()
+    after = site.visit(Session.regenerate, before).cookie
+    assert backend.only() != key
+    assert (site.read(before), site.read(after)) == (None, {"n": 1})
+
+
+def test_slow_change_never_undoes_a_log_out(site: Site, backend: Backend) -> None:
+    cookie = site.visit(count).cookie
+
+    def slow(session: Session) -> None:
+        count(session)
+        site.visit(Session.clear, cookie)
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)
+    assert backend.content() == {}
+
+
+def test_slow_regenerate_never_undoes_a_log_out(site: Site, backend: Backend) -> None:
+    cookie = site.visit(count).cookie
+
+    def slow(session: Session) -> None:
+        session.regenerate()
+        site.visit(Session.clear, cookie)
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)
+    assert backend.content() == {}
+
+
+def test_slow_reader_of_an_older_cookie_never_undoes_a_log_out(
+    backend: Backend, clock: Clock
+) -> None:
+    site = Site(store=RedisStore(backend.client), refresh_after=10)
+    cookie = site.visit(count).cookie
+    clock.advance(11)
+    page = site.visit(lambda session: (data_of(session), site.visit(Session.clear, cookie)), cookie)
+    assert page.response.set_cookie is None
+    assert backend.content() == {}
+
+
+def test_of_two_regenerates_one_succeeds(site: Site, backend: Backend) -> None:
+    cookie = site.visit(count).cookie
+    won = []
+
+    def slow(session: Session) -> None:
+        session.regenerate()
+        won.append(site.visit(Session.regenerate, cookie).cookie)
+
+    with pytest.raises(SessionUnavailable):
+        site.visit(slow, cookie)
+    assert len(backend.content()) == 1
+    assert site.read(won[0]) == {"n": 1}
+
+
+def test_key_in_use_is_never_taken_for_a_new_session(backend: Backend) -> None:
+    store = RedisStore(backend.client)
+    assert store.save("k", '{"n":1}', new=True, seconds=9, owner=None)
+    assert not store.save("k", '{"n":2}', new=True, seconds=9, owner=None)
+    assert store.load("k") == '{"n":1}'
+
+
+def test_store_and_encrypted_cookie_go_together(backend: Backend) -> None:
+    pytest.importorskip("cryptography")
+    site = Site(store=RedisStore(backend.client), encrypt=True)
+    page = site.visit(count)
+    assert site.visit(count, page.cookie).result == 2
+    assert KEY not in page.cookie

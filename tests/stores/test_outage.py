@@ -14,8 +14,8 @@ from redis.retry import Retry
 from sessionware import Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.session import NullSession
-from tests.redis_servers import ON_DISK, Backend, Proxy, RedisServer, connect, servers_of
 from tests.redis_site import Site, count, data_of, untouched
+from tests.stores.servers import ON_DISK, Backend, Proxy, RedisServer, connect, servers_of
 
 SECRET = "a secret of the application"
 KEEPERS: dict[str, Callable[[Any], dict[str, Any]]] = {

@@ -8,8 +8,8 @@ import pytest
 from sessionware import Session
 from sessionware.redis import RedisRevocations, RedisStore
 from tests.benchmarks import redis as benchmark
-from tests.redis_servers import KINDS, Backend, Proxy, connect, servers_of
 from tests.redis_site import Site, count, data_of, untouched
+from tests.stores.servers import KINDS, Backend, Proxy, connect, servers_of
 
 
 def log_in(session: Session) -> None:

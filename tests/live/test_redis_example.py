@@ -11,7 +11,7 @@ import requests
 
 from tests.gateway import KEY
 from tests.processes import ROOT, serving
-from tests.redis_servers import ON_DISK, RedisServer
+from tests.stores.servers import ON_DISK, RedisServer
 
 
 @pytest.fixture(scope="module")

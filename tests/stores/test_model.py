@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.stores.redis_model import Event, Model
+from tests.stores.model import Event, Model
 
 
 def event(act: str, start: float, end: float, value: str | None = "", **more: object) -> Event:

@@ -17,9 +17,9 @@ from redis.retry import Retry
 
 from sessionware import Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.redis_servers import connect
 from tests.redis_site import Site
-from tests.stores.redis_model import Event
+from tests.stores.model import Event
+from tests.stores.servers import connect
 
 USERS = 6
 THREADS = 16

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.redis_servers import ON_DISK, Backend, RedisServer, servers_of, wait_until
 from tests.redis_site import Site
-from tests.stores.redis_model import Event, Model
-from tests.stores.redis_race import ACTS, KEEPERS, crowd, found_in
+from tests.stores.model import Event, Model
+from tests.stores.race import ACTS, KEEPERS, crowd, found_in
+from tests.stores.servers import ON_DISK, Backend, RedisServer, servers_of, wait_until
 
 SECONDS = os.environ.get("SESSIONWARE_RACE_SECONDS", "")
 PROCESSES = 4

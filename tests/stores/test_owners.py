@@ -12,8 +12,8 @@ from sessionware.owner import Owner
 from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.store import key_of
 from tests.conftest import Clock
-from tests.redis_servers import KINDS, Backend, servers_of
 from tests.redis_site import Site, count, id_of
+from tests.stores.servers import KINDS, Backend, servers_of
 
 DAY = 24 * 60 * 60
 ANN = f"session:owner:{sha256(b'ann').hexdigest()}"
