@@ -1,6 +1,7 @@
 """Sessions to test with, and what can be done to them: every look, and every change."""
 
 import operator
+import time
 from collections import UserDict
 from typing import Any
 
@@ -27,6 +28,11 @@ def opened(cookie: str = "") -> Session:
 def holding(**data: Any) -> Session:
     """Open the session that an earlier request left with this data."""
     return opened(visit(lambda session: session.update(data)).cookie)
+
+
+def sign(text: str, key: str = KEY, **settings: Any) -> str:
+    """Return a cookie's value as such an interface signs it, whatever the text is."""
+    return SecureCookieSessionInterface(key, **settings).codec.encode(text, int(time.time()))
 
 
 def outcome(use: Act, target: object) -> tuple[object, ...]:

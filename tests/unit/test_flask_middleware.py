@@ -14,7 +14,7 @@ from sessionware import ConfigurationError, NullSession, SessionMiddleware
 from sessionware.flask import EnvironSessionInterface
 from tests.gateway import KEY, call
 from tests.peers.flask_sites import flasks, ours, put, read, set_cookies, wrap
-from tests.unit.test_extension_point import MySessionInterface
+from tests.unit.interfaces import MySessionInterface
 
 LINE = "add app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key)"
 

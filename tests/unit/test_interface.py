@@ -1,42 +1,53 @@
-"""What happens to the cookie: the verdict at the end of a request, and the time that is left."""
+"""From a cookie to a session and back: the verdict, the time that is left, the size."""
 
-from collections.abc import Callable
+import hashlib
+import logging
+from collections.abc import Iterable
 from datetime import timedelta
 from email.message import Message
 from email.utils import parsedate_to_datetime
+from hashlib import shake_256
 from http.cookiejar import CookieJar
 from operator import attrgetter, methodcaller
 from types import SimpleNamespace
 from typing import Any
 from urllib.request import Request
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 from werkzeug.datastructures import Headers
 
-from sessionware import SecureCookieSessionInterface, SessionInterface, SessionMiddleware
+from sessionware import (
+    NullSession,
+    SecureCookieSessionInterface,
+    SessionInterface,
+    SessionMiddleware,
+    SessionTooLarge,
+)
+from sessionware.errors import UsageError
 from tests.conftest import Clock
-from tests.gateway import KEY, Response, call, make_environ
+from tests.gateway import KEY, Response, call, make_environ, run
+from tests.sites import Act
+from tests.unit.applications import TEXT, App, acting, count, every_shape
+from tests.unit.interfaces import MySessionInterface, SharedInterface
 
 OLDER_KEY = "the secret key of last year, which is out of use"
 DAY = 24 * 60 * 60
 JUNK = "session=eyJ1c2VyIjoiYW5uIn0.aWg0gA.c2lnbmF0dXJl"
 UNTOUCHED = [("X-Own", "1")]
 VARIES = [*UNTOUCHED, ("Vary", "Cookie")]
-Act = Callable[[Any], object]
 NAME = attrgetter("id")
 BIRTH = attrgetter("created")
 logout = methodcaller("invalidate")
+ADVICE = (
+    "keep less in the session, or keep the data elsewhere and its id here. "
+    "The browser keeps the cookie that it has."
+)
 
 
 def serve(act: Act, status: str = "200 OK", **settings: Any) -> SessionMiddleware:
-    """An application that does this with its session."""
-
-    def app(environ: Any, start_response: Any) -> list[bytes]:
-        act(environ["session"])
-        start_response(status, UNTOUCHED)
-        return []
-
-    return SessionMiddleware(app, **{"secret_key": KEY} | settings)
+    """Wrap an application that does this with its session."""
+    return acting(act, *UNTOUCHED, status=status, **settings)
 
 
 def login(session: Any) -> None:
@@ -60,6 +71,9 @@ def attributes(response: Response) -> dict[str, str]:
     """Those of the one Set-Cookie header."""
     parts = (response.set_cookie or "").split("; ")[1:]
     return {name: value for name, _, value in (part.partition("=") for part in parts)}
+
+
+# Nothing, write or delete
 
 
 def test_a_session_that_is_not_looked_at_leaves_the_response_alone(clock: Clock) -> None:
@@ -197,6 +211,15 @@ def test_a_browser_keeps_the_session_until_it_is_deleted(settings: Any) -> None:
     assert len(jar) == 0
 
 
+def test_what_was_not_looked_at_is_not_saved() -> None:
+    interface, headers = SecureCookieSessionInterface(KEY), Headers(UNTOUCHED)
+    interface.save_session(make_environ(), interface.open_session(make_environ(JUNK)), headers)
+    assert headers.to_wsgi_list() == UNTOUCHED
+
+
+# The time that is left
+
+
 def test_a_session_ends_when_it_was_not_used(clock: Clock) -> None:
     """That is idle_timeout, whatever Max-Age says; a cookie that is issued again begins anew."""
     cookie = call(serve(remember)).cookie
@@ -284,10 +307,142 @@ def test_a_session_that_is_not_permanent_ends_with_the_browser() -> None:
         assert {"Max-Age", "Expires"}.isdisjoint(attributes(response))
 
 
-def test_what_was_not_looked_at_is_not_saved() -> None:
-    interface, headers = SecureCookieSessionInterface(KEY), Headers(UNTOUCHED)
-    interface.save_session(make_environ(), interface.open_session(make_environ(JUNK)), headers)
-    assert headers.to_wsgi_list() == UNTOUCHED
+# The size
+
+
+def write(**data: Any) -> Act:
+    return lambda session: session.update(data)
+
+
+def refused(act: Act, cookie: str = "", **settings: Any) -> SessionTooLarge:
+    """The error of such a session, of which nothing reaches the server."""
+
+    def start_response(*_: Any) -> Any:
+        pytest.fail("the response has begun")
+
+    with pytest.raises(SessionTooLarge) as caught:
+        serve(act, **settings)(make_environ(cookie), start_response)
+    return caught.value
+
+
+def test_a_cookie_of_4096_bytes_is_accepted_and_of_4097_refused() -> None:
+    """Name and value together, as browsers count."""
+    data = {"n": 1, "text": shake_256(b"").hexdigest(2400), "list": [1, 2, 3], "user": "ann"}
+    value = call(serve(write(**data))).cookie.removeprefix("session=")
+    name = "n" * (4096 - len(value))
+    cookie = call(serve(write(**data), cookie_name=name)).cookie
+    assert len(cookie) == 4096 + len("=")
+    assert ask(dict, cookie, cookie_name=name) == data
+    error = refused(write(**data), cookie_name=name + "n")
+    assert (error.size, error.limit) == (4097, 4096)
+    assert error.largest == (("text", 4809), ("list", 14), ("user", 12))
+    assert str(error) == (
+        "The session cookie takes 4097 bytes, the limit is 4096; the largest keys are "
+        f"'text' (4809 bytes), 'list' (14 bytes), 'user' (12 bytes): {ADVICE}"
+    )
+
+
+@pytest.mark.usefixtures("clock")
+def test_json_of_64_kib_is_accepted_and_a_byte_more_refused() -> None:
+    """However small it is when compressed: nobody would inflate it again."""
+    longest = "x" * (65536 - len('[0,{"a":""}]'))
+    cookie = call(serve(write(a=longest))).cookie
+    assert ask(dict, cookie) == {"a": longest}
+    error = refused(write(a=longest + "x"), cookie)
+    assert (error.size, error.limit, error.largest) == (65537, 65536, (("a", 65531),))
+    assert str(error) == (
+        "The session's JSON takes 65537 bytes, the limit is 65536; the largest keys are "
+        f"'a' (65531 bytes): {ADVICE}"
+    )
+    assert ask(dict, cookie) == {"a": longest}
+
+
+def noise(length: int) -> str:
+    """Text that does not compress: hexadecimal digests."""
+    return "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(100))[:length]
+
+
+def noisy(cookie: str = "", length: int | None = None) -> Response:
+    """Write noise of this length into the session, or only read it."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        if length is not None:
+            environ["session"]["noise"] = noise(length)
+        body = environ["session"].get("noise", "").encode()
+        start_response("200 OK", [])
+        return [body]
+
+    return call(SessionMiddleware(app, KEY), cookie)
+
+
+@pytest.fixture
+def largest(clock: Clock) -> str:
+    """The largest cookie of such noise that fits."""
+    cookie = ""
+    for length in range(4000, 6400):
+        try:
+            cookie = noisy(length=length).cookie
+        except SessionTooLarge:
+            break
+    return cookie
+
+
+def test_cookie_that_no_longer_fits_is_kept_as_it_is(largest: str, clock: Clock) -> None:
+    """Its age takes a few bytes more; who only reads must not fail for that."""
+    clock.advance(10 * DAY)
+    response = noisy(largest)
+    assert response.data
+    assert response.set_cookie is None
+
+
+def test_cookie_that_fits_is_issued_again(clock: Clock) -> None:
+    cookie = noisy(length=100).cookie
+    clock.advance(10 * DAY)
+    assert noisy(cookie).cookie not in ("", cookie)
+
+
+# Cookies of the application's own
+
+
+def respond(*set_cookies: str, change: bool = True) -> Response:
+    """A response that sets these cookies, and perhaps the session's."""
+
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        if change:
+            environ["session"]["a"] = 1
+        start_response("200 OK", [("set-cookie", value) for value in set_cookies])
+        return []
+
+    return call(SessionMiddleware(app, KEY))
+
+
+def test_cookies_of_other_names_stay(caplog: pytest.LogCaptureFixture) -> None:
+    cookies = respond("theme=dark", "xsession=1").headers.getlist("Set-Cookie")
+    assert cookies[:2] == ["theme=dark", "xsession=1"]
+    assert len(cookies) == 3
+    assert caplog.records == []
+
+
+def test_cookie_of_the_same_name_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    """As of another framework's session: a browser keeps one, and the other's data is lost."""
+    assert len(respond("session=another").headers.getlist("Set-Cookie")) == 2
+    [record] = caplog.records
+    assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "cookie_name_taken")
+    assert record.getMessage() == (
+        "The response sets a cookie named 'session' already, the application's or another "
+        "SessionMiddleware's, and a browser keeps one of them: give this SessionMiddleware "
+        "another cookie_name (cookie_name_taken)."
+    )
+
+
+def test_cookie_of_the_same_name_alone_is_the_application_s_own_affair(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert respond("session=another", change=False).set_cookie == "session=another"
+    assert caplog.records == []
+
+
+# Interfaces of one's own
 
 
 def test_an_interface_of_ones_own_has_two_methods_to_write() -> None:
@@ -298,3 +453,70 @@ def test_an_interface_of_ones_own_has_two_methods_to_write() -> None:
         interface.save_session(make_environ(), {}, Headers())
     assert interface.is_null_session(interface.make_null_session(make_environ()))
     assert not interface.is_null_session({})
+
+
+def test_flasks_documented_interface_works_as_it_stands() -> None:
+    middleware = SessionMiddleware(count, interface=(interface := MySessionInterface()))
+    ada, bob = call(middleware), call(middleware)
+    call(middleware, ada.cookie)
+    assert (ada.cookie, bob.cookie) == ("sid=sid-0", "sid=sid-1")
+    assert interface.kept == {"sid-0": {"n": 2}, "sid-1": {"n": 1}}
+
+
+def test_session_that_says_that_it_was_not_accessed_is_not_saved() -> None:
+    app = App("list", lambda app: setattr(app.session, "accessed", False))
+    assert call(SessionMiddleware(app, interface=MySessionInterface())).header_list == TEXT
+
+
+@every_shape
+@pytest.mark.parametrize("interface", [None, MySessionInterface()], ids=["no key", "None"])
+def test_null_session_stands_in_for_none_and_is_never_saved(shape: str, interface: Any) -> None:
+    environ = make_environ("session=forged", QUERY_STRING="down")
+    response = run(SessionMiddleware(App(shape, App.look), interface=interface), environ)
+    assert type(environ["session"]) is NullSession
+    assert response.header_list == TEXT
+
+
+def test_sub_request_finds_a_session_open_that_an_earlier_request_sealed() -> None:
+    seen: list[Response] = []
+
+    def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/":
+            seen.append(run(middleware, environ | {"PATH_INFO": "/sub"}))
+        return count(environ, start)
+
+    middleware = SessionMiddleware(app, interface=SharedInterface())
+    assert all("Set-Cookie" in call(middleware).headers for _ in range(2))
+    assert not any("Set-Cookie" in response.headers for response in seen)
+
+
+def test_session_that_is_no_session_mixin_is_an_error_that_says_so() -> None:
+    class Plain(MySessionInterface):
+        def open_session(self, environ: WSGIEnvironment) -> Any:
+            return {}
+
+    with pytest.raises(UsageError) as caught:
+        call(SessionMiddleware(count, interface=Plain()))
+    assert str(caught.value) == (
+        "test_session_that_is_no_session_mixin_is_an_error_that_says_so.<locals>.Plain"
+        ".open_session gave a dict, expected a SessionMixin or None"
+    )
+
+
+def test_null_session_of_one_s_own_is_made_for_its_request() -> None:
+    class Down(SessionInterface):
+        def open_session(self, environ: Any) -> None:
+            return None
+
+        def save_session(self, environ: Any, session: Any, headers: Headers) -> None:
+            raise AssertionError
+
+        def make_null_session(self, environ: Any) -> NullSession:
+            asked.append(environ)
+            return NullSession()
+
+    asked: list[Any] = []
+    environ = make_environ()
+    run(SessionMiddleware(App("list", App.look), interface=Down()), environ)
+    assert len(asked) == 1
+    assert asked[0] is environ

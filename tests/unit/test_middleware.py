@@ -1,72 +1,46 @@
-"""The session that a request finds, and who saves it."""
+"""The way of a request: open, dispatch, commit, between a server and an application (PEP 3333)."""
 
 import gc
+import io
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from secrets import token_hex
 from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.util import FileWrapper
+from wsgiref.validate import validator
 
 import pytest
 
-from sessionware import Session, SessionInterface, SessionMiddleware
-from sessionware.errors import ConfigurationError, LateWrite, SessionTooLarge, UsageError
+from sessionware import (
+    Session,
+    SessionInterface,
+    SessionMiddleware,
+    SessionMixin,
+    SessionTooLarge,
+    UnserializableValue,
+)
+from sessionware.errors import ConfigurationError, LateWrite, UsageError
 from tests.gateway import KEY, Response, call, make_environ, run
-from tests.unit.test_middleware_protocol import OK, TEXT, App, Step, every_shape, saved, serve
+from tests.unit.applications import ERROR, OK, TEXT, App, Step, count, every_shape, saved, serve
+
+every_body = pytest.mark.parametrize("shape", ["list", "generator"])
+every_session_error = pytest.mark.parametrize("spoil", [App.overfill, App.confuse])
+SESSION_ERRORS = (SessionTooLarge, UnserializableValue)
 
 
-def count(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    """Count the requests of a session."""
-    start(OK, TEXT)
-    environ["session"]["n"] = environ["session"].get("n", 0) + 1
-    yield b"body"
+class Server(list[tuple[Any, ...]]):
+    """A start_response that keeps the arguments of its calls, and the chunks of its write."""
+
+    def __call__(self, *given: Any) -> Callable[[bytes], object]:
+        self.append(given)
+        return lambda chunk: self.append((chunk,))
 
 
-# The session
-
-
-@every_shape
-def test_change_after_start_response_is_saved(shape: str) -> None:
-    response = serve(App(shape, App.log_in))
-    assert (response.status, response.data) == (OK, b"body")
-    assert saved(response) == {"user": "ada"}
-
-
-@every_shape
-@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "304 Not Modified"])
-@pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_change_is_saved_where_there_is_no_body(shape: str, status: str, method: str) -> None:
-    app = App(shape, App.log_in, chunks=())
-    response = serve(lambda env, go: app(env, lambda *_: go(status, [])), REQUEST_METHOD=method)
-    assert (response.status, response.chunks) == (status, [])
-    assert saved(response) == {"user": "ada"}
-
-
-@every_shape
-def test_change_after_the_commit_raises_late_write(shape: str) -> None:
-    with pytest.raises(LateWrite):
-        serve(App(shape, later=App.log_in))
-
-
-@every_shape
-@pytest.mark.parametrize("first", [id, App.look], ids=["first look", "second look"])
-def test_reading_goes_on_after_the_commit(shape: str, first: Step) -> None:
-    app = App(shape, first, later=App.look)
-    serve(app, serve(App("list", App.log_in)).cookie)
-    assert app.seen == {"user": "ada"}
-
-
-@every_shape
-def test_header_list_of_the_application_is_never_changed(shape: str) -> None:
-    """``TEXT`` is the module's: what is added to it for Alice would reach Bob."""
-    alice, bob = serve(App(shape, App.log_in)), serve(App(shape))
-    assert saved(alice) == {"user": "ada"}
-    assert bob.header_list == TEXT == [("Content-Type", "text/plain")]
-
-
-# The environ
+# Open: the session in the environ
 
 
 def test_session_is_in_the_environ_under_the_key_of_its_setting() -> None:
@@ -157,27 +131,274 @@ def test_sub_request_after_the_outer_commit_has_a_session_of_its_own(derive: Any
     assert (outer.header_list, saved(inner)) == (TEXT, {"n": 1})
 
 
-class Environ(dict[str, Any]):
-    """An environ that a weak reference may point to."""
+def test_sub_request_with_a_session_of_the_application_s_own_is_refused() -> None:
+    class Own(dict[str, Any], SessionMixin):
+        pass
+
+    def app(environ: Any, start_response: Any) -> Any:
+        environ["session"] = Own()
+        return middleware(environ, start_response)
+
+    middleware = SessionMiddleware(app, KEY)
+    with pytest.raises(ConfigurationError, match="a session that this SessionMiddleware has not"):
+        call(middleware)
+
+
+# Commit: when, and what is saved
+
+
+def test_return_commits_where_start_response_was_called() -> None:
+    assert saved(serve(App("list", App.log_in), leave_after=0)) == {"user": "ada"}
+
+
+def test_first_chunk_commits_even_an_empty_one() -> None:
+    server, app = Server(), App("generator", chunks=(b"", b"body"))
+    chunks = iter(SessionMiddleware(app, KEY)(make_environ(), server))
+    assert server == []
+    assert next(chunks) == b""
+    assert server == [(OK, TEXT)]
+
+
+def test_end_of_an_empty_body_commits() -> None:
+    server, app = Server(), App("generator", chunks=())
+    assert list(SessionMiddleware(app, KEY)(make_environ(), server)) == []
+    assert server == [(OK, TEXT)]
+
+
+def test_first_write_commits_and_each_chunk_is_handed_on_at_once() -> None:
+    server = Server()
+    app = App("write", later=lambda _: server.append(("later",)), chunks=(b"1", b"2"))
+    SessionMiddleware(app, KEY)(make_environ(), server)
+    assert server == [(OK, TEXT), (b"1",), (b"2",), ("later",)]
 
 
 @every_shape
-@pytest.mark.parametrize("step", [App.log_in, App.overfill, App.replace, App.replace_and_fail])
-def test_environ_is_freed_with_its_request(shape: str, step: Step) -> None:
-    """No reference cycle leads through it, so it need not wait for the garbage collector."""
+def test_change_after_start_response_is_saved(shape: str) -> None:
+    response = serve(App(shape, App.log_in))
+    assert (response.status, response.data) == (OK, b"body")
+    assert saved(response) == {"user": "ada"}
 
-    def answer(environ: Any) -> Any:
-        with suppress(KeyError, SessionTooLarge), closing(app(environ, lambda *_: bool)) as body:
-            list(body)
-        return weakref.ref(environ)
 
-    app: Any = SessionMiddleware(lambda *given: App(shape, step)(*given), KEY)
-    gc.disable()
-    try:
-        there = answer(Environ(make_environ()))
-        assert there() is None
-    finally:
-        gc.enable()
+@every_shape
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content", "304 Not Modified"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_change_is_saved_where_there_is_no_body(shape: str, status: str, method: str) -> None:
+    app = App(shape, App.log_in, chunks=())
+    response = serve(lambda env, go: app(env, lambda *_: go(status, [])), REQUEST_METHOD=method)
+    assert (response.status, response.chunks) == (status, [])
+    assert saved(response) == {"user": "ada"}
+
+
+@every_shape
+def test_change_after_the_commit_raises_late_write(shape: str) -> None:
+    with pytest.raises(LateWrite):
+        serve(App(shape, later=App.log_in))
+
+
+@every_shape
+@pytest.mark.parametrize("first", [id, App.look], ids=["first look", "second look"])
+def test_reading_goes_on_after_the_commit(shape: str, first: Step) -> None:
+    app = App(shape, first, later=App.look)
+    serve(app, serve(App("list", App.log_in)).cookie)
+    assert app.seen == {"user": "ada"}
+
+
+@every_shape
+def test_header_list_of_the_application_is_never_changed(shape: str) -> None:
+    """``TEXT`` is the module's: what is added to it for Alice would reach Bob."""
+    alice, bob = serve(App(shape, App.log_in)), serve(App(shape))
+    assert saved(alice) == {"user": "ada"}
+    assert bob.header_list == TEXT == [("Content-Type", "text/plain")]
+
+
+def test_session_that_was_taken_out_of_the_environ_is_saved_all_the_same() -> None:
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        environ.pop("session")["user"] = "ada"
+        start_response("200 OK", [])
+        return []
+
+    assert saved(call(SessionMiddleware(app, KEY))) == {"user": "ada"}
+
+
+@every_shape
+def test_session_that_was_replaced_is_an_error_that_says_so(shape: str) -> None:
+    def replace(app: App) -> None:
+        app.environ["session"] = {"user": "ada"}
+
+    with pytest.raises(UsageError) as caught:
+        serve(App(shape, replace))
+    assert str(caught.value) == (
+        "environ['session'] was replaced by a dict, which is not saved: change the session "
+        "that is there, with clear() and update()"
+    )
+
+
+# start_response
+
+
+@every_shape
+def test_untouched_response_is_byte_for_byte_the_applications_own(shape: str) -> None:
+    """Status, headers, chunks; no ``exc_info`` where none was given."""
+    server, app = Server(), App(shape, chunks=(b"1", b"", b"2"))
+    environ = make_environ(serve(App("list", App.log_in)).cookie)
+    server.extend((chunk,) for chunk in SessionMiddleware(app, KEY)(environ, server))
+    assert server == [(OK, TEXT), (b"1",), (b"",), (b"2",)]
+
+
+@every_shape
+def test_exc_info_before_the_commit_replaces_the_response(shape: str) -> None:
+    response = serve(App(shape, App.replace_and_log_in))
+    assert (response.status, response.exc_info[0]) == (ERROR, KeyError)
+    assert saved(response) == {"user": "ada"}
+
+
+@every_shape
+def test_exc_info_after_the_first_byte_goes_to_the_server_which_raises_it(shape: str) -> None:
+    with pytest.raises(KeyError, match="missing"):
+        serve(App(shape, later=App.replace))
+
+
+@every_shape
+def test_error_page_after_the_commit_goes_to_the_server_as_it_is(shape: str) -> None:
+    response = serve(App(shape, App.log_in, App.replace, (b"",)))
+    assert (response.status, response.header_list) == (ERROR, TEXT)
+
+
+@every_shape
+@pytest.mark.parametrize("when", ["first", "later"])
+def test_second_start_response_without_exc_info_is_an_error(shape: str, when: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        serve(App(shape, **{when: lambda app: app.start(OK, TEXT)}))  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "start_response was called a second time without exc_info (PEP 3333): "
+        "call it once, or give it sys.exc_info() to replace the response by an error"
+    )
+
+
+@pytest.mark.parametrize("chunks", [[], [b""], [b"body"]])
+def test_body_without_a_start_response_is_an_error(chunks: list[bytes]) -> None:
+    with pytest.raises(UsageError) as caught:
+        serve(lambda *_: chunks)
+    assert str(caught.value) == (
+        "The application's body began before start_response was called (PEP 3333): "
+        "call it before the first chunk"
+    )
+
+
+# Errors
+
+
+@every_shape
+@every_session_error
+def test_session_error_is_raised_instead_of_the_response(shape: str, spoil: Step) -> None:
+    server = Server()
+    with pytest.raises(SESSION_ERRORS):
+        list(SessionMiddleware(App(shape, spoil), KEY)(make_environ(), server))
+    assert server == []
+
+
+def test_session_error_is_never_raised_out_of_start_response() -> None:
+    """Whoever calls it there would be kept from answering with an error page."""
+    returned: list[object] = []
+
+    def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        environ["session"]["user"] = object()
+        returned.append(start(OK, TEXT))
+        return []
+
+    with pytest.raises(UnserializableValue):
+        serve(app)
+    assert len(returned) == 1
+
+
+@every_shape
+def test_exception_of_the_application_passes_through_and_nothing_is_saved(shape: str) -> None:
+    server = Server()
+    with pytest.raises(KeyError, match="missing"):
+        list(SessionMiddleware(App(shape, App.fail), KEY)(make_environ(), server))
+    assert server == []
+
+
+class Closing(list[bytes]):
+    """A body that does something when it is closed."""
+
+    def __init__(self, close: Callable[[], object]) -> None:
+        self.close = close
+
+
+@pytest.mark.parametrize("last", ["change", "write"])
+def test_session_error_is_not_hidden_by_what_the_body_does_when_it_is_closed(last: str) -> None:
+    def app(environ: Any, start_response: Any) -> Closing:
+        session = environ["session"]
+        session["large"] = token_hex(4096)
+        write = start_response("200 OK", [])
+        return Closing({"change": lambda: session.update(a=1), "write": lambda: write(b"")}[last])
+
+    with pytest.raises(SessionTooLarge):
+        call(SessionMiddleware(app, KEY))
+
+
+# The body
+
+
+@pytest.mark.parametrize("body", [[b"1"], (b"1", b"2"), App(), FileWrapper(io.BytesIO())])
+def test_body_is_the_applications_own_and_not_wrapped(body: Iterable[bytes]) -> None:
+    """So that ``len`` and ``wsgi.file_wrapper`` keep their meaning for the server."""
+    response = serve(lambda *given: body if App("list", App.log_in)(*given) else ())
+    assert response.body is body
+
+
+@every_body
+def test_body_is_streamed_one_chunk_at_a_time(shape: str) -> None:
+    app = App(shape, App.log_in, chunks=(b"1", b"", b"2"))
+    chunks = SessionMiddleware(app, KEY)(make_environ(), Server())
+    assert [(chunk, app.taken) for chunk in chunks] == [(b"1", 1), (b"", 2), (b"2", 3)]
+
+
+@every_body
+@pytest.mark.parametrize("leave_after", [None, 0, 1])
+def test_body_is_closed_once_whenever_the_client_leaves(shape: str, leave_after: Any) -> None:
+    app = App(shape, App.log_in, chunks=(b"1", b"2"))
+    serve(app, leave_after=leave_after)
+    assert app.closed == 1
+
+
+@every_body
+@every_session_error
+def test_body_is_closed_once_and_before_a_session_error_is_raised(shape: str, spoil: Step) -> None:
+    app = App(shape, spoil)
+    with pytest.raises(SESSION_ERRORS):
+        list(SessionMiddleware(app, KEY)(make_environ(), Server()))
+    assert app.closed == 1
+    with pytest.raises(SESSION_ERRORS):
+        serve(app)
+    assert app.closed == 2
+
+
+@pytest.mark.parametrize("app", [App("generator", App.fail), App("generator", later=App.replace)])
+def test_body_is_closed_once_when_it_raises(app: App) -> None:
+    with pytest.raises(KeyError):
+        serve(app)
+    assert app.closed == 1
+
+
+@every_body
+def test_body_is_closed_once_when_the_server_refuses_the_response(shape: str) -> None:
+    app = App(shape)
+    with pytest.raises(AssertionError, match="oops"):
+        serve(lambda environ, start: app(environ, lambda *_: start("oops", TEXT)))
+    assert app.closed == 1
+
+
+@every_shape
+@pytest.mark.parametrize("sides", ["outside", "inside", "outside and inside"])
+@pytest.mark.parametrize("first", [id, App.look, App.log_in, App.replace])
+@pytest.mark.parametrize("chunks", [(), (b"",), (b"1", b"2")])
+def test_every_kind_of_response_validates(shape: str, sides: str, first: Step, chunks: Any) -> None:
+    app: WSGIApplication = App(shape, first, chunks=chunks)
+    app = validator(app) if "inside" in sides else app
+    app = SessionMiddleware(app, KEY, environ_key="sessionware.session")
+    assert call(validator(app) if "outside" in sides else app).chunks == list(chunks)
 
 
 # Many requests
@@ -207,17 +428,27 @@ def test_middleware_keeps_nothing_of_a_request(shape: str) -> None:
     assert (vars(middleware), vars(middleware.interface)) == before
 
 
-@every_shape
-def test_session_that_was_replaced_is_an_error_that_says_so(shape: str) -> None:
-    def replace(app: App) -> None:
-        app.environ["session"] = {"user": "ada"}
+class Environ(dict[str, Any]):
+    """An environ that a weak reference may point to."""
 
-    with pytest.raises(UsageError) as caught:
-        serve(App(shape, replace))
-    assert str(caught.value) == (
-        "environ['session'] was replaced by a dict, which is not saved: change the session "
-        "that is there, with clear() and update()"
-    )
+
+@every_shape
+@pytest.mark.parametrize("step", [App.log_in, App.overfill, App.replace, App.replace_and_fail])
+def test_environ_is_freed_with_its_request(shape: str, step: Step) -> None:
+    """No reference cycle leads through it, so it need not wait for the garbage collector."""
+
+    def answer(environ: Any) -> Any:
+        with suppress(KeyError, SessionTooLarge), closing(app(environ, lambda *_: bool)) as body:
+            list(body)
+        return weakref.ref(environ)
+
+    app: Any = SessionMiddleware(lambda *given: App(shape, step)(*given), KEY)
+    gc.disable()
+    try:
+        there = answer(Environ(make_environ()))
+        assert there() is None
+    finally:
+        gc.enable()
 
 
 # The settings
@@ -262,3 +493,17 @@ def test_every_problem_is_in_one_message() -> None:
     settings = {"environ_key": "", "cookie_name": "a b", "idle_timeout": -1, "cookie_pth": "/"}
     found = problems("short", app=None, **settings)
     assert {problem.partition(":")[0] for problem in found} == {"app", "secret_key", *settings}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"app": 7}, "app: found int, expected a WSGI application, which is callable"),
+        ({"environ_key": ""}, "environ_key: found an empty str, expected a str that is not empty"),
+        ({"environ_key": 7}, "environ_key: found int, expected a str that is not empty"),
+    ],
+)
+def test_argument_that_cannot_be_meant_is_refused(arguments: Any, problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        SessionMiddleware(**{"app": App(), "secret_key": KEY} | arguments)
+    assert caught.value.problems == (problem,)
