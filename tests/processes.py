@@ -1,19 +1,21 @@
-"""A real server for a test, mostly gunicorn: started, waited for, and stopped."""
+"""Real programs for a test, mostly servers: started, waited for, and stopped in one way."""
 
 import os
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -21,96 +23,166 @@ ROOT = Path(__file__).resolve().parents[1]
 SECONDS_TO_START = 20
 SECONDS_TO_STOP = 15
 
-
-@contextmanager
-def serving(app: str, *arguments: str, env: Mapping[str, str]) -> Iterator[str]:
-    """Serve `app` while the block runs; its base URL, without a slash at the end, is given.
-
-    `arguments` are gunicorn's own, and `env` is added to this process's environment.
-    Whatever goes wrong within the block carries the server's log as a note.
-    """
-    require("gunicorn")
-    command = [*gunicorn("--graceful-timeout=1", *arguments), app]
-    with TemporaryDirectory() as folder, running(command, Path(folder), env=env) as server:
-        yield started(server, Path(folder, "log"))
+DEBIAN_PACKAGES = {
+    "apache2": "apache2 libapache2-mod-wsgi-py3",
+    "chromedriver": "chromium-driver",
+    "uwsgi": "uwsgi uwsgi-plugin-python3",
+    "varnishd": "varnish",
+}
+"""What to install for a program whose package has another name, or needs a second one."""
 
 
-@contextmanager
-def running(
-    command: Sequence[str], folder: Path, *, env: Mapping[str, str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server while the block runs; its log is in `folder`, and a note on what goes wrong."""
-    log = folder / "log"
-    # Appended to, because Apache opens it once more.
-    with log.open("a") as output:
-        server = subprocess.Popen(  # noqa: S603 - nobody else has a say in these arguments
-            command,
-            cwd=ROOT,
-            # Gunicorn keeps its control socket there: no two servers may share one.
-            env={**os.environ, "XDG_RUNTIME_DIR": str(folder), **env},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield server
-    except BaseException as error:
-        error.add_note(log.read_text())
-        raise
-    finally:
-        stop(server)
-
-
-def gunicorn(*arguments: str) -> list[str]:
-    """Build the command that runs gunicorn on a port that the system picks."""
-    return [sys.executable, "-m", "gunicorn", "--bind=127.0.0.1:0", *arguments]
+# What is installed
 
 
 def require(module: str) -> None:
     """Skip a test that cannot run without `module`; with SESSIONWARE_REQUIRE_ALL=1 fail it."""
     if find_spec(module) is None:
-        missing(module)
+        missing(module, "pip install 'sessionware[dev]'")
 
 
-def program(name: str) -> str:
-    """Give the path of a program, as `require` does for a module."""
+def program(name: str, *parts: str) -> str:
+    """Return the path of a program, or skip the test as `require` does.
+
+    `parts` are the paths of files, such as plugins, that the program has to find as well.
+    """
     # Debian keeps servers where an ordinary user's PATH does not look.
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin") or missing(name)
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if found is None or not all(Path(part).exists() for part in parts):
+        missing(name, f"apt-get install {DEBIAN_PACKAGES.get(name, name)}")
+    return found
 
 
-def missing(name: str) -> NoReturn:
-    """Skip the test, or fail it where everything is required."""
-    required = os.environ.get("SESSIONWARE_REQUIRE_ALL") == "1"
-    (pytest.fail if required else pytest.skip)(f"{name} is not installed")
+def missing(name: str, install: str) -> NoReturn:
+    """Skip the test with one line that says what to install, or fail it."""
+    reason = f"{name} is not installed: {install}"
+    if os.environ.get("SESSIONWARE_REQUIRE_ALL") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
 
 
-def started(server: subprocess.Popen[bytes], log: Path) -> str:
-    """Wait until a worker answers, and give the address from the server's log."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while server.poll() is None and time.monotonic() < deadline:
-        listening = re.search(r"Listening at: (https?)://([\d.]+):(\d+)", log.read_text())
-        if listening and answers(listening[1], (listening[2], int(listening[3]))):
-            return "{}://{}:{}".format(*listening.groups())
-        time.sleep(0.05)
-    raise RuntimeError("gunicorn did not start")
+# Any program
 
 
-def answers(scheme: str, address: tuple[str, int]) -> bool:
-    """Send what gunicorn refuses by itself, so that the application never sees a request."""
+@contextmanager
+def running(
+    command: Sequence[str],
+    folder: Path,
+    ready: Callable[[], bool],
+    env: Mapping[str, str] | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program while the block runs, from the moment at which it is `ready`.
+
+    One that ends before that is an error at once. The log is `folder`/log, and a note on every
+    error: at the start, and in the block. `env` is added to this process's environment.
+    """
+    log = folder / "log"
+    # Appended to, because Apache opens it once more.
+    with log.open("a") as output:
+        process = subprocess.Popen(  # noqa: S603 - nobody else has a say in these arguments
+            command,
+            cwd=ROOT,
+            # Gunicorn keeps its control socket there: no two servers may share one.
+            env={**os.environ, "XDG_RUNTIME_DIR": str(folder), **(env or {})},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+    def has_started() -> bool:
+        if process.poll() is not None:
+            raise RuntimeError(f"{command[0]} ended with status {process.returncode} at its start")
+        return ready()
+
     try:
-        if scheme == "https":
+        wait_for(has_started, f"{command[0]} is ready")
+        yield process
+    except BaseException as error:
+        error.add_note(log.read_text(errors="replace"))
+        raise
+    finally:
+        stop(process)
+
+
+def wait_for(condition: Callable[[], bool], what: str) -> None:
+    """Ask every few milliseconds until it is so; raise RuntimeError after 20 seconds."""
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited {SECONDS_TO_START} seconds in vain until {what}")
+        time.sleep(0.02)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End the program and what it has started."""
+    process.terminate()
+    try:
+        process.wait(SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    with suppress(ProcessLookupError):  # A worker whose master had to be killed goes on.
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextmanager
+def free_port() -> Iterator[int]:
+    """Keep a port of 127.0.0.1 while the block runs: the system hands it out to no one else.
+
+    It is bound, and nothing listens at it, so a server that sets SO_REUSEADDR may: each of ours.
+    """
+    with closing(socket.socket()) as keeper:
+        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keeper.bind(("127.0.0.1", 0))
+        yield keeper.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    """Return whether a server listens at this port of 127.0.0.1."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+# Gunicorn
+
+
+@contextmanager
+def serving(app: str, *arguments: str, env: Mapping[str, str]) -> Iterator[str]:
+    """Serve `app` while the block runs; its base URL has no slash at the end.
+
+    `arguments` are gunicorn's own, and `env` is added to this process's environment.
+    """
+    require("gunicorn")
+    command = [*gunicorn("--graceful-timeout=1", *arguments), app]
+    with TemporaryDirectory() as folder:
+        log = Path(folder, "log")
+        with running(command, Path(folder), lambda: answers(address_in(log)), env):
+            yield address_in(log)
+
+
+def gunicorn(*arguments: str) -> list[str]:
+    """Return the command that runs gunicorn on a port that the system picks."""
+    return [sys.executable, "-m", "gunicorn", "--bind=127.0.0.1:0", *arguments]
+
+
+def address_in(log: Path) -> str:
+    """Return the URL at which gunicorn says that it listens, or ``""`` where it does not yet."""
+    listening = re.search(r"Listening at: (https?://[\d.]+:\d+)", log.read_text())
+    return listening[1] if listening else ""
+
+
+def answers(url: str) -> bool:
+    """Send what gunicorn refuses by itself, so that the application never sees a request."""
+    parts = urlsplit(url)
+    if not parts.hostname or not parts.port:
+        return False
+    address = parts.hostname, parts.port
+    try:
+        if parts.scheme == "https":
             return ssl.get_server_certificate(address, timeout=SECONDS_TO_START) != ""
         with socket.create_connection(address, timeout=SECONDS_TO_START) as connection:
             connection.sendall(b"?\r\n\r\n")
             return connection.recv(1) != b""
     except OSError:
         return False
-
-
-def stop(server: subprocess.Popen[bytes]) -> None:
-    """End the server; the workers of one that has to be killed notice, and end as well."""
-    server.terminate()
-    try:
-        server.wait(SECONDS_TO_STOP)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()

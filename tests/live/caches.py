@@ -1,16 +1,11 @@
 """Real shared caches for a test, nginx and Varnish: started in front of a server, and stopped."""
 
-import os
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.processes import SECONDS_TO_START, program, stop
+from tests.processes import free_port, listens, program, running
 
 NGINX = """
 daemon off;
@@ -67,61 +62,22 @@ sub vcl_beresp_cookie { return; }
 @contextmanager
 def nginx(backend: str, more: str = "") -> Iterator[str]:
     """Run nginx in front of `backend`, both as host:port; `more` are directives."""
-    with TemporaryDirectory() as folder:
-        address = free_address()
-        port = address.partition(":")[2]
+    with TemporaryDirectory() as folder, free_port() as port:
         configuration = Path(folder, "nginx.conf")
         configuration.write_text(NGINX.format(backend=backend, port=port, more=more))
         command = [program("nginx"), "-p", folder, "-e", "stderr", "-c", str(configuration)]
-        with running(command, address, Path(folder, "log")):
-            yield address
+        with running(command, Path(folder), lambda: listens(port)):
+            yield f"127.0.0.1:{port}"
 
 
 @contextmanager
 def varnish(backend: str, more: str = "") -> Iterator[str]:
     """Run Varnish in front of `backend`, both as host:port; `more` is VCL."""
-    with TemporaryDirectory() as folder:
-        address = free_address()
-        host, _, port = backend.partition(":")
+    with TemporaryDirectory() as folder, free_port() as port:
+        host, _, behind = backend.partition(":")
         vcl = Path(folder, "default.vcl")
-        vcl.write_text(VARNISH.format(host=host, port=port, more=more))
+        vcl.write_text(VARNISH.format(host=host, port=behind, more=more))
         command = [program("varnishd"), "-F", "-j", "none", "-n", f"{folder}/run", "-f", str(vcl)]
-        command += ["-a", address, "-T", "none", "-s", "malloc,16m", "-p", "vsl_space=1M"]
-        with running(command, address, Path(folder, "log")):
-            yield address
-
-
-def free_address() -> str:
-    """Give an address at which nobody listens now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return "{}:{}".format(*listener.getsockname())
-
-
-@contextmanager
-def running(command: list[str], address: str, log: Path) -> Iterator[None]:
-    """Run the program while the block runs, from when it listens; errors carry its log."""
-    with log.open("w") as output:
-        server = subprocess.Popen(  # noqa: S603 - nobody else has a say in these arguments
-            command, stdout=output, stderr=output, start_new_session=True
-        )
-    try:
-        wait_for(server, address)
-        yield
-    except BaseException as error:
-        error.add_note(log.read_text())
-        raise
-    finally:
-        stop(server)
-        with suppress(ProcessLookupError):  # a worker whose master had to be killed goes on
-            os.killpg(server.pid, signal.SIGKILL)
-
-
-def wait_for(server: subprocess.Popen[bytes], address: str) -> None:
-    """Wait until the server listens."""
-    host, _, port = address.partition(":")
-    deadline = time.monotonic() + SECONDS_TO_START
-    while server.poll() is None and time.monotonic() < deadline:
-        with suppress(OSError), socket.create_connection((host, int(port)), timeout=1):
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"{server.args!r} did not start")
+        command += ["-a", f"127.0.0.1:{port}", "-T", "none", "-s", "malloc,16m"]
+        with running([*command, "-p", "vsl_space=1M"], Path(folder), lambda: listens(port)):
+            yield f"127.0.0.1:{port}"

@@ -1,6 +1,7 @@
 """A desk that many visitors come to at once, and the visitors, who check what they are told.
 
-As a program: the visitors as greenlets, ``python -m gevent.monkey --module tests.live.concurrency_app``.
+As a program, ``python -m gevent.monkey --module tests.live.concurrency_app``, the visitors are
+greenlets.
 """
 
 import os

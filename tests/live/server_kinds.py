@@ -1,12 +1,9 @@
 """The servers that the tests run on: how each is started, and what it does in its own way."""
 
 import shutil
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +13,7 @@ import requests
 
 from tests.gateway import KEY
 from tests.live import server_app
-from tests.processes import SECONDS_TO_START, missing, program, require, running
+from tests.processes import SECONDS_TO_START, free_port, program, require, running
 
 NEEDED = ["sessionware", "werkzeug", "itsdangerous", "markupsafe"]
 """What a server imports that brings a Python of its own: any Python can run them."""
@@ -97,8 +94,8 @@ class Kind:
 
     @contextmanager
     def serving(self) -> Iterator[str]:
-        """Serve tests/live/server_app.py while the block runs, and give the base URL."""
-        with TemporaryDirectory() as folder, reserved_port() as port:
+        """Serve tests/live/server_app.py while the block runs, at the base URL that is given."""
+        with TemporaryDirectory() as folder, free_port() as port:
             traces = Path(folder, "traces")
             traces.mkdir()
             env = {"SECRET_KEY": KEY, "TRACES": str(traces)}
@@ -111,28 +108,15 @@ class Kind:
 
             Path(folder, "configuration").write_text(filled(self.configuration))
             command = [self.executable(), *map(filled, self.arguments)]
-            with running(command, Path(folder), env=env) as server:
-                wait_for(server, url := f"http://127.0.0.1:{port}")
+            url = f"http://127.0.0.1:{port}"
+            with running(command, Path(folder), lambda: answers(url), env):
                 yield url
 
     def executable(self) -> str:
-        """Give the path of what is run, or skip the test where it is not installed."""
+        """Return the path of what is run, or skip the test where it is not installed."""
         for module in self.modules:
             require(module)
-        if self.modules:
-            return sys.executable
-        if not Path(self.plugin).exists():
-            missing(self.plugin)
-        return program(self.program)
-
-
-@contextmanager
-def reserved_port() -> Iterator[int]:
-    """Keep a port from everybody but a server that sets SO_REUSEADDR, as every one here does."""
-    with closing(socket.socket()) as keeper:
-        keeper.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        keeper.bind(("127.0.0.1", 0))
-        yield keeper.getsockname()[1]
+        return sys.executable if self.modules else program(self.program, self.plugin)
 
 
 def move_in(folder: Path) -> None:
@@ -145,15 +129,11 @@ def move_in(folder: Path) -> None:
     folder.chmod(0o755)
 
 
-def wait_for(server: subprocess.Popen[bytes], url: str) -> None:
-    """Wait until the application answers."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while server.poll() is None and time.monotonic() < deadline:
-        with suppress(requests.ConnectionError):
-            if requests.get(f"{url}/still", timeout=SECONDS_TO_START).ok:
-                return
-        time.sleep(0.05)
-    raise RuntimeError("the server did not start")
+def answers(url: str) -> bool:
+    """Return whether the application answers."""
+    with suppress(requests.ConnectionError):
+        return requests.get(f"{url}/still", timeout=SECONDS_TO_START).ok
+    return False
 
 
 def gunicorn(worker: str, *arguments: str) -> Kind:

@@ -3,9 +3,8 @@
 import select
 import socket
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,12 @@ from typing import Any
 
 import pytest
 import redis
-import valkey
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from tests.processes import program, running
+from tests.processes import free_port, program, require, running, wait_for
 
-SECONDS_TO_START = 20
 PATIENCE: dict[str, Any] = {"socket_timeout": 5, "socket_connect_timeout": 5}
 ON_DISK = ("--appendonly", "yes", "--appendfsync", "always")
 """What is acknowledged is on disk already."""
@@ -32,15 +29,13 @@ class RedisServer:
 
     def __init__(self, folder: Path, *options: str) -> None:
         folder.mkdir(exist_ok=True)
-        self.port = free_port()
         self.folder = folder
-        self._command = [
-            *(program("redis-server"), "--bind", "127.0.0.1", "--port", str(self.port)),
-            *("--dir", str(folder), "--save", "", "--loglevel", "warning", *options),
-        ]
+        self._options = options
         self._running = ExitStack()
 
     def __enter__(self) -> "RedisServer":
+        self._program = program("redis-server")
+        self.port = self._running.enter_context(free_port())
         self.start()
         return self
 
@@ -49,9 +44,12 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, also after a kill: on the same port, with what is on disk."""
-        self.process = self._running.enter_context(running(self._command, self.folder, env={}))
+        command = [self._program, "--bind", "127.0.0.1", "--port", str(self.port)]
+        command += ["--dir", str(self.folder), "--save", "", "--loglevel", "warning"]
         with self.client(retry=Retry(NoBackoff(), 0)) as client:
-            wait_until(lambda: self.process.poll() is not None or answers(client))
+            self.process = self._running.enter_context(
+                running([*command, *self._options], self.folder, lambda: answers(client))
+            )
 
     def kill(self) -> None:
         """Have it end at once, whatever it is doing."""
@@ -69,27 +67,11 @@ def answers(client: redis.Redis) -> bool:
         return False
 
 
-def wait_until(ready: Callable[[], bool]) -> None:
-    """Look every few milliseconds, and give up in the end."""
-    deadline = time.monotonic() + SECONDS_TO_START
-    while not ready():
-        if time.monotonic() > deadline:
-            raise RuntimeError("redis-server did not get ready")
-        time.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as picked:
-        picked.bind(("127.0.0.1", 0))
-        port: int = picked.getsockname()[1]
-        return port
-
-
 @contextmanager
 def cluster(folder: Path) -> Iterator[Sequence[RedisServer]]:
     """Run three nodes that share the slots among them, while the block runs."""
     with ExitStack() as stack:
-        buses = [free_port() for _ in range(3)]
+        buses = [stack.enter_context(free_port()) for _ in range(3)]
         nodes = [
             stack.enter_context(
                 RedisServer(
@@ -105,7 +87,7 @@ def cluster(folder: Path) -> Iterator[Sequence[RedisServer]]:
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
         for node, bus in zip(nodes[1:], buses[1:], strict=True):
             clients[0].execute_command("CLUSTER MEET", "127.0.0.1", node.port, bus)
-        wait_until(lambda: all(map(is_whole, clients)))
+        wait_for(lambda: all(map(is_whole, clients)), "the cluster is whole")
         yield nodes
 
 
@@ -163,7 +145,10 @@ def connect(kind: str, port: int, **settings: Any) -> Any:
         case "cluster":
             return RedisCluster("127.0.0.1", port, **settings)
         case "valkey":
-            return valkey.Valkey(port=port, **settings)
+            require("valkey")
+            from valkey import Valkey
+
+            return Valkey(port=port, **settings)
     return redis.Redis(port=port, decode_responses=kind == "decoded", **settings)
 
 

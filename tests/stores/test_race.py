@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from tests.processes import wait_for
 from tests.redis_site import Site
 from tests.stores.model import Event, Model
 from tests.stores.race import ACTS, KEEPERS, crowd, found_in
-from tests.stores.servers import ON_DISK, Backend, RedisServer, servers_of, wait_until
+from tests.stores.servers import ON_DISK, Backend, RedisServer, servers_of
 
 SECONDS = os.environ.get("SESSIONWARE_RACE_SECONDS", "")
 PROCESSES = 4
@@ -113,7 +114,7 @@ def test_what_was_acknowledged_outlives_a_killed_redis(
     """Killed twice in the middle of it all, and started again with what is on its disk."""
     with RedisServer(tmp_path / "redis", *ON_DISK) as server, server.client() as client:
         race = Race(processes, "redis", server.port, jar, keeper, seconds(1.5))
-        wait_until(lambda: jar.client.dbsize() > 0)
+        wait_for(lambda: jar.client.dbsize() > 0, "the race has begun")
         for _ in range(2):
             time.sleep(seconds(1.5) / 4)
             server.kill()
