@@ -14,8 +14,7 @@ import pytest
 
 from sessionware.migration import BeakerCookie
 from tests.attacks.victim import Victim, sign, sign_payload, to_base64
-from tests.peers.frameworks import Settings
-from tests.unit.test_migration_attacks import SIGN
+from tests.unit.foreign_cookies import KEY, SIGN
 
 RAN: list[str] = []
 
@@ -77,8 +76,7 @@ def test_a_pickle_of_the_framework_that_a_site_moves_from_is_not_run(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """CVE-2013-7489: Beaker itself, which had signed it, would run it."""
-    key = Settings().key
-    victim = Victim(migrate_from=[BeakerCookie(key)])
+    victim = Victim(migrate_from=[BeakerCookie(KEY)])
     for pickled in PICKLES:
         value = SIGN["Beaker"](pickled)
         assert victim.refuses(f"beaker.session.id={value}", caplog) in ("pickled", "malformed")

@@ -12,7 +12,7 @@ import pytest
 from werkzeug.datastructures import ResponseCacheControl
 from werkzeug.http import parse_cache_control_header
 
-from tests.attacks.peers import (
+from tests.attacks.forgers import (
     SIGN,
     SIGN_COMPRESSED,
     configured,

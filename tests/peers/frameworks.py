@@ -38,6 +38,7 @@ from werkzeug.wrappers import Request, Response
 from sessionware import SessionMiddleware
 from tests.benchmarks.peers import configure_django
 from tests.sites import MemoryRevocations
+from tests.unit.foreign_cookies import KEY
 
 with warnings.catch_warnings():  # of cgi and pkg_resources, which these two still import
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -89,7 +90,7 @@ class View:
 class Settings:
     """What is asked of a peer; one that has no such setting never hears of it."""
 
-    key: str = "the-key-that-every-peer-signs-with"
+    key: str = KEY
     old_keys: Sequence[str] = ()
     idle: int = 3600
     absolute: int | None = None

@@ -18,13 +18,10 @@ from werkzeug.wrappers import Response
 
 from sessionware.codec import SignedCodec
 from tests.peers import frameworks as peers
-from tests.peers.frameworks import Settings, clock
+from tests.peers.frameworks import clock
 from tests.peers.probes import Browser
-from tests.unit.test_migration_attacks import DJANGO_SALT
-from tests.unit.test_migration_attacks import SIGN as OTHERS_SIGN
-
-KEY = Settings().key
-
+from tests.unit.foreign_cookies import KEY, sign_as_django, sign_as_flask
+from tests.unit.foreign_cookies import SIGN as OTHERS_SIGN
 
 # The signature of each, around any payload
 
@@ -55,12 +52,8 @@ def _dotted(small: bytes) -> bytes:
 
 SIGN_COMPRESSED: dict[str, Callable[[bytes], str]] = {
     "sessionware": lambda small: sign_as_sessionware(_dotted(small)),
-    "Flask": lambda small: (
-        TimestampSigner(KEY, "cookie-session", key_derivation="hmac").sign(_dotted(small)).decode()
-    ),
-    "Django": lambda small: signing.TimestampSigner(key=KEY, salt=DJANGO_SALT).sign(
-        _dotted(small).decode()
-    ),
+    "Flask": lambda small: sign_as_flask(_dotted(small)),
+    "Django": lambda small: sign_as_django(_dotted(small)),
     "Beaker": OTHERS_SIGN["Beaker"],
 }
 """Any bytes, signed where those peers that compress have compressed JSON."""
