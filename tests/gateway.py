@@ -14,6 +14,8 @@ from werkzeug.datastructures import Headers
 KEY = "a secret key of more than thirty-two bytes"
 """What the tests sign with."""
 
+OLDER_KEY = "the secret key of last year, which is out of use"
+
 
 def make_environ(cookie: str = "", **variables: Any) -> WSGIEnvironment:
     """Give the environ of a request, complete for ``wsgiref.validate``.

@@ -6,11 +6,11 @@ from collections import UserDict
 from typing import Any
 
 from sessionware import SecureCookieSessionInterface, Session
-from tests.gateway import KEY, Response, call, make_environ
+from tests.gateway import KEY, OLDER_KEY, Response, call, make_environ
 from tests.sites import Act
 from tests.unit.applications import acting
 
-INTERFACE = SecureCookieSessionInterface(KEY)
+INTERFACE = SecureCookieSessionInterface(KEY, secret_key_fallbacks=[OLDER_KEY])
 
 
 def visit(use: Act, cookie: str = "") -> Response:

@@ -26,12 +26,11 @@ from sessionware import (
 )
 from sessionware.errors import UsageError
 from tests.conftest import Clock
-from tests.gateway import KEY, Response, call, make_environ, run
+from tests.gateway import KEY, OLDER_KEY, Response, call, make_environ, run
 from tests.sites import Act
 from tests.unit.applications import TEXT, App, acting, count, every_shape
 from tests.unit.interfaces import MySessionInterface, SharedInterface
 
-OLDER_KEY = "the secret key of last year, which is out of use"
 DAY = 24 * 60 * 60
 JUNK = "session=eyJ1c2VyIjoiYW5uIn0.aWg0gA.c2lnbmF0dXJl"
 UNTOUCHED = [("X-Own", "1")]

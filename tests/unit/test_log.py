@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 
 from tests.conftest import Clock
-from tests.gateway import KEY, call
+from tests.gateway import KEY, OLDER_KEY, call
 from tests.unit.applications import acting, log_in
 from tests.unit.sessions import sign
 
-OLDER_KEY = "the secret key of last year, which is out of use"
 REJECTED = "A session cookie was rejected, a new session begins"
 
 
