@@ -1,4 +1,7 @@
-"""Fixtures that every test may ask for."""
+"""Fixtures that every test may ask for, and what a missing module means."""
+
+import os
+from collections.abc import Generator
 
 import pytest
 
@@ -22,3 +25,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr("time.time", clock)
     return clock
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a test module that would be skipped, where everything is required."""
+    report = yield
+    if isinstance(report.longrepr, tuple) and os.environ.get("SESSIONWARE_REQUIRE_ALL") == "1":
+        report.outcome, report.longrepr = "failed", report.longrepr[2]
+    return report

@@ -4,8 +4,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-import flask
 import pytest
+
+pytest.importorskip("flask")
+
+import flask
 from flask import session
 from werkzeug.datastructures import Headers
 from werkzeug.routing import BaseConverter

@@ -1,0 +1,97 @@
+"""Pyramid, on top of ``environ["session"]``: what its ISession asks for, and its pages get."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from webtest import TestApp
+
+pytest.importorskip("pyramid.config")
+
+from pyramid.config import Configurator
+from pyramid.csrf import get_csrf_token
+from pyramid.interfaces import ISession
+from zope.interface.verify import verifyObject
+
+from sessionware import SessionMiddleware
+from tests.conftest import Clock
+from tests.gateway import KEY
+from tests.unit.sessions import opened
+
+# Pyramid 2.1 imports it; that is not for us to mend.
+pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources is deprecated as an API")
+
+
+@pytest.fixture
+def browser() -> TestApp:
+    """Visit a Pyramid application that takes its session from ``environ``."""
+    config = Configurator()
+    config.set_session_factory(lambda request: request.environ["session"])
+    config.set_default_csrf_options(require_csrf=True)
+    views: dict[str, Callable[[Any], object]] = {
+        "flash": lambda request: request.session.flash(*request.GET.values()),
+        "pop": lambda request: request.session.pop_flash(*request.GET.values()),
+        "peek": lambda request: request.session.peek_flash(*request.GET.values()),
+        "about": lambda request: [request.session.new, request.session.created],
+        "cart": lambda request: request.session.setdefault("cart", []).append(1),
+        "data": lambda request: dict(request.session),
+        "logout": lambda request: request.session.invalidate(),
+        "token": lambda request: get_csrf_token(request),
+    }
+    for name, view in views.items():
+        config.add_route(name, f"/{name}")
+        config.add_view(lambda request, view=view: view(request), route_name=name, renderer="json")
+    return TestApp(SessionMiddleware(config.make_wsgi_app(), KEY))
+
+
+def test_session_is_what_pyramid_calls_a_session() -> None:
+    assert verifyObject(ISession, opened(), tentative=True)
+
+
+def test_pyramid_flashes_from_page_to_page(browser: TestApp) -> None:
+    browser.get("/flash?msg=plain")
+    browser.get("/flash?msg=bad&queue=error")
+    assert browser.get("/peek").json == ["plain"]
+    assert browser.get("/pop?queue=error").json == ["bad"]
+    assert browser.get("/pop?queue=error").json == []
+    assert browser.get("/pop").json == ["plain"]
+
+
+def test_pyramid_finds_its_csrf_token_from_page_to_page(browser: TestApp) -> None:
+    token = browser.get("/token").json
+    assert browser.get("/token").json == token
+
+
+def test_pyramid_lets_a_post_with_the_csrf_token_in(browser: TestApp) -> None:
+    token = browser.get("/token").json
+    browser.post("/cart", {"csrf_token": token})
+    assert browser.get("/data").json == {"_csrft_": token, "cart": [1]}
+
+
+def test_pyramid_refuses_a_post_without_the_csrf_token(browser: TestApp) -> None:
+    browser.get("/token")
+    browser.post("/cart", {"csrf_token": "another"}, status=400)
+    assert "cart" not in browser.get("/data").json
+
+
+def test_pyramid_learns_whether_the_session_is_new_and_when_it_began(
+    browser: TestApp, clock: Clock
+) -> None:
+    began = clock.now
+    assert browser.get("/about").json == [True, began]
+    browser.get("/cart")
+    clock.advance(1000)
+    assert browser.get("/about").json == [False, began]
+
+
+def test_pyramid_needs_no_changed_for_a_nested_list(browser: TestApp) -> None:
+    browser.get("/cart")
+    browser.get("/cart")
+    assert browser.get("/data").json == {"cart": [1, 1]}
+
+
+def test_pyramid_can_invalidate_the_session(browser: TestApp) -> None:
+    browser.get("/cart")
+    browser.get("/logout")
+    assert browser.get("/data").json == {}
+    assert browser.cookies == {}
