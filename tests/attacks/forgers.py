@@ -60,7 +60,7 @@ SIGN_COMPRESSED: dict[str, Callable[[bytes], str]] = {
 
 
 def payload_of(peer: str, value: str) -> bytes:
-    """Give what is signed in a cookie of this peer."""
+    """Return what is signed in a cookie of this peer."""
     if peer == "Beaker":
         return value[40:].encode()
     if peer == "Pyramid":
@@ -143,13 +143,13 @@ def configured(peer: str, **settings: str) -> AbstractContextManager[Any]:
 
 
 def cookie_of(peer: str, **settings: Any) -> tuple[str, str]:
-    """Give the name and the value of the cookie of a user who has logged in."""
+    """Return the name and the value of the cookie of a user who has logged in."""
     name, _, value = Browser(peer, **settings).login().cookie.strip().partition("=")
     return name, value
 
 
 def reads(peer: str, header: str, **settings: Any) -> list[object]:
-    """Give the user that a session with this Cookie header has; an empty list where it raises."""
+    """Return the user that a session with this Cookie header has; an empty list where it raises."""
     browser, seen = Browser(peer, **settings), []
     browser.cookie = header
     browser.fails(before=lambda session: seen.append(session.get("user")))

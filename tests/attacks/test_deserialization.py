@@ -8,26 +8,13 @@ import json
 import pickle
 import zlib
 from base64 import b64encode
-from collections.abc import Callable
 
 import pytest
 
 from sessionware.migration import BeakerCookie
+from tests.attacks.exploit import RAN, Exploit
 from tests.attacks.victim import Victim, sign, sign_payload, to_base64
 from tests.unit.foreign_cookies import KEY, SIGN
-
-RAN: list[str] = []
-
-
-class Exploit:
-    """Unpickled, it runs; the same holds for jsonpickle and for YAML's ``!!python`` tags."""
-
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return run, ("exploited",)
-
-
-def run(word: str) -> None:
-    RAN.append(word)
 
 
 @pytest.fixture(autouse=True)
@@ -59,10 +46,10 @@ def test_a_pickle_that_our_key_has_signed_is_malformed(
     "data",
     [
         {"!b": b64encode(PICKLES[2]).decode()},
-        {"py/object": "tests.attacks.test_deserialization.Exploit"},
-        {"py/reduce": [{"py/function": f"{__name__}.run"}, {"py/tuple": ["exploited"]}]},
-        {"__reduce__": [f"{__name__}.run", ["exploited"]]},
-        "!!python/object/apply:tests.attacks.test_deserialization.run [exploited]",
+        {"py/object": "tests.attacks.exploit.Exploit"},
+        {"py/reduce": [{"py/function": "tests.attacks.exploit.run"}, {"py/tuple": ["exploited"]}]},
+        {"__reduce__": ["tests.attacks.exploit.run", ["exploited"]]},
+        "!!python/object/apply:tests.attacks.exploit.run [exploited]",
     ],
     ids=["bytes", "jsonpickle", "jsonpickle's reduce", "reduce", "YAML"],
 )

@@ -12,6 +12,7 @@ import pytest
 from werkzeug.datastructures import ResponseCacheControl
 from werkzeug.http import parse_cache_control_header
 
+from tests.attacks.exploit import RAN, Exploit
 from tests.attacks.forgers import (
     SIGN,
     SIGN_COMPRESSED,
@@ -21,7 +22,6 @@ from tests.attacks.forgers import (
     reads,
     signed_elsewhere,
 )
-from tests.attacks.test_deserialization import RAN, Exploit
 from tests.peers.frameworks import clock, put
 from tests.peers.probes import Browser, Table, or_option
 

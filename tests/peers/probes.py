@@ -34,7 +34,7 @@ class Table:
         return enter
 
     def cells(self) -> list[tuple[str, str]]:
-        """Give each title with each peer."""
+        """Return each title with each peer."""
         return [(title, peer) for title, row in self.expected.items() for peer in row]
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class Table:
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def in_readme(self) -> str:
-        """Give the table that the README shows."""
+        """Return the table that the README shows."""
         after = README.read_text(encoding="utf-8").partition(f"<!-- {self.name} -->")[2]
         return after.partition(f"<!-- /{self.name} -->")[0].strip()
 
@@ -94,7 +94,7 @@ class Browser:
         return self
 
     def read(self, key: str, at: float = 0) -> object:
-        """Give the value that the server sees in this browser's session."""
+        """Return the value that the server sees in this browser's session."""
         seen: list[object] = []
         self.visit(at, before=lambda session: seen.append(session.get(key)))
         return seen[0]

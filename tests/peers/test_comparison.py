@@ -1,19 +1,19 @@
 """The README's comparison: every cell is what a probe found when it ran the peer.
 
-``python -m tests.peers.test_comparison`` prints the table.
+``python -m tests.peers`` prints the table.
 """
 
 import importlib.metadata
 import os
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
 
-from tests.peers.frameworks import Step, put
+from tests.peers.frameworks import PEERS, Step, put
 from tests.peers.probes import Browser, Table, or_option
+from tests.peers.required import FRAMEWORKS
 
 VALUES: dict[str, object] = {
     "`tuple`": (1, 2),
@@ -29,7 +29,7 @@ row = TABLE.row
 
 @row("imports beside Werkzeug 3.1", "yes", secure_cookie="no")
 def imports(peer: str) -> str:
-    """Its other rows are of secure-cookie repaired: see ``peers.import_secure_cookie``."""
+    """Its other rows are of secure-cookie repaired: see ``frameworks.import_secure_cookie``."""
     try:
         importlib.import_module({"secure-cookie": "secure_cookie.cookie"}.get(peer, peer.lower()))
     except ImportError:
@@ -212,5 +212,5 @@ def test_the_readme_shows_this_table() -> None:
     assert TABLE.in_readme() == str(TABLE)
 
 
-if __name__ == "__main__":
-    sys.stdout.write(f"{TABLE}\n")
+def test_every_peer_has_to_be_installed_for_the_tests_here() -> None:
+    assert PEERS.keys() == {"sessionware", *FRAMEWORKS}

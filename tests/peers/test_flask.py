@@ -1,7 +1,7 @@
-"""What Flask's own tests ask of a session: each holds for Flask's cookie and for ours.
+"""What Flask's own tests ask of a session, for Flask's cookie and for ours; then what differs.
 
-After Flask 3.1.3: ``tests/test_session_interface.py``, and what ``test_basic.py`` and
-``test_testing.py`` say of sessions. What differs is in ``test_flask_differences.py``.
+After Flask 3.1.3: ``tests/test_session_interface.py``, ``tests/test_testing.py``, and what
+``test_basic.py`` says of sessions.
 """
 
 from datetime import UTC, datetime
@@ -13,20 +13,28 @@ import pytest
 from flask import session
 from flask.globals import request_ctx
 from flask.sessions import SecureCookieSessionInterface, SessionInterface
+from flask.testing import FlaskClient
+from markupsafe import Markup
+from werkzeug.middleware.proxy_fix import ProxyFix
 
+from sessionware import ConfigurationError, LateWrite, UnserializableValue
 from sessionware.flask import EnvironSessionInterface
+from sessionware.testing import session_transaction
 from tests.conftest import Clock
+from tests.gateway import KEY
 from tests.peers.flask_sites import (
     MakeApp,
     Page,
     both,
     clear,
+    flasks,
     ours,
     put,
     put_permanent,
     read,
     set_cookies,
     vary,
+    wrap,
 )
 
 
@@ -233,3 +241,216 @@ def test_open_session_may_look_at_the_endpoint(base: type[SessionInterface]) -> 
     app.session_interface = Interface()
     assert app.test_client().get("/index").status_code == 200
     assert endpoints == ["index"]
+
+
+# Flask's test client
+
+
+@both
+def test_both_requests_of_a_redirect_change_it(make: MakeApp) -> None:
+    def leave() -> flask.Response:
+        session["redirect"] = True
+        return flask.Response(status=302, headers={"Location": "/target"})
+
+    with make(leave=leave, target=put(target=True)).test_client() as client:
+        client.get("/leave", follow_redirects=True)
+        assert dict(session) == {"redirect": True, "target": True}
+
+
+@both
+def test_transaction_reads_and_changes_it(make: MakeApp) -> None:
+    with make(read=read).test_client() as client:
+        with client.session_transaction() as kept:
+            assert len(kept) == 0
+            kept["a"] = [42]
+            assert len(kept) == 1
+        assert client.get("/read").text == "[42]"
+        with client.session_transaction() as kept:
+            assert dict(kept) == {"a": [42]}
+
+
+@both
+def test_transaction_that_raises_changes_nothing(make: MakeApp) -> None:
+    client = make().test_client()
+    with pytest.raises(ZeroDivisionError), client.session_transaction() as kept:
+        kept["a"] = 1 / len(kept)
+    assert client.get_cookie("session") is None
+
+
+@both
+def test_transaction_without_a_secret_key_is_an_error(make: MakeApp) -> None:
+    with (
+        pytest.raises(RuntimeError, match="Session backend did not open a session"),
+        make(None).test_client().session_transaction(),
+    ):
+        pass
+
+
+@both
+def test_transaction_keeps_the_context(make: MakeApp) -> None:
+    app = make()
+    with app.test_request_context():
+        request = flask.request._get_current_object()  # type: ignore[attr-defined]  # a proxy
+        with app.test_client().session_transaction():
+            assert flask.request._get_current_object() is request  # type: ignore[attr-defined]
+
+
+@both
+def test_transaction_needs_cookies(make: MakeApp) -> None:
+    client: FlaskClient = make().test_client(use_cookies=False)
+    with pytest.raises(TypeError, match="Cookies are disabled"), client.session_transaction():
+        pass
+
+
+def test_transaction_goes_through_the_middleware_wherever_it_stands() -> None:
+    app = ours(read=read)
+    wrap(app, environ_key="other", cookie_name="other")
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]  # Flask says so
+    client = app.test_client()
+    with client.session_transaction() as kept:
+        kept["a"] = 42
+    assert client.get("/read").text == "42"
+
+
+def test_transaction_over_https_gives_a_secure_cookie() -> None:
+    client = ours().test_client()
+    with client.session_transaction(base_url="https://localhost/") as kept:
+        kept["a"] = 42
+    cookie = client.get_cookie("session")
+    assert cookie is not None
+    assert cookie.secure
+
+
+def test_transaction_that_only_reads_gives_no_cookie() -> None:
+    client = ours().test_client()
+    with client.session_transaction() as kept:
+        assert "a" not in kept
+    assert client.get_cookie("session") is None
+
+
+def test_transaction_of_sessionware_works_with_flasks_client() -> None:
+    app = ours(read=read)
+    client = app.test_client()
+    middleware: Any = app.wsgi_app
+    with session_transaction(client, middleware) as kept:
+        kept["a"] = 42
+    assert client.get("/read").text == "42"
+
+
+# Where ours answers otherwise than Flask's own: each difference, both ways
+
+
+SETTINGS: dict[str, Any] = {
+    "cookie_name": "sid",
+    "cookie_domain": "example.com",
+    "cookie_path": "/test",
+    "cookie_secure": True,
+    "cookie_httponly": False,
+    "cookie_samesite": "Strict",
+    "cookie_partitioned": True,
+}
+
+
+def configured(**settings: Any) -> flask.Flask:
+    """Make an application with these settings of the middleware."""
+    app = flasks(put=put(a=1), clear=clear, read=read)
+    wrap(app, **settings)
+    app.session_interface = EnvironSessionInterface()
+    return app
+
+
+def test_settings_of_the_cookie_are_the_middlewares() -> None:
+    client = configured(**SETTINGS).test_client()
+    base = "https://www.example.com/test"
+    attributes = "; Secure; Domain=example.com; Path=/test; SameSite=Strict; Partitioned"
+    [written] = set_cookies(client.get("/put", base))
+    [deleted] = set_cookies(client.get("/clear", base))
+    assert written.startswith("sid=")
+    assert written.endswith(attributes)
+    assert deleted.startswith("sid=;")
+    assert deleted.endswith(attributes)
+
+
+@both
+def test_settings_in_flasks_configuration_are_flasks_alone(make: Any) -> None:
+    app = make(put=put(a=1))
+    app.config.update(
+        APPLICATION_ROOT="/foo",
+        SESSION_COOKIE_NAME="sid",
+        SESSION_COOKIE_DOMAIN="example.com",
+        SESSION_COOKIE_SAMESITE="Strict",
+    )
+    [cookie] = set_cookies(app.test_client().get("/put", "http://example.com/foo"))
+    expected = ["Domain=example.com", "HttpOnly", "Path=/foo", "SameSite=Strict"]
+    assert sorted(cookie.split("; ")[1:]) == (
+        expected if make is flasks else ["HttpOnly", "Path=/", "SameSite=Lax"]
+    )
+
+
+def test_wrong_setting_is_an_error_at_once_and_not_in_a_request() -> None:
+    with pytest.raises(ConfigurationError, match="cookie_samesite: found 'invalid'"):
+        configured(cookie_samesite="invalid")
+
+
+def test_keys_are_rotated_with_the_middlewares_fallbacks() -> None:
+    app = configured()
+    client = app.test_client()
+    client.get("/put")
+
+    def shown(key: str, *fallbacks: str) -> str:
+        follower = flasks(key, read=read)
+        wrap(follower, secret_key_fallbacks=fallbacks)
+        follower.session_interface = EnvironSessionInterface()
+        kept = client.get_cookie("session")
+        assert kept is not None
+        other = follower.test_client()
+        other.set_cookie("session", kept.value)
+        return other.get("/read").text
+
+    assert shown("another " * 5) == "None"
+    assert shown("another " * 5, "older " * 6, KEY) == "1"
+
+
+@both
+def test_permanent_session_is_issued_again_when_it_is_read_and_old(make: Any, clock: Clock) -> None:
+    # Flask: with every response, also one that never looked at it (SESSION_REFRESH_EACH_REQUEST).
+    client = make(put=put_permanent, read=read, nothing=str).test_client()
+    client.get("/put")
+    assert len(set_cookies(client.get("/read"))) == (make is flasks)
+    assert len(vary(client.get("/nothing"))) == (make is flasks)
+    clock.advance(4 * 24 * 60 * 60)
+    assert len(set_cookies(client.get("/read"))) == 1
+
+
+@both
+def test_nested_change_is_saved_without_being_told_of(make: Any) -> None:
+    client = make(put=put(a=[]), add=lambda: session["a"].append(1), read=read).test_client()
+    for page in ("/put", "/add"):
+        client.get(page)
+    assert client.get("/read").text == ("[]" if make is flasks else "[1]")
+
+
+@both
+def test_change_while_the_body_is_sent_is_an_error_and_not_lost(make: Any) -> None:
+    def stream() -> flask.Response:
+        return flask.Response(flask.stream_with_context(str(put(a=1)()) for _ in "."))
+
+    client = make(stream=stream).test_client()
+    if make is flasks:
+        assert set_cookies(client.get("/stream")) == []
+    else:
+        with pytest.raises(LateWrite):
+            client.get("/stream")
+
+
+@both
+def test_markup_is_refused_by_name(make: Any) -> None:
+    value = Markup("<em>Testing</em>")
+    pages: dict[str, Page] = {"put": put(a=value), "read": lambda: repr(read())}
+    client = make(**pages).test_client()
+    if make is flasks:
+        client.get("/put")
+        assert client.get("/read").text == repr(value)
+    else:
+        with pytest.raises(UnserializableValue, match=r'session\["a"\] is of type markupsafe'):
+            client.get("/put")

@@ -41,7 +41,7 @@ LOG_IN = put("user", "alice")
 
 
 def bake(peer: str, step: Step = LOG_IN, **settings: Any) -> tuple[str, str]:
-    """Let the framework make a cookie at NOW; give its name and its value."""
+    """Let the framework make a cookie at NOW, and return its name and its value."""
     chosen = Settings(**({"option": peer == "Beaker"} | settings))
     with clock(0):
         fields = PEERS[peer](View(before=step), chosen, "")
@@ -132,7 +132,7 @@ def test_flasks_cookie_written_by_hand_elsewhere_is_the_one_that_flask_writes(
 
 
 def loaded(cookie: ForeignCookie, peer: str, *args: Any, **settings: Any) -> dict[str, Any]:
-    """Give what the reader makes of a cookie that the framework has just made."""
+    """Return what the reader makes of a cookie that the framework has just made."""
     return cookie.load(bake(peer, *args, **settings)[1], NOW)[0]
 
 

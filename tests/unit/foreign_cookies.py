@@ -56,13 +56,13 @@ LITERALS = {
 
 
 def reader(peer: str, key: str = KEY, limit: Any = HOUR, **settings: Any) -> ForeignCookie:
-    """Give the reader of this framework's cookies."""
+    """Return the reader of this framework's cookies."""
     make, timeout = MAKERS[peer]
     return make(key, **{timeout: limit}, **settings)
 
 
 def refusal(cookie: ForeignCookie, value: str, now: int = NOW) -> str:
-    """Give the reason for which the value is refused."""
+    """Return the reason for which the value is refused."""
     with pytest.raises(CookieRejected) as caught:
         cookie.load(value, now)[0]
     return caught.value.reason

@@ -1,0 +1,7 @@
+"""Print the README's comparison: ``python -m tests.peers``."""
+
+import sys
+
+from tests.peers.test_comparison import TABLE
+
+sys.stdout.write(f"{TABLE}\n")
