@@ -19,9 +19,22 @@ from tests.attacks.victim import Victim
 from tests.gateway import KEY
 
 EVIL = [
-    *("\r\nSet-Cookie: admin=1", "\nX-Evil: 1", "\r", "\0", "\x7f", "\x85", "\u2028"),
-    *("; Domain=evil.example", ";Max-Age=99999999", "; HttpOnly=", ", b=1; Path=/", "=1; x"),
-    *("<script>alert('XSS3')</script>; Max-Age=2592000; a", "\u560d\u560aX-Evil: 1", '"', "\\"),
+    "\r\nSet-Cookie: admin=1",
+    "\nX-Evil: 1",
+    "\r",
+    "\0",
+    "\x7f",
+    "\x85",
+    "\u2028",
+    "; Domain=evil.example",
+    ";Max-Age=99999999",
+    "; HttpOnly=",
+    ", b=1; Path=/",
+    "=1; x",
+    "<script>alert('XSS3')</script>; Max-Age=2592000; a",
+    "\u560d\u560aX-Evil: 1",
+    '"',
+    "\\",
 ]
 ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
 

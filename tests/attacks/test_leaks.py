@@ -177,8 +177,14 @@ def test_no_record_of_any_logger_tells_it(caplog: pytest.LogCaptureFixture, cloc
     data, fresh = f'{{"user":"{VALUE}"}}', victim.log_in(VALUE)
     victim.headers = [("Cache-Control", "public"), ("Set-Cookie", f"session={VALUE}")]
     for header in (
-        *(sign(f"[0,{data}]", OLD_KEY), sign(f"[91,{data}]", KEY), sign(data, KEY), fresh[:-1]),
-        *(f"{fresh};" * 9, "session=" + VALUE * 99, f"session={VALUE}", f"session={VALUE}.a.b"),
+        sign(f"[0,{data}]", OLD_KEY),
+        sign(f"[91,{data}]", KEY),
+        sign(data, KEY),
+        fresh[:-1],
+        f"{fresh};" * 9,
+        "session=" + VALUE * 99,
+        f"session={VALUE}",
+        f"session={VALUE}.a.b",
     ):
         victim.visit(header, lambda session: session.update(user=VALUE))
     for seconds in (61, -122):
