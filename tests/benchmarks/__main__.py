@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from . import chart, flat, growth, load, machine, report, targets
-from .peers import ENCRYPTED, LIMIT, OTHERS, OURS
+from .contestants import ENCRYPTED, LIMIT, OTHERS, OURS
 from .scenarios import NESTED, READ, UNTOUCHED, WRITE
 from .timing import FULL, GROWTH, QUICK, by_scenario
 

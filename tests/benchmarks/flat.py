@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 from weakref import ref
 
+from .contestants import KEYS, Peer
 from .gateways import Request
-from .peers import KEYS, Peer
 from .scenarios import FIRST, READ, SCENARIOS, WRITE, cookies, handler, header, show
 
 JUNK = header(

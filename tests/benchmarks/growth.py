@@ -8,8 +8,8 @@ from random import Random
 from typing import Any
 from zlib import decompress
 
+from .contestants import KEYS, Peer
 from .gateways import Request
-from .peers import KEYS, Peer
 from .scenarios import BODY, DATA, READ, UNTOUCHED, first_cookie, header
 from .timing import Cost, Pace, added, turn
 

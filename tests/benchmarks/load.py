@@ -26,8 +26,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from . import peers
+from .contestants import KEYS, Peer
 from .gateways import Request
-from .peers import KEYS, Peer
 from .scenarios import WrongResultError, handler
 
 CONTESTANTS: dict[str, Callable[[], Peer]] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .peers import Peer
+from .contestants import Peer
 
 
 @dataclass(frozen=True, slots=True)

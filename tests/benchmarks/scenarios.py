@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .contestants import KEYS, Peer
 from .gateways import Handler, Reply, Request
-from .peers import KEYS, Peer
 
 BODY = b"hello"
 

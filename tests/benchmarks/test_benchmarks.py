@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks import __main__ as benchmark
 from tests.benchmarks import flat, growth, targets
-from tests.benchmarks.peers import LIMIT, OTHERS, OURS, Peer
+from tests.benchmarks.contestants import LIMIT, OTHERS, OURS, Peer
 from tests.benchmarks.scenarios import SCENARIOS, Scenario, WrongResultError, check, untouched
 
 # What the peers' own code is warned about is not for us to mend.

@@ -18,8 +18,8 @@ from statistics import median
 from time import process_time
 from typing import Any, TypeVar
 
+from .contestants import KEYS, Peer, bare, bare_asgi
 from .gateways import ASGI, WSGI, Gateway, Reply, Request
-from .peers import KEYS, Peer, bare, bare_asgi
 from .scenarios import SCENARIOS, UNTOUCHED, Act, WrongResultError, check, cookies, handler
 
 Group = TypeVar("Group")

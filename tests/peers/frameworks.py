@@ -36,7 +36,7 @@ from starlette.routing import Route
 from werkzeug.wrappers import Request, Response
 
 from sessionware import SessionMiddleware
-from tests.benchmarks.peers import configure_django
+from tests.benchmarks.contestants import configure_django
 from tests.sites import MemoryRevocations
 from tests.unit.foreign_cookies import KEY
 
