@@ -18,7 +18,7 @@ OLDER_KEY = "the secret key of last year, which is out of use"
 
 
 def make_environ(cookie: str = "", **variables: Any) -> WSGIEnvironment:
-    """Give the environ of a request, complete for ``wsgiref.validate``.
+    """Return the environ of a request, complete for ``wsgiref.validate``.
 
     ``variables`` are set last, a double underscore in a name standing for a dot:
     ``wsgi__url_scheme="https"``.

@@ -10,7 +10,7 @@ from sessionware import SessionInterface, SessionMixin
 
 
 class MySession(dict[str, Any], SessionMixin):
-    pass
+    """The least that a session of one's own has to be."""
 
 
 class MySessionInterface(SessionInterface):
@@ -31,7 +31,7 @@ class MySessionInterface(SessionInterface):
 
 
 class SharedInterface(MySessionInterface):
-    """Gives the one object that it keeps, in every request."""
+    """Opens the one object that it keeps, in every request."""
 
     session = MySession()
 

@@ -19,7 +19,7 @@ def visit(use: Act, cookie: str = "") -> Response:
 
 
 def opened(cookie: str = "") -> Session:
-    """Open a session that nobody has looked at."""
+    """Open a session that has not been looked at."""
     session = INTERFACE.open_session(make_environ(cookie))
     assert isinstance(session, Session)
     return session

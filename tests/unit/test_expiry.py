@@ -16,7 +16,7 @@ EXPECTED = "expected a timedelta or a number of seconds from 1 to 86400000000000
 
 
 def reason(expiry: Expiry, *, issued: int, created: int = NOW) -> str:
-    """Give the reason for which a cookie is refused now, or ``""`` where it is not."""
+    """Return the reason for which a cookie is refused now, or ``""`` where it is not."""
     try:
         expiry.check(NOW, issued, created)
     except CookieRejected as error:

@@ -55,19 +55,23 @@ def login(session: Any) -> None:
     assert session.id
 
 
+def write(**data: Any) -> Act:
+    return lambda session: session.update(data)
+
+
 def remember(session: Any) -> None:
     session.permanent = True
 
 
 def ask(what: Act, cookie: str, **settings: Any) -> Any:
-    """What the application finds out about the session of this cookie."""
+    """Return what the application finds out about the session of this cookie."""
     seen: list[Any] = []
     call(serve(lambda session: seen.append(what(session)), **settings), cookie)
     return seen[0]
 
 
 def attributes(response: Response) -> dict[str, str]:
-    """Those of the one Set-Cookie header."""
+    """Return those of the one Set-Cookie header."""
     parts = (response.set_cookie or "").split("; ")[1:]
     return {name: value for name, _, value in (part.partition("=") for part in parts)}
 
@@ -309,12 +313,8 @@ def test_a_session_that_is_not_permanent_ends_with_the_browser() -> None:
 # The size
 
 
-def write(**data: Any) -> Act:
-    return lambda session: session.update(data)
-
-
 def refused(act: Act, cookie: str = "", **settings: Any) -> SessionTooLarge:
-    """The error of such a session, of which nothing reaches the server."""
+    """Return the error of such a session, of which nothing reaches the server."""
 
     def start_response(*_: Any) -> Any:
         pytest.fail("the response has begun")
@@ -343,7 +343,7 @@ def test_a_cookie_of_4096_bytes_is_accepted_and_of_4097_refused() -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_json_of_64_kib_is_accepted_and_a_byte_more_refused() -> None:
-    """However small it is when compressed: nobody would inflate it again."""
+    """However small it is when compressed: it would not be inflated again."""
     longest = "x" * (65536 - len('[0,{"a":""}]'))
     cookie = call(serve(write(a=longest))).cookie
     assert ask(dict, cookie) == {"a": longest}
@@ -361,26 +361,18 @@ def noise(length: int) -> str:
     return "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(100))[:length]
 
 
-def noisy(cookie: str = "", length: int | None = None) -> Response:
-    """Write noise of this length into the session, or only read it."""
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        if length is not None:
-            environ["session"]["noise"] = noise(length)
-        body = environ["session"].get("noise", "").encode()
-        start_response("200 OK", [])
-        return [body]
-
-    return call(SessionMiddleware(app, KEY), cookie)
+def noisy(length: int) -> str:
+    """Return the cookie of a session with so much noise."""
+    return call(serve(write(noise=noise(length)))).cookie
 
 
 @pytest.fixture
 def largest(clock: Clock) -> str:
-    """The largest cookie of such noise that fits."""
+    """Return the largest cookie of such noise that fits."""
     cookie = ""
     for length in range(4000, 6400):
         try:
-            cookie = noisy(length=length).cookie
+            cookie = noisy(length)
         except SessionTooLarge:
             break
     return cookie
@@ -389,36 +381,32 @@ def largest(clock: Clock) -> str:
 def test_cookie_that_no_longer_fits_is_kept_as_it_is(largest: str, clock: Clock) -> None:
     """Its age takes a few bytes more; who only reads must not fail for that."""
     clock.advance(10 * DAY)
-    response = noisy(largest)
-    assert response.data
+    seen: list[str] = []
+    response = call(serve(lambda session: seen.append(session["noise"])), largest)
+    assert seen[0]
     assert response.set_cookie is None
 
 
 def test_cookie_that_fits_is_issued_again(clock: Clock) -> None:
-    cookie = noisy(length=100).cookie
+    cookie = noisy(100)
     clock.advance(10 * DAY)
-    assert noisy(cookie).cookie not in ("", cookie)
+    assert call(serve(len), cookie).cookie not in ("", cookie)
 
 
 # Cookies of the application's own
 
 
 def respond(*set_cookies: str, change: bool = True) -> Response:
-    """A response that sets these cookies, and perhaps the session's."""
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        if change:
-            environ["session"]["a"] = 1
-        start_response("200 OK", [("set-cookie", value) for value in set_cookies])
-        return []
-
-    return call(SessionMiddleware(app, KEY))
+    """Return a response that sets these cookies, and perhaps the session's."""
+    act = write(a=1) if change else id
+    return call(acting(act, *(("set-cookie", value) for value in set_cookies)))
 
 
 def test_cookies_of_other_names_stay(caplog: pytest.LogCaptureFixture) -> None:
     cookies = respond("theme=dark", "xsession=1").headers.getlist("Set-Cookie")
     assert cookies[:2] == ["theme=dark", "xsession=1"]
     assert len(cookies) == 3
+    assert cookies[2].startswith("session=")
     assert caplog.records == []
 
 

@@ -15,7 +15,7 @@ REJECTED = "A session cookie was rejected, a new session begins"
 
 
 def signed(text: str) -> str:
-    """A cookie that our own key has signed, whatever is in it."""
+    """Return a cookie that our own key has signed, whatever is in it."""
     return f"session={sign(text)}"
 
 

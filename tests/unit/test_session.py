@@ -16,7 +16,7 @@ from sessionware import LateWrite, NullSession, SecureCookieSessionInterface, Se
 from sessionware.codec import SignedCodec
 from sessionware.source import Loaded
 from tests.conftest import Clock
-from tests.gateway import KEY, make_environ
+from tests.gateway import KEY
 from tests.sites import Act
 from tests.unit.interfaces import MySession
 from tests.unit.sessions import LOOKS, WRITES, holding, opened, outcome, visit
@@ -87,7 +87,7 @@ def fill(session: Session) -> None:
 
 
 def sealed(use: Act) -> Session:
-    """Return an earlier request's session, which nobody has looked at before its response began."""
+    """Return an earlier request's session, not looked at before its response began."""
     kept: list[Session] = []
     visit(kept.append, visit(use).cookie)
     return kept[0]
@@ -151,10 +151,9 @@ COPIES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture
 def session() -> Session:
-    opened = SecureCookieSessionInterface(KEY).open_session(make_environ())
-    assert isinstance(opened, Session)
-    opened["cart"] = [1]
-    return opened
+    session = opened()
+    session["cart"] = [1]
+    return session
 
 
 @pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)

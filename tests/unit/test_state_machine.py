@@ -54,8 +54,25 @@ def move_to_end(session: Any, key: str) -> None:
 KEYS = st.sampled_from(["a", "a", "a", "b", "!t", "\xe9"])
 VALUES: st.SearchStrategy[Any] = st.sampled_from(
     [
-        *(None, True, 1, 0, -0.0, "", "text", "\ud83d", (1, (2,)), [], [[1]], {}, {"!t": [1]}),
-        *({"x": []}, b"\0", {3}, datetime(2026, 11, 21, tzinfo=UTC), UNSERIALIZABLE, TOO_LARGE),
+        None,
+        True,
+        1,
+        0,
+        -0.0,
+        "",
+        "text",
+        "\ud83d",
+        (1, (2,)),
+        [],
+        [[1]],
+        {},
+        {"!t": [1]},
+        {"x": []},
+        b"\0",
+        {3},
+        datetime(2026, 11, 21, tzinfo=UTC),
+        UNSERIALIZABLE,
+        TOO_LARGE,
     ]
 )
 TIMES = st.sampled_from(
@@ -84,8 +101,15 @@ STEPS = st.lists(
 STYLES = st.sampled_from(["list", "generator", "write"])
 TEMPLATES = st.sampled_from(
     [
-        *(*["session={}"] * 5, " \tsession={}\t ", 'session="{}"', "Session={}", "session ={}"),
-        *("\xa0session={}", "session={}\xa0", "{}", "{}="),
+        *["session={}"] * 5,
+        " \tsession={}\t ",
+        'session="{}"',
+        "Session={}",
+        "session ={}",
+        "\xa0session={}",
+        "session={}\xa0",
+        "{}",
+        "{}=",
     ]
 )
 SPOILT = st.tuples(
@@ -97,7 +121,7 @@ JUNK = st.lists(st.tuples(TEMPLATES, SPOILT | TEXT), max_size=3)
 
 
 def spoil(tokens: list[str], how: str, which: int, other: int, place: int) -> str:
-    """Give a token with something wrong in it, or somebody's as it is."""
+    """Return a token with something wrong in it, or another's as it is."""
     one, two = tokens[which % len(tokens)], tokens[other % len(tokens)]
     place %= len(one) + 1
     match how:
