@@ -8,7 +8,7 @@ PRIMES = [number for number in range(2, 312) if all(number % i for i in range(2,
 
 
 def cube_root_fraction(prime: int) -> int:
-    """Give the first 32 bits of the fraction of a prime's cube root, the constants of SHA-256."""
+    """Return the first 32 bits of the fraction of a prime's cube root, the constants of SHA-256."""
     low, high = 0, isqrt(prime << 96)
     while low < high:
         middle = (low + high + 1) // 2
@@ -20,12 +20,12 @@ ROUNDS = [cube_root_fraction(prime) for prime in PRIMES]
 
 
 def padding(length: int) -> bytes:
-    """Give what SHA-256 adds to so many bytes."""
+    """Return what SHA-256 adds to so many bytes."""
     return b"\x80" + bytes(-(length + 9) % 64) + pack(">Q", length * 8)
 
 
 def extend(digest: bytes, length: int, more: bytes) -> tuple[bytes, bytes]:
-    """Give the glue, and the digest of the unknown text of this length, the glue and more."""
+    """Return the glue, and the digest of the unknown text of this length, the glue and more."""
     glue = padding(length)
     tail = more + padding(length + len(glue) + len(more))
     state = unpack(">8I", digest)

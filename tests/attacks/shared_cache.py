@@ -17,7 +17,7 @@ class SharedCache:
         self.kept: list[tuple[str, Response]] = []
 
     def get(self, cookie: str) -> Response:
-        """Give the page that is kept for such a request, or a new one."""
+        """Return the page that is kept for such a request, or a new one."""
         for asked, page in self.kept:
             vary = parse_set_header(page.headers.get("Vary", ""))
             if "*" not in vary and ("cookie" not in vary or asked == cookie):

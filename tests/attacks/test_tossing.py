@@ -3,7 +3,7 @@
 Named here: "Yummy cookies across domains" (GitHub, 2013), "Cookie Crumbles" (USENIX Security
 2023), CVE-2023-23934 (Werkzeug: nameless cookies), CVE-2020-8184 (Rack) and CVE-2021-41819 (Ruby's
 CGI): percent-encoded prefixes, and "Cookie Chaos" (PortSwigger, 2025): Unicode spaces, $Version.
-The twin is Mallory's own session, and so it is valid: whoever reads it logs Ada in as Mallory.
+The twin is Mallory's own session, and so it is valid: a site that reads it logs Ada in as Mallory.
 """
 
 import sys
@@ -26,7 +26,7 @@ SPACES = [*{*filter(str.isspace, map(chr, range(sys.maxunicode + 1)))} - {*" \t"
 
 
 def on_the_wire(text: str) -> set[str]:
-    """Give what WSGI makes of it: as UTF-8, and where it is one byte also as that."""
+    """Return what WSGI makes of it: as UTF-8, and where it is one byte also as that."""
     utf8 = text.encode().decode("latin-1")
     return {utf8, text} if ord(max(text)) < 256 else {utf8}
 
@@ -45,7 +45,7 @@ def test_a_forged_twin_logs_nobody_out(before: int, behind: int) -> None:
 
 
 def test_more_than_seven_before_it_hide_a_cookie(caplog: pytest.LogCaptureFixture) -> None:
-    """The stated limit: to try them all would be a gift to whoever sends thousands."""
+    """The stated limit: to try them all would be a gift to a client that sends thousands."""
     assert VICTIM.refuses("; ".join([*[FORGED] * 8, ADA]), caplog) == "bad_signature"
 
 

@@ -43,16 +43,16 @@ class Victim:
         return call(self.app, cookie, **environ)
 
     def log_in(self, user: str = "ada", **environ: Any) -> str:
-        """Give the cookie of a user who has just logged in."""
+        """Return the cookie of a user who has just logged in."""
         return self.visit("", lambda session: session.update(user=user), **environ).cookie
 
     def sees(self, cookie: str) -> dict[str, Any]:
-        """Give what is in the session that this Cookie header opens."""
+        """Return what is in the session that this Cookie header opens."""
         self.visit(cookie)
         return self.found
 
     def refuses(self, cookie: str, caplog: pytest.LogCaptureFixture) -> str:
-        """Give the reason for which this Cookie header opens nothing, or ``""`` without one."""
+        """Return the reason for which this Cookie header opens nothing, or ``""`` without one."""
         caplog.clear()
         caplog.set_level(logging.INFO, "sessionware")
         assert self.sees(cookie) == {}
@@ -64,14 +64,14 @@ def to_base64(data: bytes) -> str:
 
 
 def sign(text: str, key: str = KEY, **settings: Any) -> str:
-    """Give the cookie of whatever text, signed as the middleware would: the key has leaked."""
+    """Return the cookie of whatever text, signed as the middleware would: the key has leaked."""
     codec = SecureCookieSessionInterface(key, **settings).codec
     name = settings.get("cookie_name", "session")
     return f"{name}={codec.encode(text, int(time.time()))}"
 
 
 def sign_payload(payload: str) -> str:
-    """Give the cookie of a payload that our codec would not write, signed all the same."""
+    """Return the cookie of a payload that our codec would not write, signed all the same."""
     salt = SignedCodec(KEY).salt
     signer = TimestampSigner(KEY, salt, key_derivation="hmac", digest_method=sha256)
     return f"session={signer.sign(payload).decode()}"

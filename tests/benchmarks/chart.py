@@ -103,7 +103,7 @@ def text(x: float, y: float, kind: str, words: str, anchor: str = "start") -> st
 
 
 def described(costs: Mapping[str, Cost]) -> str:
-    """The whole chart for whoever does not see it."""
+    """The whole chart in words, for readers who cannot see it."""
     return " ".join(
         f"{scenario}: " + ", ".join(f"{name} {value:.1f}" for name, value in cost.items()) + "."
         for scenario, cost in costs.items()

@@ -163,7 +163,7 @@ def pyramid() -> Peer:
 
 
 def configure_django() -> None:
-    """Give Django its settings, which are the whole process's and are given once."""
+    """Configure Django, whose settings belong to the whole process and can be set only once."""
     from django.conf import settings
 
     if not settings.configured:

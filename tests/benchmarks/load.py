@@ -25,16 +25,16 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from . import peers
+from . import contestants
 from .contestants import KEYS, Peer
 from .gateways import Request
 from .scenarios import WrongResultError, handler
 
 CONTESTANTS: dict[str, Callable[[], Peer]] = {
-    "bare": peers.bare,
-    "sessionware": peers.sessionware,
-    "beaker": peers.beaker,
-    "flask": peers.flask,
+    "bare": contestants.bare,
+    "sessionware": contestants.sessionware,
+    "beaker": contestants.beaker,
+    "flask": contestants.flask,
 }
 ROUNDS = 5
 SECONDS = 3

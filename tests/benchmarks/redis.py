@@ -22,7 +22,7 @@ from sessionware import Session
 from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.serializer import dumps
 from tests.gateway import make_environ, run
-from tests.redis_site import Act, Site, count, untouched
+from tests.sites import Act, Site, count, untouched
 from tests.stores.servers import Proxy, RedisServer
 
 from .report import table

@@ -2,11 +2,11 @@
 
 In every round each contestant has one turn in each scenario, and each round begins with another
 one. What counts is the median over the rounds of the difference to the bare application's turn in
-the same scenario and round; so a slow second of the machine is a slow second for everybody. The
+the same scenario and round; so a slow second of the machine is a slow second for all of them. The
 clock is the process' own processor time: nothing here waits, and other work on the machine does not
-count. The garbage collector runs as it does in a server, so that whoever leaves reference cycles
-pays for them; before each turn it is brought to the same state, and what was there before the first
-is frozen, so that nobody pays for the modules of the others.
+count. The garbage collector runs as it does in a server, so that a contestant that leaves reference
+cycles pays for them; before each turn it is brought to the same state, and what was there before
+the first is frozen, so that none pays for the modules of the others.
 """
 
 from __future__ import annotations

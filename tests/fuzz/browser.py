@@ -36,7 +36,7 @@ def tokens_in(header: str) -> list[str]:
 
 
 def read(line: str) -> tuple[str, dict[str, str]]:
-    """Give the value of a Set-Cookie header, and its attributes."""
+    """Return the value of a Set-Cookie header, and its attributes."""
     pair, *rest = line.split("; ")
     attributes = dict(part.partition("=")[::2] for part in rest)
     assert attributes.keys() - {"Max-Age", "Expires"} == {"Path", "HttpOnly", "SameSite"}

@@ -72,7 +72,7 @@ class Server:
         )
 
     def refusal(self, token: str) -> str | None:
-        """Give the reason for which this cookie has to be refused; ``junk``: it never was ours."""
+        """Return the reason for which this cookie has to be refused; ``junk``: never ours."""
         now, cookie = int(self.now), self.book.get(token)
         if len(f"session{token}") > 4096:
             return "too_large"
@@ -87,7 +87,7 @@ class Server:
         return None
 
     def visit(self, header: str, steps: list[Step], style: str = "list") -> str | None:
-        """Send a request, check what comes of it, and give the Set-Cookie header."""
+        """Send a request, check what comes of it, and return the Set-Cookie header."""
         visit = Visit(self, header, steps, style)
         raised = None
         reasons: list[str] = []
@@ -194,7 +194,7 @@ class Visit:
         self.forced, self.id, self.created = True, None, int(self.server.now)
 
     def name(self) -> None:
-        """Ask for the id: it stays what it was, or is one that nobody ever had."""
+        """Ask for the id: it stays what it was, or is one that was never used."""
         self._look()
         found = self.session.id
         if self.id is None:

@@ -35,7 +35,7 @@ LONGEST_MOMENT = 11
 
 
 class Text:
-    """Gives itsdangerous' serializer the text as it is, where JSON would be."""
+    """Hands the text to itsdangerous' serializer as it is, where JSON would be."""
 
     loads = dumps = staticmethod(str)
 
@@ -134,7 +134,7 @@ def serializer(data: bytes) -> None:
 
 
 def _dumps(value: Any) -> str | None:
-    """Give the text; ``None`` for what is read from a signed text, but was never written."""
+    """Return the text; ``None`` for what is read from a signed text, but was never written."""
     try:
         return dumps(value)
     except UnserializableValue as error:

@@ -1,4 +1,4 @@
-"""Flask applications with Flask's own session and with ours, and the pages that tests give them."""
+"""Flask applications with Flask's own session and with ours, and pages for them."""
 
 from collections.abc import Callable
 from typing import Any

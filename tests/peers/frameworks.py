@@ -162,7 +162,7 @@ def import_secure_cookie() -> ModuleType:
         patch("werkzeug.utils.detect_utf_encoding", json.detect_encoding, create=True),
     ):
         module = importlib.import_module("secure_cookie.cookie")
-    del sys.modules[module.__name__]  # whoever imports it next meets what every user meets
+    del sys.modules[module.__name__]  # the next import meets what every user meets
     return module
 
 

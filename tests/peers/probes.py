@@ -70,7 +70,7 @@ class Browser:
         self.warned = False
 
     def visit(self, at: float = 0, **view: Any) -> dict[str, str]:
-        """Make one request, so many seconds after the first, and give the response's headers."""
+        """Make one request, so many seconds after the first, and return the response's headers."""
         with clock(at), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             headers = self.run(View(**view), self.settings, self.cookie)
