@@ -394,7 +394,7 @@ def test_a_name_is_no_pattern(name: str) -> None:
         max_size=60,
     ).map("".join)
 )
-@settings(max_examples=1000)
+@settings(max_examples=500)
 def test_a_header_is_read_as_three_rules_say(header: str) -> None:
     assert SessionCookie().find(header) == find_naively(header)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+from bisect import bisect
 from collections.abc import Iterable
 from datetime import timedelta
 from email.message import Message
@@ -369,13 +370,15 @@ def noisy(length: int) -> str:
 @pytest.fixture
 def largest(clock: Clock) -> str:
     """Return the largest cookie of such noise that fits."""
-    cookie = ""
-    for length in range(4000, 6400):
+
+    def is_too_long(length: int) -> bool:
         try:
-            cookie = noisy(length)
+            noisy(length)
         except SessionTooLarge:
-            break
-    return cookie
+            return True
+        return False
+
+    return noisy(bisect(range(6400), False, key=is_too_long) - 1)
 
 
 def test_cookie_that_no_longer_fits_is_kept_as_it_is(largest: str, clock: Clock) -> None:
