@@ -1,4 +1,4 @@
-"""Print the README's table of attacks: ``python -m tests.attacks``."""
+"""Print the table of attacks in ``tests/README.md``: ``python -m tests.attacks``."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""The README's table of attacks: every cell is what became of one that ran against the peer.
+"""The table of attacks in ``tests/README.md``: every cell is what became of one that was run.
 
 ``python -m tests.attacks`` prints the table.
 """

@@ -1,4 +1,4 @@
-"""Print the README's comparison: ``python -m tests.peers``."""
+"""Print the comparison in ``tests/README.md``: ``python -m tests.peers``."""
 
 import sys
 

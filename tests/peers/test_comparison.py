@@ -1,4 +1,4 @@
-"""The README's comparison: every cell is what a probe found when it ran the peer.
+"""The comparison in ``tests/README.md``: every cell is what a probe found when it ran the peer.
 
 ``python -m tests.peers`` prints the table.
 """
