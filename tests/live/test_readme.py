@@ -1,4 +1,4 @@
-"""The README: every block of code in it is run, and every table compared."""
+"""The README and the pages that it leads to: every block of code is run, every table compared."""
 
 import inspect
 import os
@@ -13,27 +13,67 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
+import requests
 from paste.deploy import loadfilter
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client
 
 import sessionware
-from sessionware import SecureCookieSessionInterface, SessionMiddleware
+from sessionware import SecureCookieSessionInterface, Session, SessionMiddleware
+from sessionware.redis import RedisStore
 from tests.gateway import KEY, call
-from tests.processes import ROOT, program, serving
-from tests.stores.servers import servers_of
+from tests.live.server_kinds import KINDS
+from tests.processes import (
+    ROOT,
+    address_in,
+    answers,
+    gunicorn,
+    program,
+    require,
+    running,
+    serving,
+)
+from tests.stores.servers import RedisServer
 
-README = (ROOT / "README.md").read_text()
+PACKAGE = Path(sessionware.__file__).parent
+README, EXAMPLES, PROOFS, CONTRIBUTING, SECURITY = PAGES = [
+    ROOT / "README.md",
+    ROOT / "examples" / "README.md",
+    ROOT / "tests" / "README.md",
+    ROOT / ".github" / "CONTRIBUTING.md",
+    ROOT / ".github" / "SECURITY.md",
+]
+MAX_LINES = 320
+MAX_LINES_OF_THE_FIRST_BLOCK = 10
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, *pages: Path) -> list[str]:
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages or (README,))
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def table(name: str) -> str:
-    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", README, re.DOTALL)
+def block(part: str) -> str:
+    """Return the one block of Python in which this stands."""
+    [found] = [block for block in blocks("python", README, EXAMPLES) if part in block]
+    return found
+
+
+def section(title: str, page: Path = README) -> str:
+    return page.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def table(name: str, page: Path = README) -> str:
+    found = re.search(
+        rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page.read_text(encoding="utf-8"), re.DOTALL
+    )
     assert found
     return found[1]
+
+
+def cells(rows: str) -> list[list[str]]:
+    """Return the cells of a table, without its head."""
+    lines = [line for line in rows.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
 
 
 def counter(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
@@ -49,7 +89,6 @@ def namespace() -> dict[str, Any]:
     return {
         **{name: getattr(sessionware, name) for name in sessionware.__all__},
         "ProxyFix": ProxyFix,
-        "timedelta": timedelta,
         "secret_key": KEY,
         "new_secret_key": KEY[::-1],
         "old_secret_key": KEY.upper(),
@@ -59,29 +98,145 @@ def namespace() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def redis_server(request: pytest.FixtureRequest) -> dict[str, Any]:
-    """What the recipes for Redis take for granted as well."""
-    backend = servers_of(request.config).backend("redis")
-    return {"redis_url": f"redis://127.0.0.1:{backend.port}/0", "client": backend.client}
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
 
-def test_the_first_block_is_the_quickstart() -> None:
-    assert blocks("python")[0] == (ROOT / "examples" / "quickstart.py").read_text()
+# The page
 
 
-RECIPES = [block for block in blocks("python") if re.search("^app = ", block, re.MULTILINE)][1:]
-WITH_REDIS = [recipe for recipe in RECIPES if "sessionware.redis" in recipe]
+def test_the_readme_is_a_front_page() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not leads_somewhere(link, page)] == []
+
+
+def leads_somewhere(link: str, page: Path) -> bool:
+    path, _, anchor = link.partition("#")
+    target = (page.parent / path).resolve() if path else page
+    # CI has the package installed, and its source out of the way.
+    if target.is_relative_to(ROOT / "sessionware"):
+        target = PACKAGE / target.relative_to(ROOT / "sessionware")
+    return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def anchors(page: Path) -> list[str]:
+    """Return what GitHub calls the headings of the page."""
+    text = re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles]
+
+
+def test_the_contents_list_every_section_after_them() -> None:
+    titles = re.findall(r"^## (.*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    listed = re.findall(r"\[([^]]+)\]\(#", section("Contents"))
+    assert listed == titles[titles.index("Contents") + 1 :]
+
+
+# The commands
+
+
+def test_the_commands_are_those_that_are_tried_in_a_fresh_clone() -> None:
+    assert blocks("sh") == [
+        'pip install ".[examples]" && '
+        "SECRET_KEY=$(python -m sessionware secret) gunicorn examples.quickstart:app\n",
+        'pip install -e ".[test]" && pytest\n',
+    ]
+
+
+def test_the_commands_of_the_examples_name_an_example_and_the_extras_that_there_are() -> None:
+    commands = blocks("sh", EXAMPLES)
+    assert len(commands) == 2
+    for command in commands:
+        found = re.fullmatch(
+            r'pip install "\.\[([a-z,]+)\]" && '
+            r"SECRET_KEY=\$\(python -m sessionware secret\) gunicorn examples\.(\w+):app\n",
+            command,
+        )
+        assert found
+        [extras] = [
+            row[2]
+            for row in cells(EXAMPLES.read_text(encoding="utf-8"))
+            if f"[{found[2]}.py]" in row[0]
+        ]
+        assert extras == f"`{found[1]}`"
+
+
+def test_every_example_is_listed() -> None:
+    modules = {path.name for path in EXAMPLES.parent.glob("*.py")} - {"__init__.py"}
+    assert set(re.findall(r"\[(\w+\.py)\]", EXAMPLES.read_text(encoding="utf-8"))) == modules
+
+
+def test_the_transcript_is_what_the_commands_print(tmp_path: Path) -> None:
+    program("curl")
+    transcript = "".join(blocks("console"))
+    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", transcript, re.MULTILINE)
+    assert len(steps) == 3
+    with serving("examples.quickstart:app", env={"SECRET_KEY": KEY}) as url:
+        for command, expected in steps:
+            done = subprocess.run(  # noqa: S603 - the commands are the README's
+                ["/bin/sh", "-c", command.replace("http://127.0.0.1:8000", shlex.quote(url))],
+                cwd=tmp_path,
+                env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert timeless(done.stdout) == timeless(expected)
+
+
+def timeless(text: str) -> str:
+    """Without what is another in each run: the cookie's time and signature."""
+    return re.sub(r"(session=[\w-]+)\.[\w-]+\.[\w-]+", r"\1", text.replace("\r\n", "\n")).strip()
+
+
+# The code
+
+
+def test_the_first_block_wraps_an_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    first, names = blocks("python")[0], dict[str, Any]()
+    assert len(first.splitlines()) <= MAX_LINES_OF_THE_FIRST_BLOCK
+    exec(first, names)  # noqa: S102 - the code is the README's
+    visit = call(names["app"])
+    assert (visit.data, call(names["app"], visit.cookie).data) == (b"Visit 1", b"Visit 2")
+
+
+def recipes() -> Iterator[str]:
+    """The blocks that give an app. Each comment in one begins a recipe that stands for itself."""
+    for code in blocks("python", README, EXAMPLES)[1:]:
+        preamble, *parts = re.split(r"^(?=# )", code, flags=re.MULTILINE)
+        for part in parts or [""]:
+            if re.search("^app = ", part or preamble, re.MULTILINE):
+                yield preamble + part
+
+
+WITH_REDIS = [recipe for recipe in recipes() if "sessionware.redis" in recipe]
+WITHOUT_REDIS = [recipe for recipe in recipes() if "sessionware.redis" not in recipe]
+
+
+def test_the_recipes_are_found() -> None:
+    assert (len(WITHOUT_REDIS), len(WITH_REDIS)) == (8, 2)
 
 
 @pytest.mark.parametrize("recipe", WITH_REDIS)
 def test_a_recipe_with_redis_gives_an_application_whose_session_is_kept(
-    recipe: str, redis_server: dict[str, Any]
+    recipe: str, redis_server: RedisServer
 ) -> None:
-    keeps_its_session(recipe, namespace() | redis_server)
+    redis_url = f"redis://127.0.0.1:{redis_server.port}/0"
+    keeps_its_session(recipe, namespace() | {"redis_url": redis_url})
 
 
-@pytest.mark.parametrize("recipe", [recipe for recipe in RECIPES if recipe not in WITH_REDIS])
+@pytest.mark.parametrize("recipe", WITHOUT_REDIS)
 def test_a_recipe_gives_an_application_whose_session_is_kept(recipe: str) -> None:
     keeps_its_session(recipe, namespace())
 
@@ -95,7 +250,7 @@ def keeps_its_session(recipe: str, names: dict[str, Any]) -> None:
 
 def test_the_handlers_log_in_fill_a_cart_and_log_out() -> None:
     names = namespace()
-    exec(next(block for block in blocks("python") if "def log_in" in block), names)  # noqa: S102
+    exec(block("def log_in("), names)  # noqa: S102
     seen = []
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -110,21 +265,21 @@ def test_the_handlers_log_in_fill_a_cart_and_log_out() -> None:
 
     wrapped = SessionMiddleware(app, KEY)
     cookie = ""
-    for path in ("/in", "/add", "/out"):
+    for path in ("/in", "/add", "/add", "/out"):
         cookie = call(wrapped, cookie, PATH_INFO=path).cookie
     assert seen == [
-        {"user": "Ada", "cart": [], "_permanent": True},
-        {"user": "Ada", "cart": [{"item": "tea", "quantity": 1}], "_permanent": True},
+        {"user": "Ada", "_permanent": True},
+        {"user": "Ada", "cart": ["tea"], "_permanent": True},
+        {"user": "Ada", "cart": ["tea", "tea"], "_permanent": True},
         {"_f_": ["You are logged out."]},
     ]
 
 
 def test_the_functions_for_redis_list_the_devices_and_end_them(
-    redis_server: dict[str, Any],
+    redis_server: RedisServer,
 ) -> None:
-    names = namespace() | redis_server
-    [code] = [block for block in blocks("python") if "def log_in_as" in block]
-    exec(WITH_REDIS[0] + code, names)  # noqa: S102
+    names = namespace() | {"store": RedisStore(redis_server.client())}
+    exec(block("def log_in_as("), names)  # noqa: S102
     seen: list[object] = []
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -146,33 +301,68 @@ def test_the_functions_for_redis_list_the_devices_and_end_them(
 
 
 def test_the_lines_for_flask_put_its_session_on_ours() -> None:
-    names = namespace() | {"__name__": __name__}
-    exec(next(block for block in blocks("python") if "Flask(" in block), names)  # noqa: S102
+    require("flask")
+    import flask
+
+    site = flask.Flask(__name__)
+    site.secret_key = KEY
+    exec(block("EnvironSessionInterface"), namespace() | {"site": site})  # noqa: S102
 
     def index() -> str:
-        session = names["session"]
-        session["visits"] = session.get("visits", 0) + 1
-        return str(session["visits"])
+        flask.session["visits"] = flask.session.get("visits", 0) + 1
+        return str(flask.session["visits"])
 
-    names["site"].add_url_rule("/", view_func=index)
-    first = call(names["site"])
-    assert call(names["site"], first.cookie).data == b"2"
+    site.add_url_rule("/", view_func=index)
+    first = call(site)
+    assert call(site, first.cookie).data == b"2"
 
 
 def test_the_session_of_a_test_client_can_be_changed() -> None:
     app = SessionMiddleware(counter, KEY)
     client = Client(app)
-    names = {"client": client, "app": app}
-    exec(next(block for block in blocks("python") if "(client, app," in block), names)  # noqa: S102
+    exec(block("session_transaction(client, app,"), {"client": client, "app": app})  # noqa: S102
     assert client.get("/").text == "42"
 
 
 def test_the_ini_file_gives_a_middleware(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_KEY", KEY)
-    [section] = blocks("ini")
-    (tmp_path / "app.ini").write_text(section)
+    [part] = blocks("ini", EXAMPLES)
+    (tmp_path / "app.ini").write_text(part)
     make = loadfilter(f"config:{tmp_path}/app.ini", name="sessions")
     assert isinstance(make(counter), SessionMiddleware)
+
+
+@pytest.mark.parametrize("with_the_lines", [False, True])
+def test_the_lines_for_the_log_show_under_gunicorn_why(
+    tmp_path: Path, with_the_lines: bool
+) -> None:
+    require("gunicorn")
+    lines = block("logging.INFO")
+    assert len(lines.splitlines()) == 3
+    (tmp_path / "site_with_log.py").write_text(
+        f"import logging\n{lines if with_the_lines else ''}from examples.quickstart import app\n"
+    )
+    command = [*gunicorn("--graceful-timeout=1"), "site_with_log:app"]
+    env, log = {"PYTHONPATH": str(tmp_path), "SECRET_KEY": KEY}, tmp_path / "log"
+    with running(command, tmp_path, lambda: answers(address_in(log)), env):
+        requests.get(address_in(log), headers={"Cookie": "session=a.b.c"}, timeout=10)
+    assert ("bad_signature" in log.read_text(encoding="utf-8")) is with_the_lines
+
+
+def test_the_line_for_a_type_checker_is_accepted(tmp_path: Path) -> None:
+    require("mypy")
+    imported, line = re.findall(r"`(.*?)`", section("Types").partition("After")[2])
+    (tmp_path / "view.py").write_text(
+        f"from wsgiref.types import WSGIEnvironment\n{imported}\n"
+        f"def token(environ: WSGIEnvironment) -> str:\n    {line}\n"
+        "    return session.get_csrf_token()\n"
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "view.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout
+
+
+# The tables
 
 
 def test_the_settings_table_has_every_setting_and_its_default() -> None:
@@ -191,38 +381,68 @@ def test_the_settings_table_has_every_setting_and_its_default() -> None:
     assert documented == {name: parameter.default for name, parameter in parameters.items()}
 
 
-def test_the_commands_are_those_that_are_tried_in_a_fresh_clone() -> None:
-    assert blocks("sh") == [
-        'pip install ".[examples]" && '
-        "SECRET_KEY=$(python -m sessionware secret) gunicorn examples.quickstart:app\n",
-        'pip install -e ".[test]" && pytest\n',
-        'pip install ".[examples,redis]" && '
-        "SECRET_KEY=$(python -m sessionware secret) gunicorn examples.redis_sessions:app\n",
-        'pip install ".[frameworks]" && '
-        "SECRET_KEY=$(python -m sessionware secret) gunicorn examples.pyramid_app:app\n",
-    ]
+def test_the_table_of_the_session_has_names_that_there_are() -> None:
+    names = re.findall(r"`([a-z_]+)", " ".join(row[0] for row in cells(section("The session"))))
+    assert [name for name in names if not hasattr(Session, name)] == []
 
 
-def test_the_transcripts_are_what_the_commands_print(tmp_path: Path) -> None:
-    program("curl")
-    transcript = "".join(blocks("console"))
-    steps = re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", transcript, re.MULTILINE)
-    assert len(steps) == 4
-    with serving("examples.quickstart:app", env={"SECRET_KEY": KEY}) as url:
-        for command, expected in steps:
-            done = subprocess.run(  # noqa: S603 - the commands are the README's
-                ["/bin/sh", "-c", command.replace("http://127.0.0.1:8000", shlex.quote(url))],
-                cwd=tmp_path,
-                env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert timeless(done.stdout) == timeless(expected)
+def test_the_table_of_errors_has_every_error() -> None:
+    names = {name.strip("`") for name, _ in cells(section("Errors"))}
+    errors = [getattr(sessionware, name) for name in sessionware.__all__]
+    errors = [it for it in errors if isinstance(it, type) and issubclass(it, Exception)]
+    assert names == {error.__name__ for error in errors} - {"SessionwareError"}
 
 
-def timeless(text: str) -> str:
-    """Without what is another in each run: the date, and the cookie's time and signature."""
-    text = re.sub(r", and is refused now .*", "", text)
-    text = re.sub(r"Date: .*", "Date: ...", text.replace("\r\n", "\n"))
-    return re.sub(r"(session=[\w-]+)\.[\w-]+\.[\w-]+", r"\1", text).strip()
+def test_the_table_of_reasons_has_every_reason_why_a_cookie_is_refused() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
+    why = section("Why was I logged out?")
+    listed = re.findall(r"`(\w+)`", " ".join(row[0] for row in cells(why)))
+    assert set(listed) == set(re.findall(r'CookieRejected\(\s*"(\w+)"', code))
+    others = re.findall(r"`([a-z]+_\w+)`", why.rpartition("|")[2])
+    assert len(others) == 5
+    assert [reason for reason in others if f'"{reason}"' not in code] == []
+
+
+def test_what_is_ours_in_the_table_of_theirs_is_there() -> None:
+    title = "Coming from Beaker, Flask, Django, Pyramid, Flask-Session"
+    ours = " ".join(row[1] for row in cells(section(title)))
+    settings = re.findall(r"^\| `(\w+)`", table("settings"), re.MULTILINE)
+    names = re.findall(r"`([a-z_]+)", ours)
+    known = {*settings, "environ", *(name for name in names if hasattr(Session, name))}
+    assert len(names) > 10
+    assert set(names) <= known
+
+
+def test_the_table_of_servers_has_those_that_are_tested() -> None:
+    listed = {
+        re.split(r"[:, ']", name)[0].lower() for name, *_ in cells(section("Servers", PROOFS))
+    }
+    assert listed == {kind.name.split()[0].lower() for kind in KINDS}
+
+
+# The figures
+
+
+def test_the_chart_shows_the_figures_of_the_table() -> None:
+    head, _, *rows = table("figures", PROOFS).splitlines()
+    columns = [cell.strip() for cell in head.split("|")[2:-2]]
+    figures = {
+        (scenario, peer.strip()): float(figure)
+        for peer, *line in (row.split("|")[1:-1] for row in rows)
+        for scenario, figure in zip(columns, line[:-1], strict=True)
+    }
+    chart = (PROOFS.parent / "benchmarks" / "chart.svg").read_text(encoding="utf-8")
+    [described] = re.findall('<desc id="description">(.*)</desc>', chart)
+    drawn = {
+        (scenario, peer): float(figure)
+        for scenario, line in re.findall(r"([a-z ]+): (.*?)\.(?: |$)", described)
+        for peer, figure in re.findall(r"([\w ]+) (\d+\.\d)", line)
+    }
+    assert len(drawn) > 20
+    assert {key: figures[key[0].strip(), key[1].strip()] for key in drawn} == drawn
+
+
+def test_the_front_page_rounds_those_figures() -> None:
+    [ours] = [row for row in cells(table("figures", PROOFS)) if row[0] == "sessionware"]
+    rounded = [f"{round(float(ours[column]))} µs" for column in (1, 3, 4)]
+    assert re.findall(r"\d+ µs", section("Proof")) == rounded

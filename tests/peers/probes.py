@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.peers.frameworks import PEERS, Settings, View, clock, put
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 Probe = Callable[[str], str]
 """Runs a peer, and gives the cell."""
 
