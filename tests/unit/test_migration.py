@@ -169,8 +169,12 @@ def test_every_problem_is_told_at_once_under_the_frameworks_names() -> None:
         permanent_session_lifetime=timedelta(0),
     )
     assert {problem.split(": ")[1] for problem in found} == {
-        "secret_key", "salt", "session_cookie_name", "session_cookie_path",
-        "session_cookie_partitioned", "permanent_session_lifetime",
+        "secret_key",
+        "salt",
+        "session_cookie_name",
+        "session_cookie_path",
+        "session_cookie_partitioned",
+        "permanent_session_lifetime",
     }
 
 
