@@ -76,7 +76,7 @@ def running(
     One that ends before that is an error at once. The log is `folder`/log, and a note on every
     error: at the start, and in the block. `env` is added to this process's environment.
     """
-    log = folder / "log"
+    log, name = folder / "log", " ".join(command)
     # Appended to, because Apache opens it once more.
     with log.open("a") as output:
         process = subprocess.Popen(  # noqa: S603 - nobody else has a say in these arguments
@@ -91,11 +91,11 @@ def running(
 
     def has_started() -> bool:
         if process.poll() is not None:
-            raise RuntimeError(f"{command[0]} ended with status {process.returncode} at its start")
+            raise RuntimeError(f"{name} ended with status {process.returncode} at its start")
         return ready()
 
     try:
-        wait_for(has_started, f"{command[0]} is ready")
+        wait_for(has_started, f"{name} is ready")
         yield process
     except BaseException as error:
         error.add_note(log.read_text(errors="replace"))

@@ -1,23 +1,94 @@
-"""The contracts of sessionware.store, kept in memory, and requests that meet in the middle."""
+"""A site whose requests do what a test tells them, and the contracts of its store, in memory."""
 
 import itertools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from sessionware import SessionMiddleware
-from tests.gateway import KEY, Response, call
+from sessionware import Session, SessionMiddleware
+from tests.gateway import KEY, Response, make_environ, run
 
 Act = Callable[[Any], object]
-"""What a request does with its session; what it gives is the body."""
+"""What a request does with its session; it returns what the test wants to know."""
+
+
+class Page(NamedTuple):
+    """What came of a visit.
+
+    ``result``: what its act returned; ``cookie``: what the browser holds after it, ``""`` for none.
+    """
+
+    result: Any
+    cookie: str
+    response: Response
+
+
+class Site:
+    """Wrapped in a SessionMiddleware of these settings, it lets each visit act on its session."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.app = SessionMiddleware(act_out, KEY, **settings)
+
+    def visit(self, act: Act, cookie: str = "") -> Page:
+        """Send one request with this cookie."""
+        environ = make_environ(cookie, test__act=act)
+        response = run(self.app, environ)
+        held = response.cookie or cookie
+        return Page(environ["test.result"], "" if held.endswith("=") else held, response)
+
+    def log_in(self, owner: Any = "ann", **data: Any) -> str:
+        """Return the cookie of a new session that is this owner's."""
+
+        def act(session: Session) -> None:
+            session.owner = owner
+            session.update(data)
+
+        return self.visit(act).cookie
+
+    def read(self, cookie: str) -> dict[str, Any] | None:
+        """Return what the cookie's session holds, but for its owner; ``None`` for a new one."""
+        result: dict[str, Any] | None = self.visit(data_of, cookie).result
+        return result
+
+
+def act_out(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    environ["test.result"] = environ["test.act"](environ["session"])
+    start_response("200 OK", [])
+    return []
+
+
+# Acts
+
+
+def data_of(session: Session) -> dict[str, Any] | None:
+    return None if session.new else {key: session[key] for key in session if key != "_owner"}
+
+
+def id_of(session: Session) -> str:
+    return session.id
+
+
+def owner_of(session: Session) -> Any:
+    return session.owner
+
+
+def count(session: Session) -> int:
+    session["n"] = session.get("n", 0) + 1
+    return int(session["n"])
+
+
+def untouched(session: Session) -> None:
+    """Do nothing with it."""
+
+
+# In memory
 
 
 class MemoryStore:
     """Keeps sessions in a dict, and what it was asked."""
 
-    limit = 100_000
-
-    def __init__(self) -> None:
+    def __init__(self, limit: int = 1024 * 1024) -> None:
+        self.limit = limit
         self.kept: dict[str, str] = {}
         self.owners: dict[str, str | None] = {}
         self.seconds: dict[str, int] = {}
@@ -60,39 +131,9 @@ class MemoryRevocations:
 
     def check(self, key: str, owner: str | None, /) -> str | None:
         self.asked.append("check")
-        return None if key in self.refused else self.stamps.get(owner or "", "")
+        if key in self.refused:
+            return None
+        return "" if owner is None else self.stamps.get(owner, "")
 
-    def revoke_owner(self, owner: str) -> None:
-        self.stamps[owner] = str(next(self._numbers))
-
-
-class Site:
-    """A site whose requests do what a test tells them."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.middleware = SessionMiddleware(self._app, KEY, **settings)
-
-    def _app(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
-        act: Act = environ["test.act"]
-        body = str(act(environ["session"])).encode()
-        start_response("200 OK", [])
-        return [body]
-
-    def visit(self, act: Act, cookie: str = "") -> Response:
-        return call(self.middleware, cookie, test__act=act)
-
-    def data(self, cookie: str) -> dict[str, Any]:
-        """What a request with this cookie finds in its session; empty for a new one."""
-        found: dict[str, Any] = {}
-        self.visit(lambda session: found.update(session), cookie)
-        return found
-
-    def log_in(self, user: str = "ada", **more: Any) -> str:
-        """Give the cookie of a session that belongs to the user."""
-
-        def act(session: Any) -> None:
-            session.regenerate()
-            session.owner = user
-            session.update(user=user, **more)
-
-        return self.visit(act).cookie
+    def revoke_owner(self, owner: object) -> None:
+        self.stamps[str(owner)] = str(next(self._numbers))

@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from sessionware import Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.redis_site import Site
+from tests.sites import Site
 from tests.stores.model import Event
 from tests.stores.servers import connect
 

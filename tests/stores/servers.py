@@ -3,15 +3,11 @@
 import select
 import socket
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import pytest
 import redis
 from redis.backoff import NoBackoff
 from redis.cluster import RedisCluster
@@ -96,48 +92,6 @@ def is_whole(client: redis.Redis) -> bool:
     return info["cluster_state"] == "ok" and info["cluster_known_nodes"] == "3"
 
 
-KINDS = ("redis", "decoded", "valkey", "cluster")
-"""The clients that a user may bring: redis.Redis, also with decode_responses, valkey, a cluster."""
-
-
-class Servers:
-    """The servers that all tests share, each of them started when it is first asked for."""
-
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-        self._started: dict[str, Any] = {}
-
-    def single(self) -> RedisServer:
-        if "single" not in self._started:
-            self._started["single"] = self._stack.enter_context(RedisServer(self._folder()))
-        server: RedisServer = self._started["single"]
-        return server
-
-    def nodes(self) -> Sequence[RedisServer]:
-        if "nodes" not in self._started:
-            self._started["nodes"] = self._stack.enter_context(cluster(self._folder()))
-        nodes: Sequence[RedisServer] = self._started["nodes"]
-        return nodes
-
-    def backend(self, kind: str) -> "Backend":
-        """Give an empty database, and a client of this kind."""
-        if kind not in self._started:
-            servers = self.nodes() if kind == "cluster" else [self.single()]
-            client = self._stack.enter_context(closing(connect(kind, servers[0].port)))
-            nodes = [self._stack.enter_context(server.client()) for server in servers]
-            self._started[kind] = Backend(kind, servers[0].port, client, nodes)
-        backend: Backend = self._started[kind]
-        for node in backend.nodes:
-            node.flushall()
-        return backend
-
-    def close(self) -> None:
-        self._stack.close()
-
-    def _folder(self) -> Path:
-        return Path(self._stack.enter_context(TemporaryDirectory()))
-
-
 def connect(kind: str, port: int, **settings: Any) -> Any:
     """Make the client as an application would, in whatever process this is."""
     settings = PATIENCE | settings
@@ -150,59 +104,6 @@ def connect(kind: str, port: int, **settings: Any) -> Any:
 
             return Valkey(port=port, **settings)
     return redis.Redis(port=port, decode_responses=kind == "decoded", **settings)
-
-
-_SERVERS = pytest.StashKey[Servers]()
-
-
-def servers_of(config: pytest.Config) -> Servers:
-    """Give what this run of pytest shares; it is stopped when the run is over."""
-    if _SERVERS not in config.stash:
-        servers = config.stash[_SERVERS] = Servers()
-        config.add_cleanup(servers.close)
-    return config.stash[_SERVERS]
-
-
-@dataclass
-class Backend:
-    """A client to be tested, and what the servers behind it hold."""
-
-    kind: str
-    port: int
-    client: Any
-    nodes: Sequence[Any]
-
-    def content(self) -> dict[str, bytes]:
-        """Every key, and what it holds; of a sorted set, its members."""
-        return {
-            key.decode(): b" ".join(node.zrange(key, 0, -1))
-            if node.type(key) == b"zset"
-            else node.get(key)
-            for node in self.nodes
-            for key in node.keys("*")
-        }
-
-    def only(self) -> str:
-        """The name of the one key that there is."""
-        [key] = self.content()
-        return key
-
-    def node_of(self, key: str) -> Any:
-        """A client of the server that has the key."""
-        return next(node for node in self.nodes if key.encode() in node.keys("*"))
-
-    def commands(self) -> dict[str, int]:
-        """How often each command was sent since the last time, but for those that look on."""
-        counts: Counter[str] = Counter()
-        for node in self.nodes:
-            for name, stats in node.info("commandstats").items():
-                counts[name.removeprefix("cmdstat_")] += stats["calls"]
-            node.config_resetstat()
-        return {name: calls for name, calls in counts.items() if not name.startswith(LOOKS)}
-
-
-LOOKS = ("info", "config", "keys", "type", "ping", "hello", "client", "cluster", "command")
-"""What is asked by those who look on, and by a new connection."""
 
 
 class Proxy:

@@ -9,24 +9,19 @@ import pytest
 
 from sessionware import Session, SessionUnavailable, UnserializableValue
 from sessionware.owner import Owner
-from sessionware.redis import RedisRevocations, RedisStore
+from sessionware.redis import KeptSession, RedisStore
 from sessionware.store import key_of
 from tests.conftest import Clock
-from tests.redis_site import Site, count, id_of
-from tests.stores.servers import KINDS, Backend, servers_of
+from tests.sites import Site, count, id_of
+from tests.stores.databases import RedisDatabase
 
 DAY = 24 * 60 * 60
 ANN = f"session:owner:{sha256(b'ann').hexdigest()}"
 
 
-@pytest.fixture(params=KINDS)
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return servers_of(request.config).backend(request.param)
-
-
 @pytest.fixture
-def store(backend: Backend) -> RedisStore:
-    return RedisStore(backend.client)
+def store(redis_database: RedisDatabase) -> RedisStore:
+    return redis_database.store()
 
 
 @pytest.fixture
@@ -72,29 +67,29 @@ def test_owner_is_a_str_an_int_or_a_uuid(site: Site, store: RedisStore, owner: O
 
 
 @pytest.mark.parametrize("owner", [None, True, 1.5, b"ann", ["ann"], ()], ids=repr)
-def test_what_cannot_be_an_owner_is_refused(backend: Backend, owner: Owner) -> None:
-    store, revocations = RedisStore(backend.client), RedisRevocations(backend.client)
+def test_what_cannot_be_an_owner_is_refused(redis_database: RedisDatabase, owner: Owner) -> None:
+    store, revocations = redis_database.store(), redis_database.revocations()
     for ask in (store.sessions_of, store.revoke_owner, revocations.revoke_owner):
         with pytest.raises(UnserializableValue, match=type(owner).__name__):
             ask(owner)
-    assert backend.content() == {}
+    assert redis_database.content() == {}
 
 
-def test_list_says_in_no_key_whose_it_is(site: Site, backend: Backend) -> None:
+def test_list_says_in_no_key_whose_it_is(site: Site, redis_database: RedisDatabase) -> None:
     site.log_in("ann")
-    assert sorted(backend.content())[1] == ANN
+    assert sorted(redis_database.content())[1] == ANN
 
 
 def test_session_that_is_over_is_not_listed(
-    site: Site, store: RedisStore, backend: Backend
+    site: Site, store: RedisStore, redis_database: RedisDatabase
 ) -> None:
-    backend.client.delete(f"session:{key_in(site, site.log_in('ann'))}")
+    redis_database.client.delete(f"session:{key_in(site, site.log_in('ann'))}")
     assert store.sessions_of("ann") == []
 
 
-def test_log_out_takes_the_session_off_the_list(site: Site, backend: Backend) -> None:
+def test_log_out_takes_the_session_off_the_list(site: Site, redis_database: RedisDatabase) -> None:
     site.visit(Session.invalidate, site.log_in("ann"))
-    assert backend.content() == {}
+    assert redis_database.content() == {}
 
 
 def test_regenerated_session_is_listed_once(site: Site, store: RedisStore) -> None:
@@ -116,30 +111,42 @@ def test_session_without_an_owner_is_nobody_s(site: Site, store: RedisStore) -> 
 
 @pytest.mark.parametrize("value", ["[]", "junk", "\\xff"])
 def test_value_that_is_not_ours_is_not_listed(
-    site: Site, store: RedisStore, backend: Backend, value: str
+    site: Site, store: RedisStore, redis_database: RedisDatabase, value: str
 ) -> None:
-    backend.client.set(f"session:{key_in(site, site.log_in('ann'))}", value)
+    redis_database.client.set(f"session:{key_in(site, site.log_in('ann'))}", value)
     assert store.sessions_of("ann") == []
 
 
 def test_list_lives_a_day_longer_than_the_session_that_lives_longest(
-    backend: Backend, clock: Clock
+    redis_database: RedisDatabase, clock: Clock
 ) -> None:
     lives = []
     for days in (2, 3, 1):
-        Site(store=RedisStore(backend.client), idle_timeout=days * DAY).log_in("ann")
-        lives.append(round(backend.client.ttl(ANN) / DAY, 2))
+        Site(store=redis_database.store(), idle_timeout=days * DAY).log_in("ann")
+        lives.append(round(redis_database.client.ttl(ANN) / DAY, 2))
     assert lives == [3, 4, 4]
 
 
 def test_what_is_long_over_is_taken_off_the_list(
-    site: Site, backend: Backend, clock: Clock
+    site: Site, redis_database: RedisDatabase, clock: Clock
 ) -> None:
     first = key_in(site, site.log_in("ann"))
     clock.advance(32 * DAY + 1)
     second = key_in(site, site.log_in("ann"))
-    assert backend.content()[ANN] == second.encode()
+    assert redis_database.content()[ANN] == second.encode()
     assert first != second
+
+
+def test_list_is_limited_to_the_sessions_that_live_longest(store: RedisStore) -> None:
+    for number in range(3):
+        text = f'{{"_owner":["ann",""],"n":{number}}}'
+        store.save(str(number), text, new=True, seconds=10 + number, owner="ann")
+    assert [kept.data["n"] for kept in store.sessions_of("ann", most=2)] == [2, 1]
+    assert store.revoke_owner("ann") == 3
+
+
+def test_kept_session_shows_no_values() -> None:
+    assert repr(KeptSession("key", {"n": "a value"}, 9)) == "<KeptSession ['n']>"
 
 
 # Ended
@@ -208,10 +215,12 @@ class Interrupted(RedisStore):
     acts: list[Callable[[], object]]
 
 
-def test_session_that_moves_during_log_out_everywhere_is_ended(backend: Backend) -> None:
+def test_session_that_moves_during_log_out_everywhere_is_ended(
+    redis_database: RedisDatabase,
+) -> None:
     """However often: what a regenerate put in its place is found."""
-    store = Interrupted(backend.client)
-    site = Site(store=RedisStore(backend.client))
+    store = Interrupted(redis_database.client)
+    site = Site(store=redis_database.store())
     cookies = [site.log_in("ann")]
 
     def move() -> None:
@@ -232,16 +241,28 @@ class Watched(RedisStore):
     notes: list[bool]
 
 
-def test_what_is_listed_and_gone_is_gone_for_good(backend: Backend) -> None:
+def test_what_is_listed_and_gone_is_gone_for_good(redis_database: RedisDatabase) -> None:
     """None is listed before it is there: ended too early, it would outlive its end."""
-    store = Watched(backend.client)
+    store = Watched(redis_database.client)
     store.notes = []
     site = Site(store=store)
     site.visit(Session.regenerate, site.log_in("ann"))
     assert store.notes == [True, True]
 
 
-def test_key_in_use_is_not_listed_for_another(store: RedisStore, backend: Backend) -> None:
-    backend.client.set("session:key", '{"a":1}')
+def test_key_in_use_is_not_listed_for_another(
+    store: RedisStore, redis_database: RedisDatabase
+) -> None:
+    redis_database.client.set("session:key", '{"a":1}')
     assert not store.save("key", "{}", new=True, seconds=9, owner="ann")
-    assert backend.only() == "session:key"
+    assert redis_database.only() == "session:key"
+
+
+def test_session_ends_also_where_its_list_does_not_answer(
+    store: RedisStore, redis_database: RedisDatabase
+) -> None:
+    store.save("key", '{"_owner":["ann",""]}', new=True, seconds=9, owner="ann")
+    [listed] = [key for key in redis_database.content() if "owner" in key]
+    redis_database.client.set(listed, "not a list")
+    assert store.delete("key")
+    assert store.load("key") is None

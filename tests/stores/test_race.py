@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from tests.processes import wait_for
-from tests.redis_site import Site
+from tests.sites import Site
+from tests.stores.databases import Databases, RedisDatabase
 from tests.stores.model import Event, Model
 from tests.stores.race import ACTS, KEEPERS, crowd, found_in
-from tests.stores.servers import ON_DISK, Backend, RedisServer, servers_of
+from tests.stores.servers import ON_DISK, RedisServer
 
 SECONDS = os.environ.get("SESSIONWARE_RACE_SECONDS", "")
 PROCESSES = 4
@@ -39,7 +40,7 @@ class Race:
         pool: ProcessPoolExecutor,
         kind: str,
         port: int,
-        jar: Backend,
+        jar: RedisDatabase,
         keeper: str,
         long: float,
     ) -> None:
@@ -78,8 +79,8 @@ def check(history: list[Event], client: Any, keeper: str) -> Counter[str]:
 
 
 @pytest.fixture
-def jar(request: pytest.FixtureRequest) -> Backend:
-    return servers_of(request.config).backend("redis")
+def jar(databases: Databases) -> RedisDatabase:
+    return databases.redis()
 
 
 @pytest.mark.parametrize(
@@ -92,16 +93,16 @@ def jar(request: pytest.FixtureRequest) -> Backend:
     ],
 )
 def test_no_session_comes_back_and_no_write_is_lost(
-    request: pytest.FixtureRequest,
+    databases: Databases,
     processes: ProcessPoolExecutor,
-    jar: Backend,
+    jar: RedisDatabase,
     kind: str,
     keeper: str,
     long: float,
 ) -> None:
-    backend = servers_of(request.config).backend(kind)
-    history = Race(processes, kind, backend.port, jar, keeper, seconds(long)).history()
-    done = check(history, backend.client, keeper)
+    database = databases.redis(kind)
+    history = Race(processes, kind, database.port, jar, keeper, seconds(long)).history()
+    done = check(history, database.client, keeper)
     assert min(done[act] for act in ACTS) > 0
     assert done["regenerate ended"] > 0
     assert done["write ended"] > 0 or keeper == "list"
@@ -109,7 +110,7 @@ def test_no_session_comes_back_and_no_write_is_lost(
 
 @pytest.mark.parametrize("keeper", ["store", "list"])
 def test_what_was_acknowledged_outlives_a_killed_redis(
-    tmp_path: Path, processes: ProcessPoolExecutor, jar: Backend, keeper: str
+    tmp_path: Path, processes: ProcessPoolExecutor, jar: RedisDatabase, keeper: str
 ) -> None:
     """Killed twice in the middle of it all, and started again with what is on its disk."""
     with RedisServer(tmp_path / "redis", *ON_DISK) as server, server.client() as client:
@@ -132,7 +133,7 @@ def test_what_was_acknowledged_outlives_a_killed_redis(
     ],
 )
 def test_a_keeper_that_breaks_its_promise_is_found_out(
-    processes: ProcessPoolExecutor, jar: Backend, keeper: str, promises: list[str]
+    processes: ProcessPoolExecutor, jar: RedisDatabase, keeper: str, promises: list[str]
 ) -> None:
     history = Race(processes, "redis", jar.port, jar, keeper, 1).history()
     found = "\n".join(Model(history, in_cookie=keeper == "deaf").problems())

@@ -1,248 +1,256 @@
-"""Signed cookies beside a list of ended sessions: a log-out that holds."""
+"""Sessions in the cookie, beside a list of those that were ended: a log-out that holds."""
 
-import json
-import logging
-import os
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from sessionware import SessionUnavailable
-from sessionware.codec import SignedCodec
+from sessionware import Session, SessionUnavailable
+from sessionware.owner import Owner
 from sessionware.store import LONGEST_REQUEST, key_of
 from tests.conftest import Clock
-from tests.gateway import KEY
-from tests.sites import MemoryRevocations, Site
-
-USER = UUID("12345678-1234-5678-1234-567812345678")
-
-
-@pytest.fixture
-def revocations() -> MemoryRevocations:
-    return MemoryRevocations()
+from tests.processes import require
+from tests.sites import Act, Site, count, data_of, id_of, untouched
+from tests.stores.databases import Database
 
 
 @pytest.fixture
-def site(revocations: MemoryRevocations) -> Site:
+def revocations(database: Database) -> Any:
+    return database.revocations()
+
+
+@pytest.fixture
+def site(revocations: Any) -> Site:
     return Site(revocations=revocations)
 
 
-def key_in(cookie: str) -> str:
-    token = cookie.partition("=")[2]
-    return key_of(json.loads(SignedCodec(KEY).decode(token).text)[2])
+# What it is asked
 
 
-def log_out(session: Any) -> None:
-    session.invalidate()
+def test_first_to_end_a_session_is_told_so(revocations: Any, database: Database) -> None:
+    assert [revocations.revoke("key", seconds) for seconds in (100, 10)] == [True, False]
+    assert 95 <= database.seconds_of("revoked:key") <= 100
+
+
+def test_stamp_is_another_each_time(revocations: Any) -> None:
+    stamps = [revocations.check("", "ann")]
+    for _ in range(3):
+        revocations.revoke_owner("ann")
+        stamps.append(revocations.check("", "ann"))
+    assert stamps[0] == ""
+    assert len({*stamps}) == 4
 
 
 # One session
 
 
-def test_copy_of_a_cookie_is_refused_after_log_out(
-    site: Site, caplog: pytest.LogCaptureFixture
-) -> None:
-    cookie = site.log_in("ada")
-    assert site.visit(log_out, cookie).cookie == "session="
-    caplog.set_level(logging.INFO)
-    assert site.data(cookie) == {}
-    assert [record.__dict__["reason"] for record in caplog.records] == ["revoked"]
+def test_session_stays_in_the_cookie(site: Site, database: Database) -> None:
+    cookie = site.visit(count, site.visit(count).cookie).cookie
+    assert site.read(cookie) == {"n": 2}
+    assert database.content() == {}
 
 
-def test_copy_from_before_a_regenerate_is_refused(site: Site) -> None:
-    first = site.log_in("ada")
-    second = site.visit(lambda session: session.regenerate(), first).cookie
-    assert (site.data(first), site.data(second)["user"]) == ({}, "ada")
+@pytest.mark.parametrize("log_out", [Session.invalidate, Session.clear])
+def test_cookie_from_before_the_log_out_is_refused(site: Site, log_out: Act, caplog: Any) -> None:
+    cookie = site.visit(count).cookie
+    assert site.visit(log_out, cookie).response.cookie == "session="
+    with caplog.at_level("INFO"):
+        assert site.read(cookie) is None
+    assert [record.reason for record in caplog.records] == ["revoked"]
+
+
+def test_every_earlier_cookie_of_the_session_is_refused(site: Site) -> None:
+    cookies = [site.visit(count).cookie]
+    cookies += [site.visit(count, cookies[0]).cookie for _ in range(3)]
+    site.visit(Session.invalidate, cookies[1])
+    assert [site.read(cookie) for cookie in cookies] == [None] * 4
 
 
 def test_log_out_ends_one_session_of_several(site: Site) -> None:
     first, second = site.log_in("ada"), site.log_in("ada")
-    site.visit(log_out, first)
-    assert site.data(second)["user"] == "ada"
+    site.visit(Session.invalidate, first)
+    assert site.read(second) == {}
 
 
-def test_only_an_accessed_session_with_a_valid_signature_is_looked_up(
-    site: Site, revocations: MemoryRevocations
+def test_list_holds_the_hashed_id_of_an_ended_session(site: Site, database: Database) -> None:
+    cookie = site.visit(count).cookie
+    session_id = site.visit(id_of, cookie).result
+    site.visit(Session.invalidate, cookie)
+    [(name, value)] = database.content().items()
+    assert name == f"revoked:{key_of(session_id)}"
+    assert session_id.encode() not in value
+
+
+@pytest.mark.parametrize("act", [Session.invalidate, Session.regenerate])
+def test_ended_session_is_remembered_while_a_copy_of_it_could_live(
+    database: Database, clock: Clock, act: Act
 ) -> None:
-    cookie = site.log_in("ada")
-    revocations.asked.clear()
-    for header in ("", cookie[:-1], "session=junk"):
-        site.data(header)
-    site.visit(lambda _: "", cookie)
-    assert revocations.asked == []
-    site.visit(lambda session: session.update(n=1), cookie)
-    assert revocations.asked == ["check"]
+    site = Site(revocations=database.revocations(), idle_timeout=100)
+    site.visit(act, site.visit(count).cookie)
+    assert 95 <= database.seconds_of(database.only()) - LONGEST_REQUEST <= 100
 
 
-def test_expired_session_is_not_looked_up(revocations: MemoryRevocations, clock: Clock) -> None:
-    site = Site(revocations=revocations, idle_timeout=100)
-    cookie = site.log_in("ada")
-    revocations.asked.clear()
-    clock.advance(101)
-    assert site.data(cookie) == {}
-    assert revocations.asked == []
+def test_regenerate_refuses_the_cookie_from_before(site: Site) -> None:
+    before = site.visit(count).cookie
+    after = site.visit(Session.regenerate, before).cookie
+    assert (site.read(before), site.read(after)) == (None, {"n": 1})
 
 
-def test_refused_for_as_long_as_it_could_live(revocations: MemoryRevocations, clock: Clock) -> None:
-    """And for a slow request's time more: its cookie counts from the end of the request."""
-    site = Site(revocations=revocations, idle_timeout=1000, absolute_timeout=1500)
-    cookie = site.log_in("ada")
-    clock.advance(900)
-    site.visit(log_out, cookie)
-    assert revocations.refused == {key_in(cookie): 600 + LONGEST_REQUEST}
+@pytest.mark.parametrize("late", [False, True])
+def test_cookie_of_a_slow_request_is_refused_after_the_log_out(site: Site, late: bool) -> None:
+    """Whether it changed the session before the log-out or after it."""
+    cookie = site.visit(count).cookie
+
+    def slow(session: Session) -> None:
+        (dict if late else count)(session)
+        site.visit(Session.invalidate, cookie)
+        (count if late else dict)(session)
+
+    assert site.read(site.visit(slow, cookie).cookie) is None
 
 
-def test_cookie_from_before_the_list_is_accepted_and_gets_an_id(site: Site) -> None:
-    old = Site().visit(lambda session: session.update(n=1)).cookie
-    cookie = site.visit(dict, old).cookie
-    assert site.data(cookie) == {"n": 1}
-    site.visit(log_out, cookie)
-    assert site.data(cookie) == {}
+@pytest.mark.parametrize("late", [False, True])
+def test_slow_regenerate_never_undoes_a_log_out(site: Site, late: bool) -> None:
+    cookie = site.visit(count).cookie
 
-
-def test_cookie_from_before_the_list_ends_with_all_of_its_owners(
-    site: Site, revocations: MemoryRevocations
-) -> None:
-    old = Site().visit(lambda session: setattr(session, "owner", "ada")).cookie
-    assert site.data(old) != {}
-    revocations.revoke_owner("ada")
-    assert site.data(old) == {}
-
-
-def test_cookie_that_is_too_large_ends_nothing(site: Site) -> None:
-    def too_much(session: Any) -> None:
-        session.regenerate()
-        session["noise"] = os.urandom(3000)
-
-    cookie = site.log_in("ada")
-    with pytest.raises(ValueError, match="4096"):
-        site.visit(too_much, cookie)
-    assert site.data(cookie)["user"] == "ada"
-
-
-def test_slower_request_does_not_take_an_ended_session_on(site: Site) -> None:
-    cookie = site.log_in("ada")
-
-    def slow(session: Any) -> None:
-        dict(session)
-        site.visit(log_out, cookie)
-        session.regenerate()
+    def slow(session: Session) -> None:
+        (dict if late else Session.regenerate)(session)
+        site.visit(Session.invalidate, cookie)
+        (Session.regenerate if late else dict)(session)
 
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         site.visit(slow, cookie)
-
-
-def test_slower_request_that_changes_an_ended_session_writes_a_refused_cookie(site: Site) -> None:
-    cookie = site.log_in("ada")
-
-    def slow(session: Any) -> None:
-        dict(session)
-        site.visit(log_out, cookie)
-        session["n"] = 1
-
-    assert site.data(site.visit(slow, cookie).cookie) == {}
 
 
 def test_two_log_outs_at_once_are_both_fine(site: Site) -> None:
     cookie = site.log_in("ada")
 
-    def slow(session: Any) -> None:
+    def slow(session: Session) -> None:
         dict(session)
-        site.visit(log_out, cookie)
+        site.visit(Session.invalidate, cookie)
         session.invalidate()
         session["n"] = 1
 
-    assert site.data(site.visit(slow, cookie).cookie) == {"n": 1}
+    assert site.read(site.visit(slow, cookie).cookie) == {"n": 1}
 
 
-def test_list_that_does_not_answer_is_no_anonymous_session(
-    site: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
+def test_cookie_from_before_the_list_is_accepted_and_gets_an_id(site: Site) -> None:
+    old = Site().visit(count).cookie
+    page = site.visit(data_of, old)
+    assert page.result == {"n": 1}
+    assert site.read(page.cookie) == {"n": 1}
+    site.visit(Session.invalidate, page.cookie)
+    assert site.read(page.cookie) is None
+
+
+def test_junk_strangers_and_untouched_requests_ask_the_list_nothing(
+    site: Site, database: Database
 ) -> None:
-    def fail(*_: object) -> None:
-        raise SessionUnavailable("down")
+    cookie = site.visit(count).cookie
+    database.commands()
+    site.visit(untouched, cookie)
+    for junk in ("", "session=junk", cookie[:-1], cookie[:-1] + "."):
+        assert site.read(junk) is None
+    assert database.commands() == {}
+    site.visit(count, cookie)
+    assert database.commands() in ({"get": 1}, {"check": 1})
 
+
+def test_expired_session_is_not_looked_up(database: Database, clock: Clock) -> None:
+    site = Site(revocations=database.revocations(), idle_timeout=100)
     cookie = site.log_in("ada")
-    monkeypatch.setattr(revocations, "check", fail)
-    with pytest.raises(SessionUnavailable):
-        site.data(cookie)
-    assert site.visit(lambda _: "untouched", cookie).data == b"untouched"
+    database.commands()
+    clock.advance(101)
+    assert site.read(cookie) is None
+    assert database.commands() == {}
 
 
-# All sessions of an owner
+def test_encrypted_sessions_are_ended_too(revocations: Any) -> None:
+    require("cryptography")
+    site = Site(revocations=revocations, encrypt=True)
+    cookie = site.log_in("ann")
+    assert site.read(cookie) == {}
+    site.visit(Session.invalidate, cookie)
+    assert site.read(cookie) is None
 
 
-def test_every_session_of_the_owner_ends_and_nobody_elses(
-    site: Site, revocations: MemoryRevocations
+# All of an owner
+
+
+@pytest.mark.parametrize("owner", ["ann", "", "\ud800", 7, UUID(int=7)], ids=repr)
+def test_log_out_everywhere_refuses_all_of_the_owner_and_no_other(
+    site: Site, revocations: Any, owner: Owner
 ) -> None:
-    mine, too, other = site.log_in("ada"), site.log_in("ada"), site.log_in("grace")
+    cookies = [site.log_in(owner) for _ in range(3)]
+    others = [site.log_in("bob"), site.visit(count).cookie]
+    assert None not in map(site.read, cookies)
+    revocations.revoke_owner(owner)
+    assert [site.read(cookie) for cookie in cookies] == [None] * 3
+    assert [site.read(cookie) for cookie in others] == [{}, {"n": 1}]
+
+
+def test_log_in_after_log_out_everywhere_holds_until_the_next(
+    site: Site, revocations: Any, clock: Clock
+) -> None:
+    """In the same second. No clock is asked, so servers whose clocks differ agree."""
+    for _ in range(3):
+        cookie = site.log_in("ann")
+        assert site.read(cookie) == {}
+        revocations.revoke_owner("ann")
+        assert site.read(cookie) is None
+
+
+@pytest.mark.parametrize("begin", [Session.invalidate, Session.regenerate])
+def test_request_that_logs_out_everywhere_may_stay(
+    site: Site, revocations: Any, begin: Act
+) -> None:
+    """It begins anew, and logs in once more."""
+
+    def everywhere_else(session: Session) -> None:
+        assert session.owner == "ann"
+        revocations.revoke_owner("ann")
+        begin(session)
+        session.owner = "ann"
+
+    here, there = site.log_in("ann"), site.log_in("ann")
+    after = site.visit(everywhere_else, here).cookie
+    assert [site.read(cookie) for cookie in (here, there, after)] == [None, None, {}]
+
+
+def test_slow_log_in_never_outlives_log_out_everywhere(site: Site, revocations: Any) -> None:
+    def slow(session: Session) -> None:
+        session.owner = "ann"
+        revocations.revoke_owner("ann")
+
+    assert site.read(site.visit(slow).cookie) is None
+
+
+@pytest.mark.parametrize("act", [count, Session.regenerate])
+@pytest.mark.parametrize("late", [False, True])
+def test_slow_change_never_outlives_log_out_everywhere(
+    site: Site, revocations: Any, act: Act, late: bool
+) -> None:
+    def slow(session: Session) -> None:
+        (dict if late else act)(session)
+        revocations.revoke_owner("ann")
+        (act if late else dict)(session)
+
+    assert site.read(site.visit(slow, site.log_in("ann")).cookie) is None
+
+
+def test_cookie_from_before_the_list_ends_with_all_of_its_owners(
+    site: Site, revocations: Any
+) -> None:
+    old = Site().visit(lambda session: setattr(session, "owner", "ada")).cookie
+    assert site.read(old) == {}
     revocations.revoke_owner("ada")
-    assert [bool(site.data(cookie)) for cookie in (mine, too, other)] == [False, False, True]
+    assert site.read(old) is None
 
 
-def test_log_in_after_log_out_everywhere_holds_in_the_same_second(
-    site: Site, revocations: MemoryRevocations, clock: Clock
-) -> None:
-    """No clock is asked, so servers whose clocks differ agree."""
-    before = site.log_in("ada")
-    revocations.revoke_owner("ada")
-    after = site.log_in("ada")
-    assert (bool(site.data(before)), bool(site.data(after))) == (False, True)
-    revocations.revoke_owner("ada")
-    assert not site.data(after)
-
-
-def test_request_that_logs_out_everywhere_can_stay(
-    site: Site, revocations: MemoryRevocations
-) -> None:
-    def everywhere_else(session: Any) -> None:
-        revocations.revoke_owner(session.owner)
-        session.regenerate()
-        session.owner = session.owner
-
-    other, mine = site.log_in("ada"), site.log_in("ada")
-    mine = site.visit(everywhere_else, mine).cookie
-    assert (bool(site.data(other)), bool(site.data(mine))) == (False, True)
-
-
-def test_slower_request_does_not_carry_its_session_past_it(
-    site: Site, revocations: MemoryRevocations
-) -> None:
-    def slow(session: Any) -> None:
-        dict(session)
-        revocations.revoke_owner("ada")
-        session.regenerate()
-
-    assert not site.data(site.visit(slow, site.log_in("ada")).cookie)
-
-
-def test_stamps_that_were_forgotten_refuse_nobody(
-    site: Site, revocations: MemoryRevocations
+def test_stamp_that_was_forgotten_refuses_no_session(
+    site: Site, revocations: Any, database: Database
 ) -> None:
     revocations.revoke_owner("ada")
     cookie = site.log_in("ada")
-    revocations.stamps.clear()
-    assert site.data(cookie)["user"] == "ada"
-
-
-def test_owner_that_could_not_be_looked_up_is_not_set(
-    site: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nor does the session then stand on its own: another request's log-out still holds."""
-
-    def fail(*_: object) -> None:
-        raise SessionUnavailable("down")
-
-    def slow(session: Any) -> None:
-        dict(session)
-        site.visit(log_out, cookie)
-        with monkeypatch.context() as patch:
-            patch.setattr(revocations, "check", fail)
-            with pytest.raises(SessionUnavailable, match="down"):
-                session.owner = "grace"
-        assert session.owner == "ada"
-        session.regenerate()
-
-    cookie = site.log_in("ada")
-    with pytest.raises(SessionUnavailable, match="ended by another request"):
-        site.visit(slow, cookie)
+    database.forget(database.only())
+    assert site.read(cookie) == {}

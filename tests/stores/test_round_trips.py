@@ -8,23 +8,19 @@ import pytest
 from sessionware import Session
 from sessionware.redis import RedisRevocations, RedisStore
 from tests.benchmarks import redis as benchmark
-from tests.redis_site import Site, count, data_of, untouched
-from tests.stores.servers import KINDS, Backend, Proxy, connect, servers_of
+from tests.sites import Site, count, data_of, untouched
+from tests.stores.databases import REDIS_KINDS, Databases, RedisDatabase
+from tests.stores.servers import Proxy, connect
 
 
 def log_in(session: Session) -> None:
     session.owner = "ann"
 
 
-@pytest.fixture(params=KINDS)
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return servers_of(request.config).backend(request.param)
-
-
-@pytest.fixture(params=KINDS[:3])
-def proxy(request: pytest.FixtureRequest) -> Iterator[tuple[Proxy, Any]]:
+@pytest.fixture(params=[kind for kind in REDIS_KINDS if kind != "cluster"])
+def proxy(request: pytest.FixtureRequest, databases: Databases) -> Iterator[tuple[Proxy, Any]]:
     """Counts what a client with one open connection asks; a cluster would go past it."""
-    port = servers_of(request.config).backend(request.param).port
+    port = databases.redis(request.param).port
     with Proxy(port) as counting, connect(request.param, counting.port) as client:
         client.ping()
         yield counting, client
@@ -101,16 +97,16 @@ WITH_OWNER = {"zadd": 1, "zremrangebyscore": 1, "expire": 2, "set": 1}
     ],
 )
 def test_commands_with_the_store(
-    backend: Backend,
+    redis_database: RedisDatabase,
     act: Callable[[Session], object],
     commands: dict[str, int],
     of_owner: dict[str, int],
 ) -> None:
-    site = Site(store=RedisStore(backend.client))
+    site = Site(store=redis_database.store())
     for cookie, expected in ((site.visit(count).cookie, commands), (site.log_in(), of_owner)):
-        backend.commands()
+        redis_database.commands()
         site.visit(act, cookie)
-        assert backend.commands() == expected
+        assert redis_database.commands() == expected
 
 
 @pytest.mark.parametrize(
@@ -124,22 +120,22 @@ def test_commands_with_the_store(
     ],
 )
 def test_commands_with_the_list(
-    backend: Backend,
+    redis_database: RedisDatabase,
     act: Callable[[Session], object],
     commands: dict[str, int],
     of_owner: dict[str, int],
 ) -> None:
-    site = Site(revocations=RedisRevocations(backend.client))
+    site = Site(revocations=redis_database.revocations())
     for cookie, expected in ((site.visit(count).cookie, commands), (site.log_in(), of_owner)):
-        backend.commands()
+        redis_database.commands()
         site.visit(act, cookie)
-        assert backend.commands() == expected
+        assert redis_database.commands() == expected
 
 
 def test_the_benchmark_counts_the_same(
-    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    databases: Databases, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    port = servers_of(request.config).backend("redis").port
+    port = databases.redis().port
     counted: dict[Any, Any] = {act: (trips, ended) for act, trips, ended in COSTS[:4]}
     found = benchmark.round_trips(port)
     acts = benchmark.ACTS.values()

@@ -1,30 +1,70 @@
-"""Sessions in Redis: what is kept there, for how long, and who gets at it."""
+"""Sessions in a store: what is kept there, for how long, and who gets at it."""
 
 import pickle
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from sessionware import Session, SessionTooLarge, SessionUnavailable
-from sessionware.redis import RedisStore
-from sessionware.store import key_of
+from sessionware.codec import SignedCodec
+from sessionware.store import Store, key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.redis_site import Site, count, data_of, id_of, untouched
-from tests.stores.servers import KINDS, Backend, servers_of
+from tests.processes import require
+from tests.sites import Act, Page, Site, count, data_of, id_of, owner_of, untouched
+from tests.stores.databases import Database
 
 DAYS_31 = 31 * 24 * 60 * 60
 
 
-@pytest.fixture(params=KINDS)
-def backend(request: pytest.FixtureRequest) -> Backend:
-    return servers_of(request.config).backend(request.param)
+@pytest.fixture
+def store(database: Database) -> Store:
+    store: Store = database.store()
+    return store
 
 
 @pytest.fixture
-def site(backend: Backend) -> Site:
-    return Site(store=RedisStore(backend.client))
+def site(store: Store) -> Site:
+    return Site(store=store)
+
+
+def during(site: Site, cookie: str, other: Act, act: Act) -> Page:
+    """A request that has read its session when another one comes and goes."""
+
+    def slow(session: Session) -> None:
+        dict(session)
+        site.visit(other, cookie)
+        act(session)
+
+    return site.visit(slow, cookie)
+
+
+# What it is asked
+
+
+def test_key_in_use_is_never_taken_for_a_new_session(store: Store) -> None:
+    assert store.save("k", '{"n":1}', new=True, seconds=9, owner=None)
+    assert not store.save("k", '{"n":2}', new=True, seconds=9, owner=None)
+    assert store.load("k") == '{"n":1}'
+
+
+def test_prolonged_session_keeps_what_is_there(store: Store, database: Database) -> None:
+    store.save("key", '{"a":1}', new=True, seconds=9, owner=None)
+    assert store.save("key", None, new=False, seconds=99, owner="ann")
+    assert store.load("key") == '{"a":1}'
+    assert 90 < database.seconds_of("session:key") <= 99
+    store.delete("key")
+    assert not store.save("key", None, new=False, seconds=99, owner="ann")
+    assert store.load("key") is None
+
+
+def test_value_that_is_not_ours_is_deleted_all_the_same(store: Store, database: Database) -> None:
+    for value in (pickle.dumps(1), b"[]"):
+        database.put("session:k", value)
+        assert store.delete("k")
+    assert database.content() == {}
 
 
 # What is kept
@@ -41,20 +81,10 @@ def test_values_of_every_type_come_back_as_what_they_were(site: Site) -> None:
     assert site.read(site.visit(lambda session: session.update(data)).cookie) == data
 
 
-def test_redis_holds_the_json_text_under_the_hashed_id(site: Site, backend: Backend) -> None:
+def test_json_text_is_kept_under_the_hashed_id(site: Site, database: Database) -> None:
     page = site.visit(count)
     key = key_of(site.visit(id_of, page.cookie).result)
-    assert backend.content() == {f"session:{key}": b'{"n":1}'}
-
-
-def test_prefix_is_the_application_s_choice(backend: Backend) -> None:
-    Site(store=RedisStore(backend.client, "shop:")).visit(count)
-    assert backend.only().startswith("shop:")
-
-
-def test_two_prefixes_share_nothing(backend: Backend) -> None:
-    one, other = (Site(store=RedisStore(backend.client, prefix)) for prefix in ("a:", "b:"))
-    assert other.read(one.visit(count).cookie) is None
+    assert database.content() == {f"session:{key}": b'{"n":1}'}
 
 
 def test_cookie_holds_no_data(site: Site) -> None:
@@ -62,14 +92,14 @@ def test_cookie_holds_no_data(site: Site) -> None:
     assert len(page.cookie) < 150
 
 
-def test_no_id_stands_in_any_key_or_value(site: Site, backend: Backend) -> None:
-    """Whoever reads the database cannot log in with what it holds."""
+def test_no_id_stands_in_any_name_or_value(site: Site, database: Database) -> None:
+    """Reading the database is not enough to log in."""
     cookie = site.log_in("ann", n=1)
     for _ in range(2):
         cookie = site.visit(Session.regenerate, cookie).cookie
     session_id = site.visit(id_of, cookie).result
-    held = repr(backend.content())
-    assert held.count("session:") == 2
+    held = repr(database.content())
+    assert held.count("session:") == held.count(key_of(session_id)) > 0
     assert [part for part in (session_id[:8], session_id[-8:], cookie[8:]) if part in held] == []
 
 
@@ -78,53 +108,66 @@ def test_session_of_nine_hundred_kilobytes_is_kept(site: Site) -> None:
     assert site.read(cookie) == {"text": "x" * 900_000}
 
 
-def test_session_over_the_limit_is_refused_and_the_last_one_stays(backend: Backend) -> None:
-    site = Site(store=RedisStore(backend.client, limit=100))
+def test_session_over_the_limit_is_refused_and_the_last_one_stays(database: Database) -> None:
+    site = Site(store=database.store(limit=100))
     cookie = site.visit(count).cookie
     with pytest.raises(SessionTooLarge, match="101 bytes, the limit is 100"):
         site.visit(lambda session: session.update(text="x" * 84), cookie)
     assert site.read(cookie) == {"n": 1}
 
 
+def test_error_about_the_limit_names_the_largest_keys(database: Database) -> None:
+    site = Site(store=database.store(limit=100_000))
+    cookie = site.visit(lambda session: session.update(a="x" * 50_000)).cookie
+    with pytest.raises(SessionTooLarge, match="limit is 100000; the largest keys are 'b'") as found:
+        site.visit(lambda session: session.update(b="x" * 60_000), cookie)
+    assert (found.value.size, found.value.limit) == (110_015, 100_000)
+    assert site.read(cookie) == {"a": "x" * 50_000}
+
+
 # For how long
 
 
-def test_redis_forgets_the_session_when_it_would_be_refused(site: Site, backend: Backend) -> None:
+def test_session_is_forgotten_when_it_would_be_refused(site: Site, database: Database) -> None:
     site.visit(count)
-    assert DAYS_31 - 5 <= backend.client.ttl(backend.only()) <= DAYS_31
+    assert DAYS_31 - 5 <= database.seconds_of(database.only()) <= DAYS_31
 
 
 def test_absolute_timeout_is_the_time_to_live_where_it_is_nearer(
-    backend: Backend, clock: Clock
+    database: Database, clock: Clock
 ) -> None:
-    site = Site(store=RedisStore(backend.client), absolute_timeout=100, idle_timeout=90)
+    site = Site(store=database.store(), absolute_timeout=100, idle_timeout=90)
     cookie = site.visit(count).cookie
     clock.advance(80)
     site.visit(count, cookie)
-    assert 15 <= backend.client.ttl(backend.only()) <= 20
+    assert 15 <= database.seconds_of(database.only()) <= 20
 
 
 @pytest.mark.parametrize("limit", ["idle_timeout", "absolute_timeout"])
-def test_session_ends_on_time_though_redis_still_has_it(
-    backend: Backend, clock: Clock, limit: str
+def test_session_ends_on_time_though_the_store_still_has_it(
+    database: Database, clock: Clock, limit: str
 ) -> None:
-    site = Site(store=RedisStore(backend.client), **{"refresh_after": 1000, limit: 100})
+    site = Site(store=database.store(), **{"refresh_after": 1000, limit: 100})
     cookie = site.visit(count).cookie
-    backend.client.persist(backend.only())
+    database.keep(database.only(), None)
     clock.advance(101)
+    database.commands()
     assert site.read(cookie) is None
-    assert len(backend.content()) == 1
+    assert database.commands() == {}
+    assert len(database.content()) == 1
 
 
-def test_use_of_an_older_session_prolongs_it_here_and_there(backend: Backend, clock: Clock) -> None:
-    site = Site(store=RedisStore(backend.client), idle_timeout=100, refresh_after=50)
+def test_use_of_an_older_session_prolongs_it_here_and_there(
+    database: Database, clock: Clock
+) -> None:
+    site = Site(store=database.store(), idle_timeout=100, refresh_after=50)
     cookie = site.visit(count).cookie
-    key = backend.only()
-    backend.client.expire(key, 49)
+    name = database.only()
+    database.keep(name, 49)
     clock.advance(51)
     page = site.visit(data_of, cookie)
     assert page.response.set_cookie
-    assert 95 <= backend.client.ttl(key) <= 100
+    assert 95 <= database.seconds_of(name) <= 100
     clock.advance(51)
     assert site.read(page.cookie) == {"n": 1}
 
@@ -132,10 +175,10 @@ def test_use_of_an_older_session_prolongs_it_here_and_there(backend: Backend, cl
 # Who gets at it
 
 
-def test_id_that_redis_does_not_know_is_never_adopted(site: Site, backend: Backend) -> None:
+def test_id_that_the_store_does_not_know_is_never_adopted(site: Site, database: Database) -> None:
     """An attacker who makes a victim use a known id gains nothing (fixation)."""
     known = site.visit(count).cookie
-    backend.client.delete(backend.only())
+    database.forget(database.only())
     page = site.visit(count, known)
     assert page.result == 1
     assert site.visit(id_of, page.cookie).result not in known
@@ -143,59 +186,98 @@ def test_id_that_redis_does_not_know_is_never_adopted(site: Site, backend: Backe
     assert site.read(known) is None
 
 
+def test_signed_id_that_was_never_known_is_not_adopted_either(
+    site: Site, caplog: pytest.LogCaptureFixture, clock: Clock
+) -> None:
+    """Session fixation (CWE-384): even with a good signature."""
+    planted = SignedCodec(KEY).encode('[0,null,"planted"]', int(clock()))
+    with caplog.at_level("INFO"):
+        page = site.visit(count, f"session={planted}")
+    assert page.result == 1
+    assert site.visit(id_of, page.cookie).result != "planted"
+    assert [record.__dict__["reason"] for record in caplog.records] == ["revoked"]
+
+
 @pytest.mark.parametrize(
     "cookie",
     ["", "session=junk", "session=" + "A" * 4000, "session=WzAsbnVsbCwiYWFhYWFhYSJd.awDZXg.forged"],
 )
-def test_junk_and_strangers_ask_redis_nothing(site: Site, backend: Backend, cookie: str) -> None:
-    backend.commands()
+def test_junk_and_strangers_ask_the_store_nothing(
+    site: Site, database: Database, cookie: str
+) -> None:
+    database.commands()
     for act in (data_of, untouched):
         assert site.visit(act, cookie).response.set_cookie is None
-    assert backend.commands() == {}
+    assert database.commands() == {}
 
 
-def test_signed_id_that_is_unknown_writes_nothing(site: Site, backend: Backend) -> None:
+def test_signed_id_that_is_unknown_writes_nothing(site: Site, database: Database) -> None:
     cookie = site.visit(count).cookie
-    backend.client.delete(backend.only())
-    backend.commands()
+    database.forget(database.only())
+    database.commands()
     assert site.read(cookie) is None
-    assert backend.commands() == {"get": 1}
-
-
-def test_cookie_that_carries_its_data_is_refused(site: Site, caplog: Any) -> None:
-    """It was issued before the store was set: its session cannot be ended there."""
-    with caplog.at_level("INFO"):
-        assert site.read(Site().visit(lambda session: (session.id, count(session))).cookie) is None
-    assert [record.reason for record in caplog.records] == ["malformed"]
+    assert database.commands() in ({"get": 1}, {"load": 1})
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        *(pickle.dumps({"n": 1}), b"", b"[1]", b"null", b'{"n":1', b'{"n":1}{}', b'{"n":"\xff"}'),
-        *(b'{"n":NaN}', b'{"n":{"!d":"no date"}}', b"\x00", b"\xff\xfe{\x00", b"[" * 200_000),
+        pickle.dumps({"n": 1}),
+        b"",
+        b"[]",
+        b"[1]",
+        b"null",
+        b"nonsense",
+        b'{"n":1',
+        b'{"n":1}x',
+        b'{"n":1}{}',
+        b'{"n":NaN}',
+        b'{"n":{"!d":"no date"}}',
+        b"\x00",
+        b"\x80\x04",
+        b"\xff\xfe{\x00",
+        b"[" * 200_000,
     ],
     ids=lambda value: repr(value[:12]),
 )
 def test_value_that_is_not_ours_is_a_new_session_and_a_log_record(
-    site: Site, backend: Backend, value: bytes, caplog: Any
+    site: Site, database: Database, value: bytes, caplog: Any
 ) -> None:
     cookie = site.visit(count).cookie
-    key = backend.only()
-    backend.client.set(key, value)
+    name = database.only()
+    database.put(name, value)
     with caplog.at_level("INFO"):
         page = site.visit(count, cookie)
     assert page.result == 1
     assert [record.reason for record in caplog.records] == ["malformed"]
-    assert backend.content()[key] == value
+    assert database.content()[name] == value
+
+
+def test_id_that_is_in_use_is_not_taken(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("secrets.token_urlsafe", lambda _: "A" * 22)
+    cookie = site.visit(count).cookie
+    with pytest.raises(SessionUnavailable):
+        site.visit(lambda session: session.update(n=2))
+    assert site.read(cookie) == {"n": 1}
+
+
+def test_store_and_encrypted_cookie_go_together(database: Database) -> None:
+    require("cryptography")
+    site = Site(store=database.store(), encrypt=True)
+    page = site.visit(count)
+    assert site.visit(count, page.cookie).result == 2
+    assert KEY not in page.cookie
 
 
 # How it ends
 
 
-def test_log_out_deletes_the_session(site: Site, backend: Backend) -> None:
-    page = site.visit(Session.invalidate, site.visit(count).cookie)
-    assert (page.cookie, backend.content()) == ("", {})
+def test_log_out_deletes_the_session(site: Site, database: Database) -> None:
+    cookie = site.visit(count).cookie
+    page = site.visit(Session.invalidate, cookie)
+    assert page.response.cookie == "session="
+    assert (page.cookie, database.content()) == ("", {})
+    assert site.read(cookie) is None
 
 
 def test_cookie_from_before_the_log_out_is_refused(site: Site, caplog: Any) -> None:
@@ -206,57 +288,67 @@ def test_cookie_from_before_the_log_out_is_refused(site: Site, caplog: Any) -> N
     assert [record.reason for record in caplog.records] == ["revoked"]
 
 
-def test_value_that_is_not_ours_is_deleted_all_the_same(backend: Backend) -> None:
-    for value in (pickle.dumps(1), b"[]"):
-        backend.client.set("session:k", value)
-        assert RedisStore(backend.client).delete("k")
-    assert backend.content() == {}
-
-
-def test_regenerate_moves_the_data_and_deletes_the_old_record(site: Site, backend: Backend) -> None:
+def test_regenerate_moves_the_data_and_deletes_the_old_record(
+    site: Site, database: Database
+) -> None:
     before = site.visit(count).cookie
-    key = backend.only()
+    name = database.only()
     after = site.visit(Session.regenerate, before).cookie
-    assert backend.only() != key
+    assert database.only() != name
     assert (site.read(before), site.read(after)) == (None, {"n": 1})
 
 
-def test_slow_change_never_undoes_a_log_out(site: Site, backend: Backend) -> None:
-    cookie = site.visit(count).cookie
-
-    def slow(session: Session) -> None:
-        count(session)
-        site.visit(Session.clear, cookie)
-
-    with pytest.raises(SessionUnavailable, match="ended by another request"):
-        site.visit(slow, cookie)
-    assert backend.content() == {}
-
-
-def test_slow_regenerate_never_undoes_a_log_out(site: Site, backend: Backend) -> None:
-    cookie = site.visit(count).cookie
-
-    def slow(session: Session) -> None:
-        session.regenerate()
-        site.visit(Session.clear, cookie)
-
-    with pytest.raises(SessionUnavailable, match="ended by another request"):
-        site.visit(slow, cookie)
-    assert backend.content() == {}
-
-
-def test_slow_reader_of_an_older_cookie_never_undoes_a_log_out(
-    backend: Backend, clock: Clock
+@pytest.mark.parametrize("end", [Session.invalidate, Session.regenerate, Session.clear])
+@pytest.mark.parametrize("act", [count, Session.regenerate])
+def test_slower_request_never_undoes_a_log_out(
+    site: Site, database: Database, end: Act, act: Act
 ) -> None:
-    site = Site(store=RedisStore(backend.client), refresh_after=10)
+    """What it changed is not acknowledged either."""
     cookie = site.visit(count).cookie
-    clock.advance(11)
-    page = site.visit(lambda session: (data_of(session), site.visit(Session.clear, cookie)), cookie)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        during(site, cookie, end, act)
+    assert site.read(cookie) is None
+    assert len(database.content()) == (1 if end is Session.regenerate else 0)
+
+
+@pytest.mark.parametrize("act", [count, Session.regenerate])
+def test_change_from_before_a_log_out_does_not_undo_it(
+    site: Site, database: Database, act: Callable[[Session], object]
+) -> None:
+    cookie = site.visit(count).cookie
+
+    def slow(session: Session) -> None:
+        act(session)
+        site.visit(Session.clear, cookie)
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)
+    assert database.content() == {}
+
+
+def test_slower_request_that_only_reads_does_not_bring_it_back(
+    database: Database, clock: Clock
+) -> None:
+    site = Site(store=database.store(), refresh_after=1)
+    cookie = site.visit(count).cookie
+    clock.advance(2)
+    page = during(site, cookie, Session.invalidate, len)
     assert page.response.set_cookie is None
-    assert backend.content() == {}
+    assert database.content() == {}
 
 
-def test_of_two_regenerates_one_succeeds(site: Site, backend: Backend) -> None:
+def test_slower_request_that_only_reads_keeps_what_another_has_written(
+    database: Database, clock: Clock
+) -> None:
+    site = Site(store=database.store(), refresh_after=1)
+    cookie = site.visit(count).cookie
+    clock.advance(2)
+    page = during(site, cookie, count, len)
+    assert page.response.cookie.startswith("session=")
+    assert site.read(page.cookie) == {"n": 2}
+
+
+def test_of_two_regenerates_one_succeeds(site: Site, database: Database) -> None:
     cookie = site.visit(count).cookie
     won = []
 
@@ -266,20 +358,25 @@ def test_of_two_regenerates_one_succeeds(site: Site, backend: Backend) -> None:
 
     with pytest.raises(SessionUnavailable):
         site.visit(slow, cookie)
-    assert len(backend.content()) == 1
+    assert len(database.content()) == 1
     assert site.read(won[0]) == {"n": 1}
 
 
-def test_key_in_use_is_never_taken_for_a_new_session(backend: Backend) -> None:
-    store = RedisStore(backend.client)
-    assert store.save("k", '{"n":1}', new=True, seconds=9, owner=None)
-    assert not store.save("k", '{"n":2}', new=True, seconds=9, owner=None)
-    assert store.load("k") == '{"n":1}'
+def test_two_log_outs_at_once_are_both_fine(site: Site) -> None:
+    def log_out(session: Session) -> None:
+        session.invalidate()
+        session.flash("Good bye.")
+
+    cookie = during(site, site.visit(count).cookie, log_out, log_out).cookie
+    assert site.read(cookie) == {"_f_": ["Good bye."]}
 
 
-def test_store_and_encrypted_cookie_go_together(backend: Backend) -> None:
-    pytest.importorskip("cryptography")
-    site = Site(store=RedisStore(backend.client), encrypt=True)
-    page = site.visit(count)
-    assert site.visit(count, page.cookie).result == 2
-    assert KEY not in page.cookie
+def test_two_log_ins_at_once_are_both_fine(site: Site) -> None:
+    """A double click: after a password was accepted, the last session is not needed."""
+
+    def log_in(session: Session) -> None:
+        session.regenerate()
+        session.owner = "ada"
+
+    cookie = during(site, site.visit(count).cookie, log_in, log_in).cookie
+    assert site.visit(owner_of, cookie).result == "ada"

@@ -1,19 +1,20 @@
-"""Where sessions are kept: the contract of a store, and what no race may undo."""
+"""Where a session is kept: what the cookie carries, and what a store and a list are asked."""
 
 import json
 import logging
+import os
 import re
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from sessionware import ConfigurationError, SessionMiddleware, SessionTooLarge, SessionUnavailable
+from sessionware import ConfigurationError, Session, SessionMiddleware, SessionUnavailable
 from sessionware.codec import SignedCodec
-from sessionware.store import key_of
+from sessionware.store import LONGEST_REQUEST, key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.sites import MemoryRevocations, MemoryStore, Site
+from tests.sites import MemoryRevocations, MemoryStore, Site, count
 
 CODEC = SignedCodec(KEY)
 
@@ -28,9 +29,14 @@ def site(store: MemoryStore) -> Site:
     return Site(store=store)
 
 
-def count(session: Any) -> int:
-    session["n"] = session.get("n", 0) + 1
-    return int(session["n"])
+@pytest.fixture
+def revocations() -> MemoryRevocations:
+    return MemoryRevocations()
+
+
+@pytest.fixture
+def revocable(revocations: MemoryRevocations) -> Site:
+    return Site(revocations=revocations)
 
 
 def envelope(cookie: str) -> list[Any]:
@@ -39,7 +45,20 @@ def envelope(cookie: str) -> list[Any]:
     return opened
 
 
-# What is kept where
+def down(*_: object, **__: object) -> None:
+    raise SessionUnavailable("down")
+
+
+# Under which key
+
+
+def test_key_is_a_hash_that_tells_no_id() -> None:
+    keys = [key_of(session_id) for session_id in ("a", "b", "", "é", "\ud800")]
+    assert len({*keys}) == len(keys)
+    assert all(re.fullmatch("[0-9a-f]{64}", key) for key in keys)
+
+
+# In a store
 
 
 def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemoryStore) -> None:
@@ -48,14 +67,8 @@ def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemorySt
     assert (age, data) == (0, None)
     assert re.fullmatch(r"[\w-]{22}", session_id)
     assert store.kept == {key_of(session_id): '{"n":1}'}
-    assert site.visit(count, cookie).data == b"2"
+    assert site.visit(count, cookie).result == 2
     assert store.kept == {key_of(session_id): '{"n":2}'}
-
-
-def test_what_is_kept_does_not_hold_what_logs_in(site: Site, store: MemoryStore) -> None:
-    session_id = envelope(site.visit(count).cookie)[2]
-    assert session_id not in json.dumps(store.kept)
-    assert envelope(site.visit(lambda session: session.id).cookie)[2] not in json.dumps(store.kept)
 
 
 def test_untouched_asks_nothing_a_read_loads_and_a_write_saves(
@@ -69,43 +82,14 @@ def test_untouched_asks_nothing_a_read_loads_and_a_write_saves(
         assert store.asked == asked
 
 
-def test_reading_without_a_cookie_writes_nothing(site: Site, store: MemoryStore) -> None:
-    assert site.visit(dict).set_cookie is None
-    assert store.asked == []
-
-
 def test_session_of_the_wrong_kind_is_refused(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """A cookie that carries its data was issued before the store was set, and cannot be ended."""
     signed = Site().visit(lambda session: (session.id, count(session))).cookie
     kept = site.visit(count).cookie
     caplog.set_level(logging.INFO)
-    assert site.data(signed) == {}
-    assert Site().data(kept) == {}
+    assert site.read(signed) is None
+    assert Site().read(kept) is None
     assert [record.__dict__["reason"] for record in caplog.records] == ["malformed"] * 2
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", "nonsense", '{"a":1}x', '{"a":NaN}', "null", "\x80\x04"]
-)
-def test_text_that_is_not_ours_is_a_new_session(
-    site: Site, store: MemoryStore, text: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    cookie = site.visit(count).cookie
-    store.kept = dict.fromkeys(store.kept, text)
-    caplog.set_level(logging.INFO)
-    assert site.data(cookie) == {}
-    assert [record.__dict__["reason"] for record in caplog.records] == ["malformed"]
-
-
-def test_id_that_the_store_does_not_know_is_never_adopted(
-    site: Site, caplog: pytest.LogCaptureFixture, clock: Clock
-) -> None:
-    """Session fixation (CWE-384): even with a good signature."""
-    caplog.set_level(logging.INFO)
-    planted = CODEC.encode('[0,null,"planted"]', int(clock()))
-    response = site.visit(count, f"session={planted}")
-    assert response.data == b"1"
-    assert envelope(response.cookie)[2] != "planted"
-    assert [record.__dict__["reason"] for record in caplog.records] == ["revoked"]
 
 
 def test_seconds_are_what_is_left_of_both_limits(store: MemoryStore, clock: Clock) -> None:
@@ -116,138 +100,36 @@ def test_seconds_are_what_is_left_of_both_limits(store: MemoryStore, clock: Cloc
     cookie = site.visit(count, cookie).cookie
     assert [*store.seconds.values()] == [600]
     clock.advance(601)
-    assert site.visit(count, cookie).data == b"1"
+    assert site.visit(count, cookie).result == 1
 
 
-def test_both_limits_hold_though_the_store_keeps_on(store: MemoryStore, clock: Clock) -> None:
-    site = Site(store=store, idle_timeout=1000)
-    cookie = site.visit(count).cookie
-    clock.advance(1001)
-    store.asked.clear()
-    assert site.data(cookie) == {}
-    assert store.asked == []
-
-
-def test_session_over_the_limit_of_the_store_is_an_error(site: Site, store: MemoryStore) -> None:
-    cookie = site.visit(lambda session: session.update(a="x" * 50_000)).cookie
-    with pytest.raises(SessionTooLarge, match="limit is 100000; the largest keys are 'b'") as found:
-        site.visit(lambda session: session.update(b="x" * 60_000), cookie)
-    assert (found.value.size, found.value.limit) == (110_015, 100_000)
-    assert site.data(cookie) == {"a": "x" * 50_000}
-
-
-# Log-out and log-in
-
-
-def test_log_out_deletes(site: Site, store: MemoryStore) -> None:
-    cookie = site.visit(count).cookie
-    response = site.visit(lambda session: session.invalidate(), cookie)
-    assert response.cookie == "session="
-    assert store.kept == {}
-    assert site.data(cookie) == {}
-
-
-def test_regenerate_deletes_what_was_under_the_last_id(site: Site, store: MemoryStore) -> None:
-    first = site.visit(count).cookie
-    second = site.visit(lambda session: session.regenerate(), first).cookie
+def test_last_id_is_given_up_when_the_new_one_is_safe(site: Site, store: MemoryStore) -> None:
+    site.visit(Session.regenerate, site.visit(count).cookie)
     assert store.asked == ["create", "load", "create", "delete"]
-    assert (site.data(first), site.data(second)) == ({}, {"n": 1})
 
 
-def during(site: Site, cookie: str, other: Any, act: Any) -> Any:
-    """A request that has read its session when another one comes and goes."""
-
-    def slow(session: Any) -> None:
-        dict(session)
-        site.visit(other, cookie)
-        act(session)
-
-    return site.visit(slow, cookie)
-
-
-@pytest.mark.parametrize("end", ["invalidate", "regenerate", "clear"])
-@pytest.mark.parametrize("act", [count, lambda session: session.regenerate()])
-def test_slower_request_never_undoes_a_log_out(
-    site: Site, store: MemoryStore, end: str, act: Any
-) -> None:
-    """What it changed is not acknowledged either."""
-    cookie = site.visit(count).cookie
-    with pytest.raises(SessionUnavailable, match="ended by another request"):
-        during(site, cookie, lambda session: getattr(session, end)(), act)
-    assert site.data(cookie) == {}
-    assert len(store.kept) == (1 if end == "regenerate" else 0)
-
-
-def test_slower_request_that_only_reads_does_not_bring_it_back(
+def test_reader_of_an_older_cookie_prolongs_what_is_kept_and_writes_nothing(
     store: MemoryStore, clock: Clock
 ) -> None:
     site = Site(store=store, refresh_after=1)
     cookie = site.visit(count).cookie
     clock.advance(2)
-    response = during(site, cookie, lambda session: session.invalidate(), len)
-    assert response.set_cookie is None
-    assert store.kept == {}
-
-
-def test_slower_request_that_only_reads_keeps_what_another_has_written(
-    store: MemoryStore, clock: Clock
-) -> None:
-    site = Site(store=store, refresh_after=1)
-    cookie = site.visit(count).cookie
-    clock.advance(2)
-    response = during(site, cookie, count, len)
-    assert response.cookie.startswith("session=")
-    assert site.data(response.cookie) == {"n": 2}
-    assert store.asked[-2] == "prolong"
-
-
-def test_two_log_outs_at_once_are_both_fine(site: Site, store: MemoryStore) -> None:
-    def log_out(session: Any) -> None:
-        session.invalidate()
-        session.flash("Good bye.")
-
-    cookie = during(site, site.visit(count).cookie, log_out, log_out).cookie
-    assert site.data(cookie) == {"_f_": ["Good bye."]}
-
-
-def test_two_log_ins_at_once_are_both_fine(site: Site) -> None:
-    """A double click: whoever has just shown a password does not need the last session."""
-
-    def log_in(session: Any) -> None:
-        session.regenerate()
-        session.owner = "ada"
-
-    cookie = during(site, site.visit(count).cookie, log_in, log_in).cookie
-    assert site.visit(lambda session: session.owner, cookie).data == b"ada"
-
-
-def test_id_that_is_in_use_is_not_taken(
-    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("secrets.token_urlsafe", lambda _: "A" * 22)
-    cookie = site.visit(count).cookie
-    with pytest.raises(SessionUnavailable):
-        site.visit(count)
-    assert site.data(cookie) == {"n": 1}
-
-
-# A store that does not answer
+    store.asked.clear()
+    site.visit(len, cookie)
+    assert store.asked == ["load", "prolong"]
 
 
 @pytest.mark.parametrize("act", [dict, count])
 def test_store_that_does_not_answer_is_no_anonymous_session(
     site: Site, store: MemoryStore, act: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise SessionUnavailable("down")
-
     cookie = site.visit(count).cookie
     with monkeypatch.context() as patch:
-        patch.setattr(store, "load", fail)
-        assert site.visit(lambda _: "untouched", cookie).data == b"untouched"
+        patch.setattr(store, "load", down)
+        assert site.visit(lambda _: "untouched", cookie).result == "untouched"
         with pytest.raises(SessionUnavailable):
             site.visit(act, cookie)
-    assert site.data(cookie) == {"n": 1}
+    assert site.read(cookie) == {"n": 1}
 
 
 def test_page_that_does_without_a_session_still_varies_by_cookie(
@@ -255,16 +137,66 @@ def test_page_that_does_without_a_session_still_varies_by_cookie(
 ) -> None:
     """Or a shared cache would show the makeshift page to those whose session is there."""
 
-    def fail(_: str) -> None:
-        raise SessionUnavailable("down")
-
     def act(session: Any) -> None:
         with suppress(SessionUnavailable):
             len(session)
 
     cookie = site.visit(count).cookie
-    monkeypatch.setattr(store, "load", fail)
-    assert site.visit(act, cookie).header_list == [("Vary", "Cookie")]
+    monkeypatch.setattr(store, "load", down)
+    assert site.visit(act, cookie).response.header_list == [("Vary", "Cookie")]
+
+
+# In the cookie, beside a list of ended sessions
+
+
+def test_refused_for_as_long_as_it_could_live(revocations: MemoryRevocations, clock: Clock) -> None:
+    """And for a slow request's time more: its cookie counts from the end of the request."""
+    site = Site(revocations=revocations, idle_timeout=1000, absolute_timeout=1500)
+    cookie = site.log_in("ada")
+    clock.advance(900)
+    site.visit(Session.invalidate, cookie)
+    assert revocations.refused == {key_of(envelope(cookie)[2]): 600 + LONGEST_REQUEST}
+
+
+def test_cookie_that_is_too_large_ends_nothing(revocable: Site) -> None:
+    def too_much(session: Any) -> None:
+        session.regenerate()
+        session["noise"] = os.urandom(3000)
+
+    cookie = revocable.log_in("ada")
+    with pytest.raises(ValueError, match="4096"):
+        revocable.visit(too_much, cookie)
+    assert revocable.read(cookie) == {}
+
+
+def test_list_that_does_not_answer_is_no_anonymous_session(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = revocable.log_in("ada")
+    monkeypatch.setattr(revocations, "check", down)
+    with pytest.raises(SessionUnavailable):
+        revocable.read(cookie)
+    assert revocable.visit(lambda _: "untouched", cookie).result == "untouched"
+
+
+def test_owner_that_could_not_be_looked_up_is_not_set(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does the session then stand on its own: another request's log-out still holds."""
+
+    def slow(session: Any) -> None:
+        dict(session)
+        revocable.visit(Session.invalidate, cookie)
+        with monkeypatch.context() as patch:
+            patch.setattr(revocations, "check", down)
+            with pytest.raises(SessionUnavailable, match="down"):
+                session.owner = "grace"
+        assert session.owner == "ada"
+        session.regenerate()
+
+    cookie = revocable.log_in("ada")
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        revocable.visit(slow, cookie)
 
 
 # Settings

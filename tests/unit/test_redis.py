@@ -1,21 +1,24 @@
-"""What RedisStore and RedisRevocations are made of, checked when they are made."""
+"""RedisStore and RedisRevocations without a server: their settings, and their errors."""
 
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
 import redis
-import redis.asyncio
-import valkey
-import valkey.asyncio
+from redis.cache import CacheConfig
 
-from sessionware import ConfigurationError
+from sessionware import ConfigurationError, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.processes import ROOT
+from tests.processes import ROOT, require
 
+SECRET = "a secret of the application"
 EXPECTED = "expected a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey"
+
+
+# Settings
 
 
 class FromReplicas(redis.Redis):
@@ -39,8 +42,6 @@ def problems(make: Callable[..., object], *arguments: Any) -> tuple[str, ...]:
         (None, "NoneType"),
         ("redis://127.0.0.1", "str"),
         ({}, "dict"),
-        (redis.Redis, "the class Redis"),
-        (valkey.Valkey, "the class Valkey"),
     ],
 )
 def test_client_is_one_that_can_be_asked(
@@ -50,9 +51,22 @@ def test_client_is_one_that_can_be_asked(
 
 
 @pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
-@pytest.mark.parametrize("module", [redis.asyncio, valkey.asyncio])
-def test_asyncio_client_is_refused(make: type[RedisStore | RedisRevocations], module: Any) -> None:
-    client = module.from_url("redis://127.0.0.1")
+@pytest.mark.parametrize(("library", "name"), [("redis", "Redis"), ("valkey", "Valkey")])
+def test_class_of_a_client_is_refused(
+    make: type[RedisStore | RedisRevocations], library: str, name: str
+) -> None:
+    require(library)
+    client = getattr(import_module(library), name)
+    assert problems(make, client) == (
+        f"{make.__name__}: client: found the class {name}, {EXPECTED}",
+    )
+
+
+@pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_asyncio_client_is_refused(make: type[RedisStore | RedisRevocations], library: str) -> None:
+    require(library)
+    client = import_module(f"{library}.asyncio").from_url("redis://127.0.0.1")
     [problem] = problems(make, client)
     assert "found an asyncio client, which WSGI has no use for" in problem
 
@@ -65,6 +79,15 @@ def test_client_that_reads_from_replicas_is_refused(
     with kind() as client:
         [problem] = problems(make, client)
     assert "reads from replicas, which may not know of a log-out yet" in problem
+
+
+def test_client_that_would_lose_or_remember_too_much_is_refused() -> None:
+    with redis.Redis() as client:
+        with pytest.raises(ConfigurationError, match="found a pipeline, which would keep the comm"):
+            RedisStore(client.pipeline())
+        client.get_cache = lambda: CacheConfig()
+        with pytest.raises(ConfigurationError, match="found one with a cache of its own"):
+            RedisStore(client)
 
 
 @pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
@@ -92,3 +115,49 @@ def test_all_problems_are_told_at_once() -> None:
 def test_neither_redis_nor_valkey_is_imported() -> None:
     code = "import sys, sessionware.redis; sys.exit(len({'redis', 'valkey'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603
+
+
+# What the error says
+
+
+class Broken:
+    """A client whose every command fails, with what it was given in the message."""
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def fail(*arguments: object, **settings: object) -> Any:
+            raise OSError(f"{arguments} {settings}")
+
+        return fail
+
+
+class BrokenClient(redis.Redis):
+    get = getdel = set = zrange = pipeline = Broken().anything
+
+
+@pytest.mark.parametrize(
+    ("ask", "what"),
+    [
+        (lambda store, _: store.load("key"), "load a session under 'shop:'"),
+        (
+            lambda store, _: store.save("key", SECRET, new=True, seconds=1, owner="ann"),
+            "save a session under 'shop:'",
+        ),
+        (lambda store, _: store.delete("key"), "end a session under 'shop:'"),
+        (lambda store, _: store.sessions_of("ann"), "list an owner's sessions under 'shop:'"),
+        (lambda store, _: store.revoke_owner("ann"), "end an owner's sessions under 'shop:'"),
+        (lambda _, ended: ended.check("key", "ann"), "check a session under 'gone:'"),
+        (lambda _, ended: ended.revoke("key", 9), "end a session under 'gone:'"),
+        (lambda _, ended: ended.revoke_owner("ann"), "end an owner's sessions under 'gone:'"),
+    ],
+)
+def test_error_says_what_was_tried_and_what_to_do_and_no_data(
+    ask: Callable[[RedisStore, RedisRevocations], object], what: str
+) -> None:
+    with BrokenClient() as client, pytest.raises(SessionUnavailable) as caught:
+        ask(RedisStore(client, "shop:"), RedisRevocations(client, "gone:"))
+    assert isinstance(caught.value.__cause__, OSError)
+    assert str(caught.value) == (
+        f"Could not {what}: the client raised OSError, which is the cause of this error. Check "
+        "that the server is up and reachable, and that the client's socket_timeout gives it the "
+        "time to answer."
+    )

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from sessionware import LateWrite, NullSession, Session, SessionUnavailable, UnserializableValue
-from tests.sites import MemoryRevocations, MemoryStore, Site
+from tests.sites import MemoryRevocations, MemoryStore, Site, id_of, owner_of
 from tests.unit.sessions import opened
 
 USER = UUID("12345678-1234-5678-1234-567812345678")
@@ -33,10 +33,9 @@ def test_owner_comes_back_as_what_it_was(
 ) -> None:
     site = Site(revocations=revocations if revocable else None)
     cookie = site.visit(set_owner(owner)).cookie
-    found: list[object] = []
-    site.visit(lambda session: found.append(session.owner), cookie)
-    assert found == [owner]
-    assert type(found[0]) is type(owner)
+    found = site.visit(owner_of, cookie).result
+    assert found == owner
+    assert type(found) is type(owner)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,7 @@ def test_owner_of_another_type_is_refused_and_nothing_changed(owner: Any, found:
 @pytest.mark.parametrize("junk", [None, "ada", [], ["ada"], [1.5, ""], ["ada", 1], {"a": 1}])
 def test_what_is_not_an_owner_is_nobody(site: Site, junk: Any) -> None:
     cookie = site.visit(lambda session: session.update(_owner=junk)).cookie
-    assert site.visit(lambda session: session.owner, cookie).data == b"None"
+    assert site.visit(owner_of, cookie).result is None
 
 
 def test_owner_that_is_not_there_can_be_taken_back() -> None:
@@ -64,9 +63,9 @@ def test_owner_that_is_not_there_can_be_taken_back() -> None:
 
 
 def test_owner_none_takes_it_back(site: Site) -> None:
-    cookie = site.log_in("ada")
+    cookie = site.log_in("ada", user="ada")
     cookie = site.visit(set_owner(None), cookie).cookie
-    assert site.data(cookie) == {"user": "ada"}
+    assert site.visit(dict, cookie).result == {"user": "ada"}
 
 
 def test_owner_survives_regenerate_and_not_invalidate(site: Site) -> None:
@@ -75,8 +74,8 @@ def test_owner_survives_regenerate_and_not_invalidate(site: Site) -> None:
         return session.owner
 
     cookie = site.visit(lambda session: session.regenerate(), site.log_in("ada")).cookie
-    assert site.visit(lambda session: session.owner, cookie).data == b"ada"
-    assert site.visit(owner_after, cookie).data == b"None"
+    assert site.visit(owner_of, cookie).result == "ada"
+    assert site.visit(owner_after, cookie).result is None
 
 
 def test_owner_cannot_be_set_where_nothing_can(site: Site) -> None:
@@ -95,17 +94,17 @@ def test_another_owner_is_another_session() -> None:
     for site in (Site(store=MemoryStore()), Site(revocations=MemoryRevocations())):
         planted = site.visit(lambda session: session.update(cart=1)).cookie
         mine = site.visit(set_owner("ada"), planted).cookie
-        assert site.data(mine)["cart"] == 1
-        assert "owner" not in site.data(planted)
-        assert site.visit(lambda session: session.owner, planted).data == b"None"
+        assert site.read(mine) == {"cart": 1}
+        assert "owner" not in site.visit(dict, planted).result
+        assert site.visit(owner_of, planted).result is None
 
 
 def test_the_same_owner_is_the_same_session() -> None:
     site = Site(store=MemoryStore())
     cookie = site.log_in("ada")
-    first = site.visit(lambda session: session.id, cookie).data
-    cookie = site.visit(set_owner("ada"), cookie).cookie or cookie
-    assert site.visit(lambda session: session.id, cookie).data == first
+    first = site.visit(id_of, cookie).result
+    cookie = site.visit(set_owner("ada"), cookie).cookie
+    assert site.visit(id_of, cookie).result == first
 
 
 @pytest.mark.parametrize("kind", ["store", "revocations"])
