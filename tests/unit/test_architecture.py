@@ -48,6 +48,9 @@ DEPENDENCIES = {"itsdangerous", "werkzeug"}
 EXTRAS = {"encryption": {"cryptography"}, "flask": {"flask"}}
 """What a module may import besides, because only those who have it import the module."""
 
+LEAVING = {"extension", "mixin", "owner", "source"}
+"""Modules whose tests stand already where the modules go: test_interface and test_session."""
+
 
 def imports_of(module: Path) -> Iterator[str]:
     """Yield the names of our own modules that this one imports."""
@@ -93,6 +96,14 @@ def test_a_module_begins_with_its_caption(module: Path) -> None:
     caption = ast.get_docstring(ast.parse(module.read_text()))
     assert caption
     assert caption.splitlines()[0].endswith(".")
+
+
+def test_every_module_has_its_file_of_tests() -> None:
+    """Named after it; a module with many tests has them in parts, as test_session_life."""
+    names = {path.stem.removeprefix("test_") for path in TESTS if path.parent.name == "unit"}
+    parts = {name.partition("_")[0] for name in names}
+    modules = {module.stem.strip("_") for module in MODULES} - {"init"}
+    assert modules - names - parts <= LEAVING
 
 
 def test_nothing_is_imported_from_a_test_module() -> None:

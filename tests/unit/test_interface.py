@@ -382,7 +382,7 @@ def largest(clock: Clock) -> str:
 
 
 def test_cookie_that_no_longer_fits_is_kept_as_it_is(largest: str, clock: Clock) -> None:
-    """Its age takes a few bytes more; who only reads must not fail for that."""
+    """Its age takes a few bytes more; a request that only reads must not fail for that."""
     clock.advance(10 * DAY)
     seen: list[str] = []
     response = call(serve(lambda session: seen.append(session["noise"])), largest)
