@@ -1,15 +1,35 @@
-"""The site of examples/login.py: what a visitor sees."""
+"""The programs under examples/: what a visitor of login.py sees, and how all of them start."""
 
 import base64
 import hashlib
 import importlib
+import os
+import re
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import pytest
+import requests
 from webtest import TestApp, TestResponse
 
 from tests.gateway import KEY
+from tests.processes import ROOT, gunicorn, require, serving
+
+REFUSAL = "SECRET_KEY is not set: export SECRET_KEY=$(python -m sessionware secret)\n"
+NEEDED = {
+    "quickstart": "sessionware",
+    "login": "sessionware",
+    "redis_sessions": "redis",
+    "bottle_app": "bottle",
+    "django_app": "django",
+    "falcon_app": "falcon",
+    "pyramid_app": "pyramid",
+    "werkzeug_app": "werkzeug",
+}
+"""The package that each example is about."""
 
 VOID = {"br", "hr", "img", "input", "link", "meta"}
 
@@ -32,7 +52,7 @@ def log_in(browser: TestApp, name: str = "Ada", **fields: object) -> TestRespons
     return send(browser.get("/"), "/login", name=name, password="correct horse", **fields)
 
 
-# The site
+# The site of login.py
 
 
 def test_right_password_lets_in_under_any_name(browser: TestApp) -> None:
@@ -125,7 +145,7 @@ def test_token_from_before_the_log_in_is_refused_after_it(browser: TestApp) -> N
     browser.post("/logout", {"csrf_token": token}, status=400)
 
 
-def test_cart_is_closed_to_whoever_is_logged_out(browser: TestApp) -> None:
+def test_cart_is_closed_to_a_visitor_who_is_logged_out(browser: TestApp) -> None:
     token = browser.get("/").html.find("input", {"name": "csrf_token"})["value"]
     browser.post("/cart", {"csrf_token": token, "Tea": "3"}, status=403)
 
@@ -216,3 +236,90 @@ def test_every_page_allows_its_own_style_and_no_script(page: TestResponse) -> No
     assert f"style-src 'sha256-{base64.b64encode(digest).decode()}'" in policy
     assert "default-src 'none'" in policy
     assert "script-src" not in policy
+
+
+# Under gunicorn
+
+
+@pytest.fixture(scope="module")
+def counter_url() -> Iterator[str]:
+    env = {"SECRET_KEY": KEY}
+    with serving("examples.quickstart:app", "--workers=2", env=env) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def login_url() -> Iterator[str]:
+    with serving("examples.login:app", "--workers=2", env={"SECRET_KEY": KEY}) as url:
+        yield url
+
+
+def test_counter_counts_under_gunicorn(counter_url: str) -> None:
+    with requests.Session() as visitor:
+        texts = [visitor.get(counter_url, timeout=10).text for _ in range(3)]
+    assert texts == [f"You have been here {visit} times.\n" for visit in (1, 2, 3)]
+
+
+def test_counter_counts_each_visitor_alone(counter_url: str) -> None:
+    for _ in range(2):
+        assert requests.get(counter_url, timeout=10).text == "You have been here 1 times.\n"
+
+
+def test_counter_answers_in_plain_text(counter_url: str) -> None:
+    response = requests.head(counter_url, timeout=10)
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_site_works_under_gunicorn_from_log_in_to_log_out(login_url: str) -> None:
+    with requests.Session() as visitor:
+
+        def post(path: str, **fields: str) -> str:
+            page = visitor.get(login_url, timeout=10).text
+            token = re.findall('name="csrf_token" value="([^"]+)"', page)[0]
+            form = {"csrf_token": token, **fields}
+            return visitor.post(login_url + path, form, timeout=10).text
+
+        assert "Welcome, Ada!" in post("/login", name="Ada", password="correct horse")
+        assert 'max="99" value="3"' in post("/cart", Tea="3")
+        assert "You are logged out." in post("/logout")
+        assert "The cart of" not in visitor.get(login_url, timeout=10).text
+
+
+# Without a secret key
+
+
+@pytest.mark.parametrize("name", NEEDED)
+@pytest.mark.parametrize("env", [{}, {"SECRET_KEY": ""}])
+def test_no_secret_key_refuses_to_start_in_one_clear_line(name: str, env: dict[str, str]) -> None:
+    require(NEEDED[name])
+    # What a framework's own imports warn of is not ours to word.
+    quiet = ["-W", "ignore"] if name.endswith("_app") else []
+    without = {key: value for key, value in os.environ.items() if key != "SECRET_KEY"}
+    run = subprocess.run(  # noqa: S603
+        [sys.executable, *quiet, "-c", f"import examples.{name}"],
+        cwd=ROOT,
+        env=without | env,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (3, "", REFUSAL)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "login"])
+def test_no_secret_key_stops_gunicorn_with_one_clear_line(name: str) -> None:
+    """Gunicorn ends, rather than boot a new worker for ever, and shows no traceback."""
+    require("gunicorn")
+    run = subprocess.run(  # noqa: S603
+        gunicorn(f"examples.{name}:app"),
+        cwd=ROOT,
+        env=os.environ | {"SECRET_KEY": ""},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert run.returncode == 3
+    assert run.stderr.count(REFUSAL) == 1
+    assert "Traceback" not in run.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from sessionware import Session, SessionUnavailable, UnserializableValue
 from sessionware.owner import Owner
-from sessionware.redis import KeptSession, RedisStore
+from sessionware.redis import RedisStore
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.sites import Site, count, id_of
@@ -143,10 +143,6 @@ def test_list_is_limited_to_the_sessions_that_live_longest(store: RedisStore) ->
         store.save(str(number), text, new=True, seconds=10 + number, owner="ann")
     assert [kept.data["n"] for kept in store.sessions_of("ann", most=2)] == [2, 1]
     assert store.revoke_owner("ann") == 3
-
-
-def test_kept_session_shows_no_values() -> None:
-    assert repr(KeptSession("key", {"n": "a value"}, 9)) == "<KeptSession ['n']>"
 
 
 # Ended

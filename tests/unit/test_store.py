@@ -1,9 +1,9 @@
-"""The two contracts: an object that has all their parts meets them, whatever its class."""
+"""The two contracts, which any object meets that has their parts, and what they hand over."""
 
 import pytest
 from redis import Redis
 
-from sessionware.redis import RedisRevocations, RedisStore
+from sessionware.redis import KeptSession, RedisRevocations, RedisStore
 from sessionware.store import Revocations, Store
 from tests.sites import MemoryRevocations, MemoryStore
 
@@ -36,3 +36,7 @@ def test_the_package_s_own_and_those_of_the_tests_meet_their_contract() -> None:
         assert isinstance(RedisRevocations(client), Revocations)
     assert isinstance(MemoryStore(), Store)
     assert isinstance(MemoryRevocations(), Revocations)
+
+
+def test_kept_session_shows_no_values() -> None:
+    assert repr(KeptSession("key", {"n": "a value"}, 9)) == "<KeptSession ['n']>"
