@@ -8,8 +8,7 @@ from .errors import (
     SessionwareError,
     UnserializableValue,
 )
-from .extension import SessionInterface
-from .interface import SecureCookieSessionInterface
+from .interface import SecureCookieSessionInterface, SessionInterface
 from .middleware import SessionMiddleware
 from .mixin import SessionMixin
 from .session import NullSession, Session

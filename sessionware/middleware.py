@@ -6,9 +6,8 @@ from typing import Any, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .errors import ConfigurationError, UsageError, collecting
-from .extension import SessionInterface
 from .headers import Fields, fields_of, headers_of
-from .interface import SecureCookieSessionInterface, Settings
+from .interface import SecureCookieSessionInterface, SessionInterface, Settings
 from .mixin import SEALED, SessionMixin
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]

@@ -29,7 +29,6 @@ ROWS = {
     "serializer": 1,
     "codec": 2,
     "envelope": 2,
-    "extension": 2,
     "encryption": 3,
     "migration": 3,
     "redis": 3,
