@@ -10,8 +10,7 @@ from .errors import (
 )
 from .interface import SecureCookieSessionInterface, SessionInterface
 from .middleware import SessionMiddleware
-from .mixin import SessionMixin
-from .session import NullSession, Session
+from .session import NullSession, Session, SessionMixin
 
 __all__ = [
     "ConfigurationError",

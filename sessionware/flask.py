@@ -13,8 +13,7 @@ from flask.sessions import SessionInterface
 
 from .errors import ConfigurationError
 from .middleware import SessionMiddleware
-from .mixin import SessionMixin
-from .session import NullSession
+from .session import NullSession, SessionMixin
 
 
 class EnvironSessionInterface(SessionInterface):

@@ -26,10 +26,8 @@ from .errors import (
 from .expiry import Duration, Expiry
 from .headers import fields_of, keep_private, names_of, vary_by_cookie
 from .migration import ForeignCookie
-from .mixin import SessionMixin
 from .serializer import dumps
-from .session import NullSession, Session
-from .source import Loaded
+from .session import Loaded, NullSession, Session, SessionMixin
 from .store import Revocations, Store, store_of, too_large
 
 logger = logging.getLogger("sessionware")

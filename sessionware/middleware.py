@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from .errors import ConfigurationError, UsageError, collecting
 from .headers import Fields, fields_of, headers_of
 from .interface import SecureCookieSessionInterface, SessionInterface, Settings
-from .mixin import SEALED, SessionMixin
+from .session import SessionMixin
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -42,7 +42,7 @@ class SessionMiddleware:
         self.environ_key = environ_key
         self.interface = interface
         # Not self: an application that keeps its environ would be kept by it.
-        self._opener = object()
+        self._mark = object()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Open the session, dispatch to the application, commit the session."""
@@ -53,7 +53,8 @@ class SessionMiddleware:
         if not isinstance(session, SessionMixin):
             session = self._null_session(environ, session)
         environ[key] = session
-        session.opener = self._opener  # type: ignore[misc]  # a slot or a __dict__ of the subclass
+        session.opened_by = self._mark  # type: ignore[misc]  # a slot or a __dict__ of the subclass
+        session.sealed = False  # type: ignore[misc]  # an interface may return one object again
         response = _Response(self, environ, session, start_response)
         body: Iterable[bytes] | None = None
         try:
@@ -77,7 +78,7 @@ class SessionMiddleware:
         # A sealed one is of an earlier request: the environ is being used again.
         if found.sealed:
             return False
-        if found.opener is not self._opener:
+        if found.opened_by is not self._mark:
             raise self._occupied("a session that this SessionMiddleware has not opened")
         return True
 
@@ -170,7 +171,7 @@ class _Response:
         self.committed = True
         # As seal(): its call would be two percent of a request that leaves its session alone.
         self.recorded = None
-        session.opener = SEALED
+        session.sealed = True
 
     def _save(self, headers: Fields) -> Fields:
         interface = self._middleware.interface
@@ -184,7 +185,7 @@ class _Response:
         """Take no more changes: the response is over, committed or not."""
         # What was recorded may hold a traceback, whose frames hold the environ.
         self.recorded = None
-        self._session.opener = SEALED  # type: ignore[misc]  # a slot or a __dict__ of the subclass
+        self._session.sealed = True  # type: ignore[misc]  # as opened_by
 
 
 class _Body:

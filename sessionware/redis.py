@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
 
 from .errors import ConfigurationError, SessionUnavailable, UnserializableValue, kind_of
-from .owner import Owner, owner_of
 from .serializer import loads
+from .session import Owner, owner_of
 
 SLACK = 24 * 60 * 60
 """Seconds that the list of an owner's sessions outlasts them: the clocks of servers differ."""

@@ -3,19 +3,82 @@
 import secrets
 import time
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 from uuid import UUID
 
 from .errors import LateWrite, SessionUnavailable, UnserializableValue
 from .flash import FlashMixin
-from .mixin import SEALED, SessionMixin
-from .owner import Owner, owner_of
-from .source import Loaded, Source
+
+Owner = str | int | UUID
+"""In the application's own terms, mostly the key of a user."""
 
 # Whoever holds a value of another type can change it without the session noticing.
 _IMMUTABLE = frozenset({str, int, float, bool, type(None), bytes, datetime, date, UUID, Decimal})
+
+
+class SessionMixin:
+    """What a session of one's own has to have: ``class MySession(dict, SessionMixin): pass``.
+
+    Flask's class of the same name. ``accessed`` and ``modified`` are ``True`` for a class that
+    does not track them, so that nothing is lost; with ``accessed = False`` nothing is saved.
+    """
+
+    __slots__ = ()
+
+    new: bool = False
+    modified: bool = True
+    accessed: bool = True
+    opened_by: object = None  # set by the middleware that opened it
+    sealed: bool = False  # set by the middleware: the response has begun, a change would be lost
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the session survives the browser. Kept in the data as ``"_permanent"``."""
+        return bool(self.get("_permanent", False))  # type: ignore[attr-defined]  # the dict has it
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        if value:
+            self["_permanent"] = True  # type: ignore[index]  # the dict has it
+        else:
+            self.pop("_permanent", None)  # type: ignore[attr-defined]  # the dict has it
+
+
+@dataclass(slots=True, repr=False)
+class Loaded:
+    """What a request's cookie gave. Times in seconds since the epoch.
+
+    ``text``: the data as written; ``came``: a cookie of our name; ``new``: no valid one; ``stale``:
+    to be issued again; ``leftovers``: other frameworks' cookies, to be deleted.
+    """
+
+    data: dict[str, Any]
+    text: str
+    created: int
+    came: bool = True
+    new: bool = False
+    id: str | None = None
+    stale: bool = False
+    leftovers: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {list(self.data)}>"
+
+
+class Source(Protocol):
+    """What a session asks of the interface that opened it."""
+
+    def load(self, cookie: str, /) -> Loaded:
+        """Give what the Cookie header holds; nothing that a client sends raises."""
+
+    def dumps(self, data: dict[str, Any], /) -> str:
+        """Give the data as JSON text, or raise UnserializableValue."""
+
+    def stamp(self, owner: str, /) -> str:
+        """Give what a session carries that belongs to this owner from now on."""
 
 
 class Session(SessionMixin, FlashMixin):
@@ -37,7 +100,8 @@ class Session(SessionMixin, FlashMixin):
         "_source",
         "accessed",
         "loaded",
-        "opener",
+        "opened_by",
+        "sealed",
     )
 
     def __init__(self, source: Source, cookie: str) -> None:
@@ -45,7 +109,8 @@ class Session(SessionMixin, FlashMixin):
         self._cookie = cookie
         self._data: dict[str, Any] | None = None
         self.accessed = False
-        self.opener: object = None
+        self.opened_by: object = None
+        self.sealed = False
 
     @property
     def opened(self) -> bool:
@@ -69,7 +134,7 @@ class Session(SessionMixin, FlashMixin):
         return self._open() if data is None else data
 
     def _change(self) -> dict[str, Any]:
-        if self.opener is SEALED:
+        if self.sealed:
             raise LateWrite(
                 "The session was changed after its response had begun, so the change cannot be "
                 "saved: change it before the application returns, or, where the application is a "
@@ -275,7 +340,8 @@ class NullSession(Session):
     def __init__(self) -> None:
         self._data = None
         self.accessed = False
-        self.opener = None
+        self.opened_by = None
+        self.sealed = False
 
     def _open(self) -> dict[str, Any]:
         self.accessed = True
@@ -288,3 +354,12 @@ class NullSession(Session):
         )
 
     _change = pop = update = _refuse
+
+
+def owner_of(data: Mapping[str, Any]) -> tuple[Owner | None, str]:
+    """Give the owner, and the stamp that was theirs when it became their session."""
+    match data.get("_owner"):
+        case [str() | int() | UUID() as owner, str() as stamp]:
+            return owner, stamp
+        case _:
+            return None, ""

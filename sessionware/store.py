@@ -5,9 +5,8 @@ from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
 
 from .errors import ConfigurationError, CookieRejected, SessionTooLarge, SessionUnavailable, kind_of
-from .owner import Owner, owner_of
 from .serializer import dumps, loads
-from .session import Session
+from .session import Owner, Session, owner_of
 
 LONGEST_REQUEST = 60 * 60
 """Seconds. A request that began before a log-out may write its cookie so much later."""

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from sessionware import Session, SessionUnavailable, UnserializableValue
-from sessionware.owner import Owner
+from sessionware.session import Owner
 from sessionware.redis import RedisStore
 from sessionware.store import key_of
 from tests.conftest import Clock

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from sessionware import Session, SessionUnavailable
-from sessionware.owner import Owner
+from sessionware.session import Owner
 from sessionware.store import LONGEST_REQUEST, key_of
 from tests.conftest import Clock
 from tests.processes import require

@@ -14,7 +14,7 @@ from itsdangerous import Signer
 
 from sessionware import LateWrite, NullSession, SecureCookieSessionInterface, Session
 from sessionware.codec import SignedCodec
-from sessionware.source import Loaded
+from sessionware.session import Loaded
 from tests.conftest import Clock
 from tests.gateway import KEY
 from tests.sites import Act
