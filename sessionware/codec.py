@@ -6,33 +6,20 @@ itsdangerous reads and writes it; here each key is derived once, and inflating i
 
 import hmac
 import logging
-import re
 import secrets
 import zlib
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
-from itsdangerous import Signer
-
 from .errors import ConfigurationError, CookieRejected, collecting
-
-SecretKey = str | bytes
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
+from .keys import GOOD_KEY, SecretKey, check_keys, derive, key_size
 
 LONGEST_TEXT = 64 * 1024
 """Bytes of payload before it is compressed: a bomb (CWE-409) inflates no further."""
-
-SHORTEST_KEY = 16
-"""Bytes. A secret key that is shorter is refused."""
-
-
-GOOD_KEY = 32
-"""Bytes. A secret key that is shorter is warned about: HMAC-SHA256 has as many (RFC 2104)."""
 
 logger = logging.getLogger("sessionware")
 
@@ -95,7 +82,7 @@ class SignedCodec:
         check_keys(secret_key, fallbacks, salt)
         # A cookie's name holds no NUL, so no two pairs of name and salt give the same text.
         self.salt = f"sessionware.cookie\0{cookie_name}\0{salt}".encode(errors="surrogatepass")
-        self._keys = [HmacKey(_derive(key, self.salt)) for key in (secret_key, *fallbacks)]
+        self._keys = [HmacKey(derive(key, self.salt)) for key in (secret_key, *fallbacks)]
 
     def encode(self, text: str, issued: int) -> str:
         """Give the cookie's value for a text of at most LONGEST_TEXT bytes."""
@@ -132,10 +119,6 @@ class SignedCodec:
         except (ValueError, zlib.error):
             raise CookieRejected("malformed") from None
         return Opened(text, issued, key is not self._keys[0])
-
-
-def _derive(key: SecretKey, salt: bytes) -> bytes:
-    return Signer(key, salt, key_derivation="hmac", digest_method=sha256).derive_key()
 
 
 def codec_of(
@@ -197,55 +180,3 @@ def inflate(small: bytes) -> bytes:
     if not inflater.eof:
         raise ValueError("truncated")
     return plain
-
-
-def check_keys(secret_key: object, fallbacks: object, salt: object) -> None:
-    """Raise ConfigurationError with every problem of these settings, without showing a key."""
-    problems = [
-        *key_problems("secret_key", secret_key),
-        *fallback_problems(fallbacks),
-        *salt_problems(salt),
-    ]
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def key_problems(name: str, key: object) -> Iterator[str]:
-    """Say what is wrong with a secret key, without showing it."""
-    expected = f"expected a str or bytes of at least {SHORTEST_KEY} bytes"
-    hint = "python -m sessionware secret prints one"
-    if not isinstance(key, str | bytes):
-        yield f"{name}: found {type(key).__name__}, {expected}; {hint}"
-    elif not _is_text(key):
-        yield f"{name}: found a str that is not text (UTF-8), {expected}; {hint}"
-    elif (size := key_size(key)) < SHORTEST_KEY:
-        yield f"{name}: found {size} bytes, {expected}; {hint}"
-
-
-def fallback_problems(fallbacks: object) -> Iterator[str]:
-    """Say what is wrong with a list of older secret keys, without showing one."""
-    if not isinstance(fallbacks, list | tuple):
-        # A str would be taken apart into keys of one character, which anybody can guess.
-        found = type(fallbacks).__name__
-        yield f"secret_key_fallbacks: found {found}, expected a list or tuple of older keys"
-    else:
-        for index, key in enumerate(fallbacks):
-            yield from key_problems(f"secret_key_fallbacks[{index}]", key)
-
-
-def salt_problems(salt: object) -> Iterator[str]:
-    """Say what is wrong with a salt."""
-    if not isinstance(salt, str):
-        yield f"salt: found {type(salt).__name__}, expected a str"
-    elif not _is_text(salt):
-        yield "salt: found a str that is not text (UTF-8), expected a str"
-
-
-def _is_text(value: SecretKey) -> bool:
-    # What os.environ gives for bytes that are not UTF-8 cannot be encoded again.
-    return isinstance(value, bytes) or value.isascii() or not _SURROGATE.search(value)
-
-
-def key_size(key: SecretKey) -> int:
-    """Give the length of a secret key, in bytes."""
-    return len(key.encode() if isinstance(key, str) else key)

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from .codec import Opened, SecretKey, check_keys
+from .codec import Opened
 from .errors import ConfigurationError, CookieRejected
+from .keys import SecretKey, check_keys
 
 NONCE = 12
 TAG = 16

@@ -12,7 +12,7 @@ from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
-from .codec import LONGEST_TEXT, Codec, SecretKey, SignedCodec, codec_of
+from .codec import LONGEST_TEXT, Codec, SignedCodec, codec_of
 from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie, others
 from .envelope import unwrap, wrap
 from .errors import (
@@ -25,6 +25,7 @@ from .errors import (
 )
 from .expiry import Duration, Expiry
 from .headers import fields_of, keep_private, names_of, vary_by_cookie
+from .keys import SecretKey
 from .migration import ForeignCookie
 from .serializer import dumps
 from .session import Loaded, NullSession, Session, SessionMixin

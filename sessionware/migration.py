@@ -22,10 +22,11 @@ from uuid import UUID
 from itsdangerous import Signer, want_bytes
 from werkzeug.http import parse_date
 
-from .codec import SecretKey, fallback_problems, inflate, key_problems, salt_problems
+from .codec import inflate
 from .cookie import SessionCookie
 from .errors import ConfigurationError, CookieRejected, collecting
 from .expiry import Duration, Expiry
+from .keys import SecretKey, fallback_problems, key_problems, salt_problems
 from .serializer import dumps
 
 # What decoding raises where somebody signed another thing than the framework writes.

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 from wsgiref.types import WSGIApplication
 
-from .codec import SecretKey
 from .cookie import SameSite, Secure
 from .errors import ConfigurationError
 from .expiry import Duration
 from .interface import Settings
+from .keys import SecretKey
 from .middleware import SessionMiddleware
 
 

@@ -24,6 +24,7 @@ ROWS = {
     "expiry": 1,
     "cookie": 1,
     "serializer": 1,
+    "keys": 1,
     "codec": 2,
     "envelope": 2,
     "encryption": 3,

@@ -1,0 +1,76 @@
+"""What a secret key has to be, and what is derived from it."""
+
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+
+from itsdangerous import Signer
+
+from .errors import ConfigurationError
+
+SecretKey = str | bytes
+
+SHORTEST_KEY = 16
+"""Bytes. A secret key that is shorter is refused."""
+
+GOOD_KEY = 32
+"""Bytes. A secret key that is shorter is warned about: HMAC-SHA256 has as many (RFC 2104)."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def check_keys(secret_key: object, fallbacks: object, salt: object) -> None:
+    """Raise ConfigurationError with every problem of these settings, without showing a key."""
+    problems = [
+        *key_problems("secret_key", secret_key),
+        *fallback_problems(fallbacks),
+        *salt_problems(salt),
+    ]
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def key_problems(name: str, key: object) -> Iterator[str]:
+    """Say what is wrong with a secret key, without showing it."""
+    expected = f"expected a str or bytes of at least {SHORTEST_KEY} bytes"
+    hint = "python -m sessionware secret prints one"
+    if not isinstance(key, str | bytes):
+        yield f"{name}: found {type(key).__name__}, {expected}; {hint}"
+    elif not _is_text(key):
+        yield f"{name}: found a str that is not text (UTF-8), {expected}; {hint}"
+    elif (size := key_size(key)) < SHORTEST_KEY:
+        yield f"{name}: found {size} bytes, {expected}; {hint}"
+
+
+def fallback_problems(fallbacks: object) -> Iterator[str]:
+    """Say what is wrong with a list of older secret keys, without showing one."""
+    if not isinstance(fallbacks, list | tuple):
+        # A str would be taken apart into keys of one character, which anybody can guess.
+        found = type(fallbacks).__name__
+        yield f"secret_key_fallbacks: found {found}, expected a list or tuple of older keys"
+    else:
+        for index, key in enumerate(fallbacks):
+            yield from key_problems(f"secret_key_fallbacks[{index}]", key)
+
+
+def salt_problems(salt: object) -> Iterator[str]:
+    """Say what is wrong with a salt."""
+    if not isinstance(salt, str):
+        yield f"salt: found {type(salt).__name__}, expected a str"
+    elif not _is_text(salt):
+        yield "salt: found a str that is not text (UTF-8), expected a str"
+
+
+def _is_text(value: SecretKey) -> bool:
+    # What os.environ gives for bytes that are not UTF-8 cannot be encoded again.
+    return isinstance(value, bytes) or value.isascii() or not _SURROGATE.search(value)
+
+
+def key_size(key: SecretKey) -> int:
+    """Give the length of a secret key, in bytes."""
+    return len(key.encode() if isinstance(key, str) else key)
+
+
+def derive(key: SecretKey, salt: bytes) -> bytes:
+    """Give the signing key of this salt, as itsdangerous derives it with ``hmac``."""
+    return Signer(key, salt, key_derivation="hmac", digest_method=sha256).derive_key()
