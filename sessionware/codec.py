@@ -43,28 +43,6 @@ class Codec(Protocol):
         """Give what the cookie's value holds, or raise CookieRejected."""
 
 
-class HmacKey:
-    """Signs with HMAC-SHA256 (RFC 2104); the key has at most 64 bytes.
-
-    What depends on the key alone is hashed once: so a signature takes 0.7 microseconds, where
-    ``hmac.digest`` takes 1.8.
-    """
-
-    __slots__ = ("_inner", "_outer")
-
-    def __init__(self, key: bytes) -> None:
-        block = key.ljust(sha256().block_size, b"\0")
-        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
-
-    def sign(self, signed: bytes) -> bytes:
-        """Give the signature, URL-safe."""
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(signed)
-        outer.update(inner.digest())
-        return _to_base64(outer.digest())
-
-
 class SignedCodec:
     """Signs with the secret key, and accepts what the fallbacks signed too.
 
@@ -82,7 +60,10 @@ class SignedCodec:
         check_keys(secret_key, fallbacks, salt)
         # A cookie's name holds no NUL, so no two pairs of name and salt give the same text.
         self.salt = f"sessionware.cookie\0{cookie_name}\0{salt}".encode(errors="surrogatepass")
-        self._keys = [HmacKey(derive(key, self.salt)) for key in (secret_key, *fallbacks)]
+        # Copied for each signature: what depends on the key alone is hashed once.
+        self._macs = [
+            hmac.new(derive(key, self.salt), digestmod=sha256) for key in (secret_key, *fallbacks)
+        ]
 
     def encode(self, text: str, issued: int) -> str:
         """Give the cookie's value for a text of at most LONGEST_TEXT bytes."""
@@ -93,7 +74,7 @@ class SignedCodec:
         payload = b"." + _to_base64(small) if len(small) < len(plain) - 1 else _to_base64(plain)
         signed = payload + _moment(issued)
         # 3. Sign.
-        return (signed + b"." + self._keys[0].sign(signed)).decode()
+        return (signed + b"." + _sign(self._macs[0], signed)).decode()
 
     def decode(self, token: str) -> Opened:
         """Give what the cookie's value holds, or raise CookieRejected."""
@@ -103,9 +84,9 @@ class SignedCodec:
         signed, dot, signature = token.encode().rpartition(b".")
         if not dot:
             raise CookieRejected("malformed")
-        for key in self._keys:
+        for mac in self._macs:
             # As text: base64 spells the same bytes in several ways, and only one is ours.
-            if hmac.compare_digest(key.sign(signed), signature):
+            if hmac.compare_digest(_sign(mac, signed), signature):
                 break
         else:
             raise CookieRejected("bad_signature")
@@ -118,7 +99,7 @@ class SignedCodec:
             text = (inflate(plain) if payload[:1] == b"." else plain).decode()
         except (ValueError, zlib.error):
             raise CookieRejected("malformed") from None
-        return Opened(text, issued, key is not self._keys[0])
+        return Opened(text, issued, mac is not self._macs[0])
 
 
 def codec_of(
@@ -143,6 +124,13 @@ def codec_of(
         message = f"secret_key has {size} bytes, use {GOOD_KEY} or more (short_key)."
         logger.warning(message, extra={"reason": "short_key"})
     return codec
+
+
+def _sign(mac: hmac.HMAC, signed: bytes) -> bytes:
+    """Give the signature of these bytes, URL-safe."""
+    mac = mac.copy()
+    mac.update(signed)
+    return _to_base64(mac.digest())
 
 
 # RFC 4648, section 5, without padding; the functions of base64 take twice the time.

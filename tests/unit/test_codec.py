@@ -3,7 +3,6 @@
 import base64
 import binascii
 import hashlib
-import hmac
 import itertools
 import json
 import string
@@ -18,7 +17,7 @@ from hypothesis import strategies as st
 from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
 
 from sessionware import SecureCookieSessionInterface, codec
-from sessionware.codec import LONGEST_TEXT, HmacKey, Opened, SignedCodec
+from sessionware.codec import LONGEST_TEXT, Opened, SignedCodec
 from sessionware.errors import ConfigurationError, CookieRejected
 from tests.conftest import Clock
 from tests.gateway import KEY
@@ -265,40 +264,3 @@ def test_text_is_compressed_from_the_same_length_on() -> None:
     ours = [CODEC.encode(f'"{text}"', ISSUED)[0] == "." for text in texts]
     assert ours == [str(STOCK.dumps(text))[0] == "." for text in texts]
     assert ours == [False, False, False, True, True, True]
-
-
-# The signature is an HMAC-SHA256
-
-
-# RFC 4231, section 4: keys of 20, 4, 20 and 25 bytes.
-VECTORS = [
-    (b"\x0b" * 20, b"Hi There", "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
-    (
-        b"Jefe",
-        b"what do ya want for nothing?",
-        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-    ),
-    (
-        b"\xaa" * 20,
-        b"\xdd" * 50,
-        "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe",
-    ),
-    (
-        bytes(range(1, 26)),
-        b"\xcd" * 50,
-        "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
-    ),
-]
-
-
-@pytest.mark.parametrize(("key", "data", "expected"), VECTORS)
-def test_signature_is_an_hmac_of_sha256(key: bytes, data: bytes, expected: str) -> None:
-    assert HmacKey(key).sign(data) == to_base64(bytes.fromhex(expected))
-
-
-@CHECKED
-@given(st.binary(max_size=64), st.binary(max_size=300))
-def test_signature_is_what_the_standard_library_gives(key: bytes, data: bytes) -> None:
-    signer = HmacKey(key)
-    expected = to_base64(hmac.digest(key, data, "sha256"))
-    assert [signer.sign(data), signer.sign(data)] == [expected, expected]
