@@ -12,6 +12,7 @@ from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
+from .backend import backend_of, too_large
 from .codec import LONGEST_TEXT, Codec, SignedCodec, codec_of
 from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie, others
 from .envelope import unwrap, wrap
@@ -29,7 +30,7 @@ from .keys import SecretKey
 from .migration import ForeignCookie
 from .serializer import dumps
 from .session import Loaded, NullSession, Session, SessionMixin
-from .store import Revocations, Store, store_of, too_large
+from .store import Revocations, Store
 
 logger = logging.getLogger("sessionware")
 
@@ -144,7 +145,7 @@ class SecureCookieSessionInterface(SessionInterface):
             make = _codec_class(encrypt)
             self.codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
         with collecting(problems):
-            self.store = store_of(store, revocations, self._left)
+            self.backend = backend_of(store, revocations, self._left)
         if problems:
             raise ConfigurationError(problems)
         self.migrate_from = migrate_from
@@ -189,7 +190,7 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def stamp(self, owner: str) -> str:
         """Give what a session of this owner has to carry from now on."""
-        return self.store.stamp(owner)
+        return self.backend.stamp(owner)
 
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
         """Decide what happens to the cookie: nothing, write or delete.
@@ -231,7 +232,7 @@ class SecureCookieSessionInterface(SessionInterface):
             if session.alive():
                 return self._write(session, text, environ)
             if session.loaded.id is not None:
-                self.store.delete(session.loaded.id, session.loaded.created)
+                self.backend.delete(session.loaded.id, session.loaded.created)
             if session.loaded.came:
                 return self.cookie.delete(self._is_secure(self.cookie, environ))
             return None
@@ -249,8 +250,8 @@ class SecureCookieSessionInterface(SessionInterface):
         age, carried, inner, name = unwrap(opened.text)
         created = opened.issued - age
         self.expiry.check(now, opened.issued, created)
-        data, inner = self.store.load(carried, inner, name)
-        stale = self.expiry.is_due(now, opened.issued) or (name is None and self.store.needs_id)
+        data, inner = self.backend.load(carried, inner, name)
+        stale = self.expiry.is_due(now, opened.issued) or (name is None and self.backend.needs_id)
         if opened.old_key:
             _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
         return Loaded(data, inner, created, id=name, stale=stale or opened.old_key)
@@ -263,16 +264,16 @@ class SecureCookieSessionInterface(SessionInterface):
     def _write(self, session: Session, text: str, environ: WSGIEnvironment) -> str:
         now = int(time.time())
         created, name = session.identity()
-        if self.store.needs_id:
+        if self.backend.needs_id:
             name = session.id
-        wrapped = wrap(now - created, text if self.store.in_cookie else "null", name)
+        wrapped = wrap(now - created, text if self.backend.in_cookie else "null", name)
         if len(wrapped) > LONGEST_TEXT:
             raise too_large("The session's JSON", len(wrapped), LONGEST_TEXT, session)
         value = self.codec.encode(wrapped, now)
         if len(value) > self.cookie.room:
             raise too_large("The session cookie", self.cookie.size(value), LONGEST_PAIR, session)
         # Last, because what fails before must not have ended the session that the browser has.
-        self.store.save(session, text)
+        self.backend.save(session, text)
         secure = self._is_secure(self.cookie, environ)
         if not session.permanent:
             return self.cookie.write(value, secure)

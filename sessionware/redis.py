@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from inspect import iscoroutinefunction
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 from .errors import ConfigurationError, SessionUnavailable, UnserializableValue, kind_of
 from .serializer import loads
 from .session import Owner, owner_of
+from .store import KeptSession
 
 SLACK = 24 * 60 * 60
 """Seconds that the list of an owner's sessions outlasts them: the clocks of servers differ."""
@@ -40,21 +41,6 @@ class Client(Protocol):
 
     def pipeline(self, transaction: bool) -> Any:
         """Collect commands, to be sent at once."""
-
-
-class KeptSession(NamedTuple):
-    """One of an owner's sessions, for a page that lists them.
-
-    ``key``: its id, hashed, which may stand in a form; ``data``: a copy; ``seconds``: how long
-    it lives on if it is not used.
-    """
-
-    key: str
-    data: dict[str, Any]
-    seconds: int
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {list(self.data)}>"
 
 
 class _InRedis:

@@ -17,6 +17,7 @@ import pytest
 from werkzeug.debug.tbtools import DebugTraceback
 
 from sessionware import ConfigurationError, SessionwareError
+from sessionware.keys import derive
 from sessionware.migration import BeakerCookie, FlaskCookie
 from sessionware.settings import from_settings
 from tests.attacks.victim import Victim, sign
@@ -32,7 +33,7 @@ KEY, OLD_KEY, VALUE, SHORT = secret("key"), secret("old"), secret("value"), secr
 VICTIM = Victim(KEY, secret_key_fallbacks=[OLD_KEY])
 COOKIE = VICTIM.log_in(VALUE)
 CODEC: Any = VICTIM.app.interface.codec  # type: ignore[attr-defined]  # the secure cookie's
-DERIVED = [repr(key)[2:-1] for key in CODEC._keys]
+DERIVED = [repr(derive(key, CODEC.salt))[2:-1] for key in (KEY, OLD_KEY)]
 HIDDEN = {
     "secret key": KEY,
     "fallback key": OLD_KEY,
@@ -59,7 +60,7 @@ def session_of(cookie: str) -> Any:
 
 def objects() -> Iterator[Any]:
     interface: Any = VICTIM.app.interface
-    yield from (session_of(COOKIE), VICTIM.app, interface, interface.store, CODEC)
+    yield from (session_of(COOKIE), VICTIM.app, interface, interface.backend, CODEC)
     yield from (interface.cookie, interface.expiry, VICTIM.app._opener)
     yield from (FlaskCookie(KEY), BeakerCookie(KEY))
 

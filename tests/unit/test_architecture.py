@@ -18,6 +18,7 @@ PACKAGE = Path(sessionware.__file__).parent
 ROOT = Path(__file__).parents[2]
 ROWS = {
     "errors": 0,
+    "store": 0,
     "flash": 0,
     "headers": 0,
     "session": 1,
@@ -27,17 +28,18 @@ ROWS = {
     "keys": 1,
     "codec": 2,
     "envelope": 2,
+    "backend": 3,
     "encryption": 3,
-    "migration": 3,
     "redis": 3,
-    "store": 3,
-    "interface": 4,
-    "middleware": 5,
-    "flask": 6,
-    "testing": 6,
-    "settings": 6,
-    "__init__": 6,
-    "__main__": 6,
+    "migration": 4,
+    "interface": 5,
+    "middleware": 6,
+    "settings": 7,
+    "inspect": 7,
+    "flask": 8,
+    "testing": 8,
+    "__init__": 8,
+    "__main__": 8,
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
