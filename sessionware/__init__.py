@@ -7,6 +7,7 @@ from .errors import (
     SessionUnavailable,
     SessionwareError,
     UnserializableValue,
+    UsageError,
 )
 from .interface import SecureCookieSessionInterface, SessionInterface
 from .middleware import SessionMiddleware
@@ -25,4 +26,16 @@ __all__ = [
     "SessionUnavailable",
     "SessionwareError",
     "UnserializableValue",
+    "UsageError",
+    "__version__",
 ]
+
+__version__: str
+
+
+def __getattr__(name: str) -> str:
+    if name == "__version__":
+        from importlib.metadata import version  # here, because the import takes milliseconds
+
+        return version("sessionware")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -153,6 +153,8 @@ def test_the_public_names_are_those_of_the_design() -> None:
         "SessionTooLarge",
         "SessionUnavailable",
         "UnserializableValue",
+        "UsageError",
+        "__version__",
     }
     assert all(hasattr(sessionware, name) for name in sessionware.__all__)
 

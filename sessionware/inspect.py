@@ -1,0 +1,197 @@
+"""What a session cookie holds, in words."""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from itsdangerous import Signer
+
+from .codec import Codec, Opened, SignedCodec
+from .cookie import LONGEST_PAIR
+from .errors import ConfigurationError, CookieRejected, collecting
+from .expiry import Expiry
+from .interface import SecureCookieSessionInterface
+from .store import key_of
+
+BAR_WIDTH = 40
+"""Characters of the bar that stands for the 4096 bytes."""
+
+ENCRYPTED = re.compile("[0-9A-Za-z_-]{123,}")
+"""What looks encrypted: a block or more, and no dot. (A signed cookie has two.)"""
+
+
+class Report(NamedTuple):
+    """What was found out about a cookie: whether its signature verifies, and the lines to show."""
+
+    verified: bool
+    lines: list[str]
+
+
+def inspect(
+    header: str,
+    name: str | None = None,
+    salt: str = "",
+    secret_key: str = "",
+    fallbacks: Sequence[str] = (),
+    timeouts: Mapping[str, Any] = MappingProxyType({}),
+) -> Report | None:
+    """Return what a cookie holds, or ``None`` if the text holds no cookie.
+
+    ``header``: ``name=value``, the value alone, or a whole Cookie or Set-Cookie header.
+    ``timeouts``: ``idle_timeout`` and ``absolute_timeout`` in seconds, where they are not the
+    defaults. Raises ConfigurationError with every problem of a key, the salt or a timeout.
+    """
+    name, token = _find(header, name)
+    if not token:
+        return None
+    problems: list[str] = []
+    with collecting(problems):
+        expiry = SecureCookieSessionInterface(**timeouts).expiry
+    with collecting(problems):
+        codecs = _codecs(token, salt, name, secret_key, fallbacks)
+    if problems:
+        raise ConfigurationError(problems)
+    verified, verdict, opened = _open(token, codecs)
+    lines = [
+        _line("cookie", _to_json(name)),
+        _line("signature", verdict),
+        _line("size", _size(len(name) + len(token))),
+        *(_contents(opened, expiry, timeouts) if opened else ()),
+    ]
+    return Report(verified, lines)
+
+
+def _find(header: str, name: str | None) -> tuple[str, str]:
+    """Give the name and the value of the cookie in the text of a header."""
+    header = re.sub(r"^(set-)?cookie:", "", header, flags=re.IGNORECASE)
+    pairs = [pair.strip().partition("=") for pair in header.split(";")]
+    first, equals, value = pairs[0]
+    if not equals:
+        return name or "session", first
+    values = {key: value for key, _, value in reversed(pairs)}
+    name = name or ("session" if "session" in values else first)
+    return name, values.get(name, value)
+
+
+def _codecs(
+    token: str, salt: str, name: str, key: str, fallbacks: Sequence[str]
+) -> dict[str, Codec]:
+    """Return a codec for each key, by what the key is called in the report."""
+    if not key and not fallbacks:
+        return {}
+    encrypt = ENCRYPTED.fullmatch(token) is not None
+    make: Callable[..., Codec] = type(SecureCookieSessionInterface(encrypt=encrypt).codec)
+    make(key, fallbacks, salt, name)  # raises with every problem of every key
+    return {
+        "the secret key": make(key, (), salt, name),
+        **{
+            f"fallback {number}": make(fallback, (), salt, name)
+            for number, fallback in enumerate(fallbacks, 1)
+        },
+    }
+
+
+def _open(token: str, codecs: dict[str, Codec]) -> tuple[bool, str, Opened | None]:
+    """Give whether the signature verifies, that in words, and what can be read."""
+    reason = ""
+    for key, codec in codecs.items():
+        try:
+            return True, f"verifies with {key}", codec.decode(token)
+        except CookieRejected as error:
+            reason = error.reason
+    opened = _read_unverified(token)
+    if opened is None and (reason == "malformed" or not ENCRYPTED.fullmatch(token)):
+        return False, "none: this is no cookie that sessionware writes", None
+    if codecs:
+        verdict, meaning = f"does NOT verify ({reason})", "anybody may have written what follows"
+    else:
+        verdict, meaning = "not checked, SECRET_KEY is not set", "what follows, anybody can read"
+    if opened is None:
+        meaning = "it looks encrypted, and only its own key reads it"
+    return False, f"{verdict}: {meaning}", opened
+
+
+def _read_unverified(token: str) -> Opened | None:
+    # Signed with a key that is thrown away, it goes through the one reader, bounds and all.
+    key = secrets.token_bytes()
+    codec = SignedCodec(key)
+    signer = Signer(key, codec.salt, key_derivation="hmac", digest_method=sha256)
+    try:
+        opened = codec.decode(signer.sign(token.rpartition(".")[0].encode()).decode())
+    except (CookieRejected, UnicodeError):
+        return None
+    return opened if opened.text else None
+
+
+def _contents(opened: Opened, expiry: Expiry, given: Collection[str]) -> Iterator[str]:
+    """Say what the payload holds: an envelope, ``[age, data]`` or ``[age, data, id]``."""
+    yield _line("issued", _moment(opened.issued))
+    try:
+        value = json.loads(opened.text)
+        text = _to_json(value, indent=2)
+    except (ValueError, RecursionError):
+        yield _line("data", "none: the payload is not JSON that can be read")
+        return
+    match value:
+        case [int(age), dict(data)] | [int(age), dict(data), _]:
+            yield from _times(opened.issued, opened.issued - age, expiry, given)
+            sizes = {key: len(_to_json({key: value})) - len("{}") for key, value in data.items()}
+            for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
+                yield _line("key", f"{sizes[key]} bytes, {_to_json(key)}")
+            yield f"data\n{_to_json(data, indent=2)}"
+        case [int(age), None, str(session_id)]:
+            yield from _times(opened.issued, opened.issued - age, expiry, given)
+            yield _line("data", f"in the store, under {key_of(session_id)}")
+        case _:
+            yield f"data, but no session that sessionware writes\n{text}"
+
+
+def _times(issued: int, created: int, expiry: Expiry, given: Collection[str]) -> Iterator[str]:
+    yield _line("created", _moment(created))
+    yield _line("ends", _end(issued, created, expiry))
+    for name in ("idle_timeout", "absolute_timeout"):
+        yield _line("", _limit(name, getattr(expiry, name), name in given))
+
+
+def _end(issued: int, created: int, expiry: Expiry) -> str:
+    ends = issued + int(expiry.idle_timeout)
+    if expiry.absolute_timeout is not None:
+        ends = min(ends, created + int(expiry.absolute_timeout))
+    try:
+        expiry.check(int(time.time()), issued, created)
+    except CookieRejected as error:
+        return f"{_moment(ends)}, and is refused now ({error.reason})"
+    return _moment(ends)
+
+
+def _limit(name: str, seconds: float | None, given: bool) -> str:
+    limit = f"no {name}" if seconds is None else f"{name} of {seconds:.0f} seconds"
+    return limit if given else f"{limit} (the default)"
+
+
+def _moment(seconds: int) -> str:
+    try:
+        return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat() + "Z"
+    except OverflowError:
+        return "beyond the calendar"
+
+
+def _size(size: int) -> str:
+    filled = min(BAR_WIDTH, -(-size * BAR_WIDTH // LONGEST_PAIR))
+    return f"{size} of {LONGEST_PAIR} bytes [{'#' * filled:.<{BAR_WIDTH}}]"
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:<10} {text}"
+
+
+def _to_json(value: Any, indent: int | None = None) -> str:
+    """Give printable ASCII: a terminal takes no part of it for a command."""
+    separators = (",", ": " if indent else ":")
+    return json.dumps(value, indent=indent, separators=separators, ensure_ascii=True)
