@@ -75,7 +75,7 @@ def _inspect(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tu
             timeouts,
         )
     except ConfigurationError as error:
-        parser.error("; ".join(error.problems))
+        parser.error("; ".join(map(str, error.problems)))
     if report is None:
         parser.error("no cookie was given, neither as an argument nor on standard input")
     return (0 if report.verified else 1), report.lines

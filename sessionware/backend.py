@@ -3,7 +3,14 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .errors import ConfigurationError, CookieRejected, SessionTooLarge, SessionUnavailable, kind_of
+from .errors import (
+    ConfigurationError,
+    CookieRejected,
+    Problem,
+    SessionTooLarge,
+    SessionUnavailable,
+    kind_of,
+)
 from .serializer import dumps, loads
 from .session import Owner, Session, owner_of
 from .store import Revocations, Store, key_of
@@ -142,7 +149,11 @@ def backend_of(store: Store | None, revocations: Revocations | None, left: Left)
     ]
     if store is not None and revocations is not None:
         problems.append(
-            "revocations: found together with store, which refuses ended sessions too; leave it out"
+            Problem(
+                "revocations",
+                "found together with store, which refuses ended sessions too",
+                "leave it out",
+            )
         )
     if problems:
         raise ConfigurationError(problems)
@@ -162,6 +173,6 @@ def _text(owner: Owner | None) -> str | None:
     return None if owner is None else str(owner)
 
 
-def _problems(name: str, value: object, contract: type, parts: str) -> Iterator[str]:
+def _problems(name: str, value: object, contract: type, parts: str) -> Iterator[Problem]:
     if value is not None and (isinstance(value, type) or not isinstance(value, contract)):
-        yield f"{name}: found {kind_of(value)}, expected an object with {parts}"
+        yield Problem(name, f"found {kind_of(value)}, expected an object with {parts}")

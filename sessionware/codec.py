@@ -15,7 +15,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
-from .errors import ConfigurationError, CookieRejected, collecting
+from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .keys import GOOD_KEY, SecretKey, check_keys, derive, key_size
 
 LONGEST_TEXT = 64 * 1024
@@ -110,12 +110,14 @@ def codec_of(
     cookie_name: str,
 ) -> Codec:
     """Make the codec of these settings; raises ConfigurationError, and warns of a short key."""
-    problems = []
+    problems: list[Problem] = []
     if secret_key is None:
         # No session is opened without a key; should one be, nobody knows what it is signed with.
         secret_key = secrets.token_bytes(GOOD_KEY)
         if fallbacks:
-            problems.append("secret_key: found None beside secret_key_fallbacks, expected a key")
+            problems.append(
+                Problem("secret_key", "found None beside secret_key_fallbacks, expected a key")
+            )
     with collecting(problems):
         codec = make(secret_key, fallbacks, salt, cookie_name)
     if problems:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from werkzeug.http import http_date
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Problem
 
 LONGEST_PAIR = 4096
 """Bytes of name and value that a browser keeps (RFC 6265bis, section 5.6)."""
@@ -128,7 +128,7 @@ class SessionCookie:
     def _secure_attributes(self) -> str:
         return f"; Secure{self._attributes}"
 
-    def _wrong_values(self) -> Iterator[str]:
+    def _wrong_values(self) -> Iterator[Problem]:
         yield from _text_problem(
             "cookie_name", self.name, _TOKEN, "letters, digits and !#$%&'*+-.^_`|~"
         )
@@ -145,31 +145,42 @@ class SessionCookie:
         ):
             # By type as well, because 1 == True.
             if not any(type(value) is type(choice) and value == choice for choice in choices):
-                yield f"{name}: found {value!r}, expected {_one_of(choices)}"
+                yield Problem(name, f"found {value!r}, expected {_one_of(choices)}")
 
-    def _wrong_together(self) -> Iterator[str]:
+    def _wrong_together(self) -> Iterator[Problem]:
         prefix = _prefix(self.name)
         if (meant := _meant_prefix(self.name)) != prefix:
-            yield (
-                f"cookie_name: found {self.name!r}, which some browsers take for the prefix "
-                f"{meant!r}: expected exactly that, or another name"
+            yield Problem(
+                "cookie_name",
+                f"found {self.name!r}, which some browsers take for the prefix {meant!r}: expected "
+                "exactly that, or another name",
             )
         if prefix and not self.always_secure:
-            yield f"cookie_secure: found {self.secure!r}, expected True or 'auto' for {prefix!r}"
+            yield Problem(
+                "cookie_secure", f"found {self.secure!r}, expected True or 'auto' for {prefix!r}"
+            )
         if prefix in ("__Http-", "__Host-Http-") and not self.httponly:
-            yield f"cookie_httponly: found False, expected True for a name with {prefix!r}"
+            yield Problem(
+                "cookie_httponly", f"found False, expected True for a name with {prefix!r}"
+            )
         if prefix in ("__Host-", "__Host-Http-"):
             if self.path != "/":
-                yield f"cookie_path: found {self.path!r}, expected '/' for a name with {prefix!r}"
+                yield Problem(
+                    "cookie_path", f"found {self.path!r}, expected '/' for a name with {prefix!r}"
+                )
             if self.domain is not None:
-                yield (
-                    f"cookie_domain: found {self.domain!r}, expected None for a name "
-                    f"with {prefix!r}"
+                yield Problem(
+                    "cookie_domain",
+                    f"found {self.domain!r}, expected None for a name with {prefix!r}",
                 )
         if self.samesite == "None" and not self.always_secure:
-            yield f"cookie_secure: found {self.secure!r}, expected True with cookie_samesite='None'"
+            yield Problem(
+                "cookie_secure", f"found {self.secure!r}, expected True with cookie_samesite='None'"
+            )
         if self.partitioned is True and not self.always_secure:
-            yield f"cookie_secure: found {self.secure!r}, expected True with cookie_partitioned"
+            yield Problem(
+                "cookie_secure", f"found {self.secure!r}, expected True with cookie_partitioned"
+            )
 
 
 def others(own: SessionCookie, cookies: Iterable[SessionCookie]) -> list[SessionCookie]:
@@ -202,10 +213,12 @@ def _one_of(choices: tuple[object, ...]) -> str:
 
 def _text_problem(
     setting: str, value: object, allowed: re.Pattern[str], expected: str
-) -> Iterator[str]:
+) -> Iterator[Problem]:
     if not isinstance(value, str):
-        yield f"{setting}: found {type(value).__name__}, expected {expected}"
+        yield Problem(setting, f"found {type(value).__name__}, expected {expected}")
     elif not allowed.fullmatch(value):
-        yield f"{setting}: found {value!r}, expected {expected}"
+        yield Problem(setting, f"found {value!r}, expected {expected}")
     elif len(value) > LONGEST_ATTRIBUTE:
-        yield (f"{setting}: found {len(value)} bytes, of which a browser keeps {LONGEST_ATTRIBUTE}")
+        yield Problem(
+            setting, f"found {len(value)} bytes, of which a browser keeps {LONGEST_ATTRIBUTE}"
+        )

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .codec import Opened
-from .errors import ConfigurationError, CookieRejected
+from .errors import ConfigurationError, CookieRejected, Problem
 from .keys import SecretKey, check_keys
 
 NONCE = 12
@@ -55,9 +55,12 @@ class EncryptedCodec:
             found = backend.openssl_version_text()
             raise ConfigurationError(
                 [
-                    f"encrypt: found {found}, which has no AES-GCM-SIV, expected OpenSSL 3.2 or "
-                    "newer: pip install --force-reinstall --only-binary :all: cryptography "
-                    "brings its own"
+                    Problem(
+                        "encrypt",
+                        f"found {found}, which has no AES-GCM-SIV, expected OpenSSL 3.2 or newer",
+                        "pip install --force-reinstall --only-binary :all: cryptography brings its "
+                        "own",
+                    )
                 ]
             ) from None
 

@@ -2,21 +2,36 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 
 class SessionwareError(Exception):
     """The root: catch this one to catch all."""
 
 
-class ConfigurationError(SessionwareError, ValueError):
-    """Whoever deploys has to act: a setting is wrong. Lists every problem at once.
+class Problem(NamedTuple):
+    """What is wrong with a setting: what was found, what was expected, and what to do about it."""
 
-    ``problems`` is a tuple of sentences, each of which names the setting.
+    setting: str
+    text: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        sentence = f"{self.setting}: {self.text}"
+        return f"{sentence}; {self.advice}" if self.advice else sentence
+
+
+class ConfigurationError(SessionwareError, ValueError):
+    """A setting is wrong; whoever deploys the application has to act.
+
+    ``problems`` holds every problem of every setting.
     """
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(("sessionware is configured wrongly:", *self.problems)))
+        super().__init__(
+            "\n".join(["sessionware is configured wrongly:", *map(str, self.problems)])
+        )
 
 
 class UsageError(SessionwareError):
@@ -77,7 +92,7 @@ def kind_of(value: object) -> str:
 
 
 @contextmanager
-def collecting(problems: list[str]) -> Iterator[None]:
+def collecting(problems: list[Problem]) -> Iterator[None]:
     """Add the problems of a ConfigurationError to the list, so that one message can name all."""
     try:
         yield

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from .errors import ConfigurationError, CookieRejected
+from .errors import ConfigurationError, CookieRejected, Problem
 
 CLOCK_SKEW = 60
 """Seconds by which the clock of the server that issued a cookie may be ahead of ours."""
@@ -39,7 +39,7 @@ class Expiry:
             settings["absolute_timeout"] = absolute_timeout
         if refresh_after is not None:
             settings["refresh_after"] = refresh_after
-        problems = [sentence for item in settings.items() for sentence in _problems(*item)]
+        problems = [problem for item in settings.items() for problem in _problems(*item)]
         if problems:
             raise ConfigurationError(problems)
         seconds = {name: _seconds(value) for name, value in settings.items()}
@@ -74,9 +74,9 @@ def _seconds(value: Duration) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _problems(name: str, value: object) -> Iterator[str]:
+def _problems(name: str, value: object) -> Iterator[Problem]:
     expected = f"expected a timedelta or a number of seconds from 1 to {_LONGEST:.0f}"
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
-        yield f"{name}: found {type(value).__name__}, {expected}"
+        yield Problem(name, f"found {type(value).__name__}, {expected}")
     elif not 1 <= _seconds(value) <= _LONGEST:
-        yield f"{name}: found {value!r}, {expected}"
+        yield Problem(name, f"found {value!r}, {expected}")

@@ -11,7 +11,7 @@ from typing import Any
 import flask
 from flask.sessions import SessionInterface
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Problem
 from .middleware import SessionMiddleware
 from .session import NullSession, SessionMixin
 
@@ -51,8 +51,9 @@ class EnvironSessionInterface(SessionInterface):
                 return found
             found = getattr(found, "app", None)
         key = "" if self.environ_key == "session" else f", environ_key={self.environ_key!r}"
-        problem = (
-            f"app.wsgi_app: found no SessionMiddleware for environ[{self.environ_key!r}], add "
-            f"app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key{key})"
+        problem = Problem(
+            "app.wsgi_app",
+            f"found no SessionMiddleware for environ[{self.environ_key!r}], add "
+            f"app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key{key})",
         )
         raise ConfigurationError([problem])

@@ -14,7 +14,7 @@ from itsdangerous import Signer
 
 from .codec import Codec, Opened, SignedCodec
 from .cookie import LONGEST_PAIR
-from .errors import ConfigurationError, CookieRejected, collecting
+from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .expiry import Expiry
 from .interface import SecureCookieSessionInterface
 from .store import key_of
@@ -50,7 +50,7 @@ def inspect(
     name, token = _find(header, name)
     if not token:
         return None
-    problems: list[str] = []
+    problems: list[Problem] = []
     with collecting(problems):
         expiry = SecureCookieSessionInterface(**timeouts).expiry
     with collecting(problems):

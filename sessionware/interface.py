@@ -19,6 +19,7 @@ from .envelope import unwrap, wrap
 from .errors import (
     ConfigurationError,
     CookieRejected,
+    Problem,
     SessionTooLarge,
     SessionUnavailable,
     collecting,
@@ -303,31 +304,36 @@ def _codec_class(encrypt: object) -> Callable[..., Codec]:
         return SignedCodec
     if encrypt is not True:
         found = type(encrypt).__name__
-        raise ConfigurationError([f"encrypt: found {found}, expected True or False"])
+        raise ConfigurationError([Problem("encrypt", f"found {found}, expected True or False")])
     try:
         from .encryption import EncryptedCodec
     except ImportError:
-        problem = (
-            "encrypt: found True, but the package cryptography is not installed: "
-            "pip install 'sessionware[encryption]'"
+        problem = Problem(
+            "encrypt",
+            "found True, but the package cryptography is not installed",
+            "pip install 'sessionware[encryption]'",
         )
         raise ConfigurationError([problem]) from None
     return EncryptedCodec
 
 
-def _migration_problems(migrate_from: object) -> Iterator[str]:
+def _migration_problems(migrate_from: object) -> Iterator[Problem]:
     if not isinstance(migrate_from, list | tuple):
-        yield f"migrate_from: found {type(migrate_from).__name__}, expected a list or tuple"
+        yield Problem(
+            "migrate_from", f"found {type(migrate_from).__name__}, expected a list or tuple"
+        )
         return
     for index, foreign in enumerate(migrate_from):
         if not isinstance(foreign, ForeignCookie):
-            yield f"migrate_from[{index}]: found {kind_of(foreign)}, expected a ForeignCookie"
+            yield Problem(
+                f"migrate_from[{index}]", f"found {kind_of(foreign)}, expected a ForeignCookie"
+            )
 
 
-def _unknown_setting(name: str) -> str:
+def _unknown_setting(name: str) -> Problem:
     known = {"secret_key", *Settings.__annotations__, "environ_key", "interface"} - {name}
     near = difflib.get_close_matches(name.lower(), known, n=1)
-    return f"{name}: unknown setting" + (f"; did you mean {near[0]}?" if near else "")
+    return Problem(name, "unknown setting", f"did you mean {near[0]}?" if near else "")
 
 
 def _log(level: int, reason: str, message: str) -> None:

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from itsdangerous import Signer
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Problem
 
 SecretKey = str | bytes
 
@@ -30,35 +30,37 @@ def check_keys(secret_key: object, fallbacks: object, salt: object) -> None:
         raise ConfigurationError(problems)
 
 
-def key_problems(name: str, key: object) -> Iterator[str]:
+def key_problems(name: str, key: object) -> Iterator[Problem]:
     """Say what is wrong with a secret key, without showing it."""
     expected = f"expected a str or bytes of at least {SHORTEST_KEY} bytes"
-    hint = "python -m sessionware secret prints one"
+    advice = "python -m sessionware secret prints one"
     if not isinstance(key, str | bytes):
-        yield f"{name}: found {type(key).__name__}, {expected}; {hint}"
+        yield Problem(name, f"found {type(key).__name__}, {expected}", advice)
     elif not _is_text(key):
-        yield f"{name}: found a str that is not text (UTF-8), {expected}; {hint}"
+        yield Problem(name, f"found a str that is not text (UTF-8), {expected}", advice)
     elif (size := key_size(key)) < SHORTEST_KEY:
-        yield f"{name}: found {size} bytes, {expected}; {hint}"
+        yield Problem(name, f"found {size} bytes, {expected}", advice)
 
 
-def fallback_problems(fallbacks: object) -> Iterator[str]:
+def fallback_problems(fallbacks: object) -> Iterator[Problem]:
     """Say what is wrong with a list of older secret keys, without showing one."""
     if not isinstance(fallbacks, list | tuple):
         # A str would be taken apart into keys of one character, which anybody can guess.
         found = type(fallbacks).__name__
-        yield f"secret_key_fallbacks: found {found}, expected a list or tuple of older keys"
+        yield Problem(
+            "secret_key_fallbacks", f"found {found}, expected a list or tuple of older keys"
+        )
     else:
         for index, key in enumerate(fallbacks):
             yield from key_problems(f"secret_key_fallbacks[{index}]", key)
 
 
-def salt_problems(salt: object) -> Iterator[str]:
+def salt_problems(salt: object) -> Iterator[Problem]:
     """Say what is wrong with a salt."""
     if not isinstance(salt, str):
-        yield f"salt: found {type(salt).__name__}, expected a str"
+        yield Problem("salt", f"found {type(salt).__name__}, expected a str")
     elif not _is_text(salt):
-        yield "salt: found a str that is not text (UTF-8), expected a str"
+        yield Problem("salt", "found a str that is not text (UTF-8), expected a str")
 
 
 def _is_text(value: SecretKey) -> bool:

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Any, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .errors import ConfigurationError, UsageError, collecting
+from .errors import ConfigurationError, Problem, UsageError, collecting
 from .headers import Fields, fields_of, headers_of
 from .interface import SecureCookieSessionInterface, SessionInterface, Settings
 from .session import SessionMixin
@@ -91,10 +91,11 @@ class SessionMiddleware:
         return self.interface.make_null_session(environ)
 
     def _occupied(self, found: str) -> ConfigurationError:
-        problem = (
-            f"environ_key: found {found} in environ[{self.environ_key!r}] already, expected "
-            "nothing there: wrap the application once, or give this SessionMiddleware another "
-            "environ_key and another cookie_name"
+        problem = Problem(
+            "environ_key",
+            f"found {found} in environ[{self.environ_key!r}] already, expected nothing there",
+            "wrap the application once, or give this SessionMiddleware another environ_key and "
+            "another cookie_name",
         )
         return ConfigurationError([problem])
 
@@ -230,20 +231,24 @@ def _close(body: object) -> None:
         close()
 
 
-def _problems(app: object, environ_key: object) -> Iterator[str]:
+def _problems(app: object, environ_key: object) -> Iterator[Problem]:
     if not callable(app):
-        yield f"app: found {type(app).__name__}, expected a WSGI application, which is callable"
+        yield Problem(
+            "app", f"found {type(app).__name__}, expected a WSGI application, which is callable"
+        )
     if not isinstance(environ_key, str) or not environ_key:
         found = "an empty str" if environ_key == "" else type(environ_key).__name__
-        yield f"environ_key: found {found}, expected a str that is not empty"
+        yield Problem("environ_key", f"found {found}, expected a str that is not empty")
 
 
 def _check_interface(interface: object, secret_key: object, **settings: object) -> None:
     problems = []
     if not isinstance(interface, SessionInterface):
         found = type(interface).__qualname__
-        problems.append(f"interface: found {found}, expected a SessionInterface()")
+        problems.append(Problem("interface", f"found {found}, expected a SessionInterface()"))
     if given := [*(["secret_key"] if secret_key is not None else []), *settings]:
-        problems.append(f"interface: found together with {', '.join(given)}, which it replaces")
+        problems.append(
+            Problem("interface", f"found together with {', '.join(given)}, which it replaces")
+        )
     if problems:
         raise ConfigurationError(problems)

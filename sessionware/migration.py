@@ -24,7 +24,7 @@ from werkzeug.http import parse_date
 
 from .codec import inflate
 from .cookie import SessionCookie
-from .errors import ConfigurationError, CookieRejected, collecting
+from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .expiry import Duration, Expiry
 from .keys import SecretKey, fallback_problems, key_problems, salt_problems
 from .serializer import dumps
@@ -54,10 +54,12 @@ class ForeignCookie(ABC):
             with collecting(problems):
                 getattr(self, check)
         if problems:
-            # The codec's advice is to make a new key, which would verify none of their cookies.
-            ours = (problem.partition("; python")[0].partition(":") for problem in problems)
-            theirs = (self._names.get(name, name) + colon + rest for name, colon, rest in ours)
-            raise ConfigurationError(f"{type(self).__name__}: {problem}" for problem in theirs)
+            raise ConfigurationError(map(self._in_their_words, problems))
+
+    def _in_their_words(self, problem: Problem) -> Problem:
+        setting = self._names.get(problem.setting, problem.setting)
+        # Without the advice: a new key would verify none of their cookies.
+        return Problem(f"{type(self).__name__}: {setting}", problem.text)
 
     @cached_property
     def cookie(self) -> SessionCookie:
@@ -88,7 +90,7 @@ class ForeignCookie(ABC):
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
         """Verify, then decode: the data, when it was issued, whether it outlives the browser."""
 
-    def _problems(self) -> Iterable[str]:
+    def _problems(self) -> Iterable[Problem]:
         yield from key_problems("secret_key", self._setting("secret_key"))
         yield from fallback_problems(self._setting("secret_key_fallbacks", ()))
         yield from salt_problems(self._setting("salt", ""))
@@ -206,12 +208,14 @@ class PyramidCookie(ForeignCookie):
         accessed, _, data = _parse(plain)
         return data, int(accessed), self.max_age is not None
 
-    def _problems(self) -> Iterable[str]:
+    def _problems(self) -> Iterable[Problem]:
         yield from super()._problems()
         try:
             hmac.digest(b"", b"", self.hashalg)
         except (AttributeError, TypeError, ValueError):
-            yield f"hashalg: found {self.hashalg!r}, expected the name of a hash for HMAC"
+            yield Problem(
+                "hashalg", f"found {self.hashalg!r}, expected the name of a hash for HMAC"
+            )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -240,10 +244,10 @@ class BeakerCookie(ForeignCookie):
         data = {name: data[name] for name in data if name not in self._BOOKKEEPING}
         return data, issued, self.cookie_expires is not True
 
-    def _problems(self) -> Iterable[str]:
+    def _problems(self) -> Iterable[Problem]:
         yield from super()._problems()
         if self.data_serializer != "json":
-            yield f"data_serializer: found {self.data_serializer!r}, expected 'json'"
+            yield Problem("data_serializer", f"found {self.data_serializer!r}, expected 'json'")
 
 
 def _unsign(signers: Sequence[Signer], value: bytes) -> tuple[bytes, bytes]:

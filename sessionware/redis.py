@@ -9,7 +9,7 @@ from inspect import iscoroutinefunction
 from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
-from .errors import ConfigurationError, SessionUnavailable, UnserializableValue, kind_of
+from .errors import ConfigurationError, Problem, SessionUnavailable, UnserializableValue, kind_of
 from .serializer import loads
 from .session import Owner, owner_of
 from .store import KeptSession
@@ -46,13 +46,18 @@ class Client(Protocol):
 class _InRedis:
     """What both have: a client, a prefix, and one error for whatever the client raises."""
 
-    def __init__(self, client: Client, prefix: str, *more: str) -> None:
+    def __init__(self, client: Client, prefix: str, *more: Problem) -> None:
         problems = [*_client_problems(client)]
         if not isinstance(prefix, str) or not prefix:
-            problems.append(f"prefix: found {prefix!r}, expected a str that is not empty")
+            problems.append(
+                Problem("prefix", f"found {prefix!r}, expected a str that is not empty")
+            )
         problems.extend(more)
         if problems:
-            raise ConfigurationError(f"{type(self).__name__}: {problem}" for problem in problems)
+            kind = type(self).__name__
+            raise ConfigurationError(
+                problem._replace(setting=f"{kind}: {problem.setting}") for problem in problems
+            )
         self._client = client
         self._prefix = prefix
 
@@ -87,7 +92,9 @@ class RedisStore(_InRedis):
     def __init__(self, client: Client, prefix: str = "session:", limit: int = 1024 * 1024) -> None:
         problems = []
         if type(limit) is not int or limit < 1:
-            problems.append(f"limit: found {limit!r}, expected a number of bytes, an int from 1")
+            problems.append(
+                Problem("limit", f"found {limit!r}, expected a number of bytes, an int from 1")
+            )
         super().__init__(client, prefix, *problems)
         self.limit = limit
 
@@ -247,23 +254,27 @@ def _owner(data: dict[str, Any]) -> str | None:
     return None if owner is None else str(owner)
 
 
-def _client_problems(client: object) -> Iterator[str]:
+def _client_problems(client: object) -> Iterator[Problem]:
     expected = "expected a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey"
     if isinstance(client, type) or not isinstance(client, Client):
-        yield f"client: found {kind_of(client)}, {expected}"
+        yield Problem("client", f"found {kind_of(client)}, {expected}")
     elif iscoroutinefunction(getattr(client, "execute_command", None)):
-        yield f"client: found an asyncio client, which WSGI has no use for; {expected}"
+        yield Problem("client", f"found an asyncio client, which WSGI has no use for; {expected}")
     elif hasattr(client, "command_stack") or hasattr(client, "cluster_client"):
-        yield f"client: found a pipeline, which would keep the commands to itself; {expected}"
+        yield Problem(
+            "client", f"found a pipeline, which would keep the commands to itself; {expected}"
+        )
     elif getattr(client, "get_cache", lambda: None)() is not None:
-        yield (
-            "client: found one with a cache of its own, which may not know of a log-out yet; "
-            "make it without cache_config"
+        yield Problem(
+            "client",
+            "found one with a cache of its own, which may not know of a log-out yet",
+            "make it without cache_config",
         )
     elif any(getattr(client, name, None) for name in _REPLICAS):
-        yield (
-            "client: found one that reads from replicas, which may not know of a log-out yet; "
-            f"make it without {' and '.join(_REPLICAS)}"
+        yield Problem(
+            "client",
+            "found one that reads from replicas, which may not know of a log-out yet",
+            f"make it without {' and '.join(_REPLICAS)}",
         )
 
 

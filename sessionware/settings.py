@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_type_hints
 from wsgiref.types import WSGIApplication
 
 from .cookie import SameSite, Secure
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Problem
 from .expiry import Duration
 from .interface import Settings
 from .keys import SecretKey
@@ -36,24 +36,27 @@ def from_settings(
     """
     keys = [key for key in mapping if key.lower().startswith(prefix.lower())]
     if mapping and not keys:
-        raise ConfigurationError([f"{prefix}secret_key: found no name that begins with {prefix!r}"])
+        found = f"found no name that begins with {prefix!r}"
+        raise ConfigurationError([Problem(f"{prefix}secret_key", found)])
     written = {key[len(prefix) :].lower(): key for key in keys}
-    problems = {key: f"{key}: given twice" for key in keys if key not in written.values()}
+    problems = [Problem(key, "given twice") for key in keys if key not in written.values()]
     settings = {}
     for name, key in written.items():
         try:
             settings[name] = _read(name, mapping[key], prefix)
         except ValueError as mistake:
-            problems[key] = f"{key}: {mistake}"
+            problems.append(Problem(key, str(mistake)))
     try:
         middleware = SessionMiddleware(app, **settings)
     except ConfigurationError as error:
-        # What could not be read is at its default here, so a problem with it is not real.
-        unread = written.keys() - settings.keys()
-        more = [problem for problem in error.problems if _name_in(problem) not in unread]
-        problems |= {problem: _as_written(problem, written, prefix) for problem in more}
+        for problem in error.problems:
+            name, bracket, index = problem.setting.partition("[")
+            # A setting that could not be read is at its default, so a problem with it is not real.
+            if name in settings or name not in written:
+                key = written.get(name, f"{prefix}{name}" if name in _KINDS else name)
+                problems.append(problem._replace(setting=f"{key}{bracket}{index}"))
     if problems:
-        raise ConfigurationError(problems.values())
+        raise ConfigurationError(problems)
     return middleware
 
 
@@ -68,16 +71,6 @@ def filter_app_factory(
     The settings are those of ``from_settings``, without a prefix.
     """
     return from_settings(app, settings, prefix="")
-
-
-def _name_in(problem: str) -> str:
-    return re.split(r"\W", problem, maxsplit=1)[0]
-
-
-def _as_written(problem: str, written: Mapping[str, str], prefix: str) -> str:
-    name = _name_in(problem)
-    key = written.get(name, f"{prefix}{name}" if name in _KINDS else name)
-    return key + problem.removeprefix(name)
 
 
 class _Kind(NamedTuple):
