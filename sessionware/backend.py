@@ -78,7 +78,8 @@ class RevocableBackend(CookieBackend):
         last = session.loaded.id
         if last is None or last == session.id:
             return
-        if not self._revoke(last, session.created) and not session.anew():
+        ended_here = self._revoke(last, session.created)
+        if not ended_here and not session.anew():
             raise SessionUnavailable(_ENDED)
 
     def delete(self, session_id: str, created: int) -> None:
@@ -125,9 +126,11 @@ class ServerBackend(CookieBackend):
         kept = text if new or text != session.loaded.text else None
         if not self._store.save(key, kept, new=new, seconds=seconds, owner=owner):
             raise SessionUnavailable(_ENDED)
-        if new and last is not None and not self._store.delete(key_of(last)) and not session.anew():
-            self._store.delete(key)
-            raise SessionUnavailable(_ENDED)
+        if new and last is not None:
+            ended_here = self._store.delete(key_of(last))
+            if not ended_here and not session.anew():
+                self._store.delete(key)
+                raise SessionUnavailable(_ENDED)
 
     def delete(self, session_id: str, created: int) -> None:  # noqa: ARG002 - as declared
         """Forget what is kept."""

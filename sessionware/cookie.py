@@ -30,7 +30,7 @@ _PATH = re.compile(r"/[!-:<-~]*")
 _PREFIXES = ("__Host-Http-", "__Host-", "__Secure-", "__Http-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SessionCookie:
     """The settings of the cookie, all checked at construction, and what is done with them.
 

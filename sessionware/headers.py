@@ -38,10 +38,7 @@ def fields_of(headers: Headers) -> Fields:
 
 def names_of(fields: Fields) -> list[str]:
     """Give the names in lower case: of most responses, they tell all that has to be known."""
-    names = []
-    for name, _ in fields:
-        names.append(name.lower())  # a loop: before Python 3.12, a comprehension is a call
-    return names
+    return [name.lower() for name, _ in fields]
 
 
 def vary_by_cookie(fields: Fields, names: list[str]) -> None:

@@ -140,9 +140,9 @@ class _Response:
         elif self.committed:
             return self._server_start(status, headers, exc_info)
         self.recorded = status, [*headers], exc_info
-        return self  # as write, for which a bound method would have to be made
+        return self.write
 
-    def __call__(self, data: bytes) -> None:
+    def write(self, data: bytes, /) -> None:
         """Stand in for the server's ``write``: commit, then pass the data on."""
         self.commit()
         self._server_write(data)
@@ -170,7 +170,7 @@ class _Response:
         else:
             self._server_write = self._server_start(status, headers, exc_info)
         self.committed = True
-        # As seal(): its call would be two percent of a request that leaves its session alone.
+        # Not seal(): the call is 2 % of a request that leaves its session alone.
         self.recorded = None
         session.sealed = True
 

@@ -33,9 +33,6 @@ from .serializer import dumps
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 # So begins a pickle of protocol 2 or later, and neither UTF-8 nor zlib.
 _PICKLE = b"\x80"
-_LONG = {f"cookie_{x}": f"session_cookie_{x}" for x in ("name", "domain", "path", "partitioned")}
-_TIMEOUT = {"idle_timeout": "timeout"}
-_SHORT = {f"cookie_{x}": x for x in ("domain", "path", "partitioned")}
 
 
 class ForeignCookie(ABC):
@@ -65,10 +62,13 @@ class ForeignCookie(ABC):
     def cookie(self) -> SessionCookie:
         """To find the framework's cookie, and to delete it where it stands."""
         name, domain, path = map(self._setting, ("cookie_name", "cookie_domain", "cookie_path"))
-        if (partitioned := self._setting("cookie_partitioned", False)) is True:
-            # It lives in frames of other sites, where a Lax one is dropped.
-            return SessionCookie(name, domain, path, True, True, "None", True)
-        return SessionCookie(name, domain, path, partitioned=partitioned)
+        partitioned = self._setting("cookie_partitioned", False)
+        if partitioned is not True:
+            return SessionCookie(name=name, domain=domain, path=path, partitioned=partitioned)
+        # It lives in frames of other sites, where a Lax one is dropped.
+        return SessionCookie(
+            name=name, domain=domain, path=path, secure=True, samesite="None", partitioned=True
+        )
 
     def load(self, value: str, now: int) -> tuple[dict[str, Any], int]:
         """Give the data, with ``_permanent`` where the cookie outlives the browser, and its time.
@@ -117,7 +117,13 @@ class FlaskCookie(ForeignCookie):
     permanent_session_lifetime: Duration = timedelta(days=31)
     salt: str = "cookie-session"
 
-    _names: ClassVar = {**_LONG, "idle_timeout": "permanent_session_lifetime"}
+    _names: ClassVar = {
+        "cookie_name": "session_cookie_name",
+        "cookie_domain": "session_cookie_domain",
+        "cookie_path": "session_cookie_path",
+        "cookie_partitioned": "session_cookie_partitioned",
+        "idle_timeout": "permanent_session_lifetime",
+    }
 
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
         keys = (self.secret_key, *self.secret_key_fallbacks)
@@ -138,7 +144,13 @@ class StarletteCookie(ForeignCookie):
     domain: str | None = None
     partitioned: bool = False
 
-    _names: ClassVar = {**_SHORT, "cookie_name": "session_cookie", "idle_timeout": "max_age"}
+    _names: ClassVar = {
+        "cookie_name": "session_cookie",
+        "cookie_domain": "domain",
+        "cookie_path": "path",
+        "cookie_partitioned": "partitioned",
+        "idle_timeout": "max_age",
+    }
 
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
         # As Starlette does, also to bytes: their repr is the key then.
@@ -167,7 +179,12 @@ class DjangoCookie(ForeignCookie):
     session_cookie_path: str = "/"
     session_expire_at_browser_close: bool = False
 
-    _names: ClassVar = {**_LONG, "idle_timeout": "session_cookie_age"}
+    _names: ClassVar = {
+        "cookie_name": "session_cookie_name",
+        "cookie_domain": "session_cookie_domain",
+        "cookie_path": "session_cookie_path",
+        "idle_timeout": "session_cookie_age",
+    }
 
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
         salt = "django.contrib.sessions.backends.signed_cookies"
@@ -193,7 +210,12 @@ class PyramidCookie(ForeignCookie):
     hashalg: str = "sha512"
     salt: str = "pyramid.session."
 
-    _names: ClassVar = {**_SHORT, "secret_key": "secret", **_TIMEOUT}
+    _names: ClassVar = {
+        "secret_key": "secret",
+        "cookie_domain": "domain",
+        "cookie_path": "path",
+        "idle_timeout": "timeout",
+    }
 
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
         # The signature is of the bytes, which base64 spells in several ways, and one is theirs.
@@ -230,7 +252,11 @@ class BeakerCookie(ForeignCookie):
     cookie_path: str = "/"
     data_serializer: str = "json"
 
-    _names: ClassVar = {"secret_key": "validate_key", "cookie_name": "key", **_TIMEOUT}
+    _names: ClassVar = {
+        "secret_key": "validate_key",
+        "cookie_name": "key",
+        "idle_timeout": "timeout",
+    }
     _BOOKKEEPING = ("_accessed_time", "_creation_time", "_domain", "_id", "_path")
 
     def _read(self, value: bytes) -> tuple[Any, int, bool]:

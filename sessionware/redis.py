@@ -112,19 +112,20 @@ class RedisStore(_InRedis):
         cluster answer in any order.
         """
         with self._asking("save a session"), self._client.pipeline(transaction=False) as pipeline:
-            if not new:
-                self._enlist(pipeline, key, seconds, owner)
+            if new:
+                pipeline.set(self._prefix + key, text, ex=seconds, nx=True, get=True)
+                # A client may ask again when it has lost the answer: what is there then is ours.
+                saved = _decoded(_answers(pipeline)[0]) in (None, text)
+                if saved:
+                    self._enlist(pipeline, key, seconds, owner)
+                    _answers(pipeline)
+                return saved
+            self._enlist(pipeline, key, seconds, owner)
             if text is None:
                 pipeline.expire(self._prefix + key, seconds)
             else:
-                pipeline.set(self._prefix + key, text, ex=seconds, nx=new, xx=not new, get=new)
-            *_, answer = _answers(pipeline)
-            # A client may ask again when it has lost the answer: what is there then is ours.
-            saved = _decoded(answer) in (None, text) if new else bool(answer)
-            if new and saved:
-                self._enlist(pipeline, key, seconds, owner)
-                _answers(pipeline)
-            return saved
+                pipeline.set(self._prefix + key, text, ex=seconds, xx=True)
+            return bool(_answers(pipeline)[-1])
 
     def delete(self, key: str, /) -> bool:
         """End one session, which may be of ``sessions_of``; ``False`` where there was none."""

@@ -89,15 +89,15 @@ class Session(SessionMixin, FlashMixin):
     """
 
     __slots__ = (
-        "_cleared",
         "_cookie",
         "_created",
         "_data",
-        "_forced",
         "_id",
         "_may_differ",
-        "_owned",
+        "_save_forced",
         "_source",
+        "_was_claimed",
+        "_was_cleared",
         "accessed",
         "loaded",
         "opened_by",
@@ -126,7 +126,10 @@ class Session(SessionMixin, FlashMixin):
         self._data = loaded.data
         self._created = loaded.created
         self._id = loaded.id
-        self._may_differ = self._forced = self._cleared = self._owned = False
+        self._may_differ = False  # it was written to, or a value that can be changed was read
+        self._save_forced = False  # by modified = True, or a new id or created
+        self._was_cleared = False  # by clear() or invalidate()
+        self._was_claimed = False  # by setting the owner
         return loaded.data
 
     def _read(self) -> dict[str, Any]:
@@ -146,7 +149,7 @@ class Session(SessionMixin, FlashMixin):
         self._may_differ = True
         return data
 
-    def _hand_out(self, data: dict[str, Any]) -> dict[str, Any]:
+    def _watched(self, data: dict[str, Any]) -> dict[str, Any]:
         if not _IMMUTABLE.issuperset(map(type, data.values())):
             self._may_differ = True
         return data
@@ -197,15 +200,15 @@ class Session(SessionMixin, FlashMixin):
 
     def values(self) -> ValuesView[Any]:
         """As of a dict."""
-        return self._hand_out(self._read()).values()
+        return self._watched(self._read()).values()
 
     def items(self) -> ItemsView[str, Any]:
         """As of a dict."""
-        return self._hand_out(self._read()).items()
+        return self._watched(self._read()).items()
 
     def copy(self) -> dict[str, Any]:
         """Give a plain dict with the same values."""
-        return self._hand_out(self._read()).copy()
+        return self._watched(self._read()).copy()
 
     def __reduce_ex__(self, _: object) -> tuple[type, tuple[dict[str, Any]]]:
         return dict, (self.copy(),)  # copied or pickled: the session itself leads to the keys
@@ -227,7 +230,7 @@ class Session(SessionMixin, FlashMixin):
         """As of a dict: the session ends, with its ``id`` and ``permanent``."""
         self._change().clear()
         self._id = None
-        self._cleared = True
+        self._was_cleared = True
 
     def popitem(self) -> tuple[str, Any]:
         """As of a dict: the key that was added last."""
@@ -253,7 +256,7 @@ class Session(SessionMixin, FlashMixin):
     @modified.setter
     def modified(self, value: bool) -> None:
         self._change()
-        self._forced = value
+        self._save_forced = value
 
     @property
     def created(self) -> int:
@@ -266,7 +269,8 @@ class Session(SessionMixin, FlashMixin):
         """A random name of this session, 128 bits, made on first use; in a log only hashed."""
         self._read()
         if self._id is None:
-            self.changed()
+            self._change()
+            self._save_forced = True
             self._id = secrets.token_urlsafe(16)
         return self._id
 
@@ -289,7 +293,7 @@ class Session(SessionMixin, FlashMixin):
             if value != self.owner:
                 self.regenerate()  # Whoever planted the session before must not share it (CWE-384).
             data["_owner"] = owned
-            self._owned = True
+            self._was_claimed = True
         else:
             found = type(value).__name__
             raise UnserializableValue(f"session.owner: found {found}, expected str, int or UUID")
@@ -305,7 +309,8 @@ class Session(SessionMixin, FlashMixin):
 
     def regenerate(self) -> None:
         """Begin anew and keep the data: at log-in. A new ``id``, a new ``created``."""
-        self.changed()
+        self._change()
+        self._save_forced = True
         self._id = None
         self._created = int(time.time())
 
@@ -315,7 +320,7 @@ class Session(SessionMixin, FlashMixin):
         if data is None or not self._may_differ:
             return None
         text, loaded = self._source.dumps(data), self.loaded
-        if text != loaded.text or self._forced:
+        if text != loaded.text or self._save_forced:
             return text
         return text if self._created != loaded.created or self._id != loaded.id else None
 
@@ -325,7 +330,7 @@ class Session(SessionMixin, FlashMixin):
 
     def anew(self) -> bool:
         """Whether it does not carry on what was loaded: given an owner, or emptied and nobody's."""
-        return self._owned or (self._cleared and self.owner is None)
+        return self._was_claimed or (self._was_cleared and self.owner is None)
 
     def alive(self) -> bool:
         """Whether anything is left to keep: data, or an ``id``."""
