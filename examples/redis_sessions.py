@@ -14,8 +14,8 @@ from werkzeug.routing import Map, Rule
 from werkzeug.utils import redirect
 
 from sessionware import Session, SessionMiddleware, SessionUnavailable
-from sessionware.redis import KeptSession, RedisStore
-from sessionware.store import key_of
+from sessionware.redis import RedisStore
+from sessionware.store import KeptSession, key_of
 
 from .login import ERROR, FLASH, HEADERS, LOGIN, PAGE, PASSWORD, REMEMBERED, STYLE, form_to, same
 

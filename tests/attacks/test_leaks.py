@@ -61,7 +61,7 @@ def session_of(cookie: str) -> Any:
 def objects() -> Iterator[Any]:
     interface: Any = VICTIM.app.interface
     yield from (session_of(COOKIE), VICTIM.app, interface, interface.backend, CODEC)
-    yield from (interface.cookie, interface.expiry, VICTIM.app._opener)
+    yield from (interface.cookie, interface.expiry, VICTIM.app._mark)
     yield from (FlaskCookie(KEY), BeakerCookie(KEY))
 
 

@@ -555,7 +555,7 @@ def test_no_key_is_in_its_repr(arguments: tuple[Any, ...]) -> None:
 def test_every_problem_is_found_and_no_key_is_shown() -> None:
     with pytest.raises(ConfigurationError) as caught:
         EncryptedCodec("hunter2", ["hunter3"], salt=None)  # type: ignore[arg-type]
-    assert [problem.partition(":")[0] for problem in caught.value.problems] == [
+    assert [problem.setting for problem in caught.value.problems] == [
         "secret_key",
         "secret_key_fallbacks[0]",
         "salt",
@@ -567,7 +567,7 @@ def test_every_problem_is_found_and_no_key_is_shown() -> None:
 def test_encrypt_is_true_or_false_and_nothing_like_it(encrypt: Any) -> None:
     with pytest.raises(ConfigurationError, match="True or False") as caught:
         SecureCookieSessionInterface(KEY, encrypt=encrypt)
-    assert caught.value.problems == (
+    assert tuple(map(str, caught.value.problems)) == (
         f"encrypt: found {type(encrypt).__name__}, expected True or False",
     )
 
@@ -576,7 +576,7 @@ def test_a_name_that_is_no_text_is_a_problem_of_the_name_alone() -> None:
     with pytest.raises(ConfigurationError) as caught:
         SecureCookieSessionInterface(KEY, encrypt=True, cookie_name="\ud800")
     [problem] = caught.value.problems
-    assert problem.startswith("cookie_name: ")
+    assert problem.setting == "cookie_name"
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -602,8 +602,10 @@ def test_an_openssl_without_the_cipher_is_named(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(ConfigurationError) as caught:
         SecureCookieSessionInterface(KEY, encrypt=True)
     [problem] = caught.value.problems
-    assert problem.startswith("encrypt: found OpenSSL 3.0.2 15 Mar 2022, which has no AES-GCM-SIV")
-    assert "--only-binary :all: cryptography" in problem
+    assert str(problem).startswith(
+        "encrypt: found OpenSSL 3.0.2 15 Mar 2022, which has no AES-GCM-SIV"
+    )
+    assert "--only-binary :all: cryptography" in str(problem)
 
 
 def test_without_a_secret_key_it_needs_the_extra_all_the_same(

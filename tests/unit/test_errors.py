@@ -8,6 +8,7 @@ from sessionware.errors import (
     ConfigurationError,
     CookieRejected,
     LateWrite,
+    Problem,
     SessionTooLarge,
     SessionUnavailable,
     SessionwareError,
@@ -62,14 +63,15 @@ def test_error_without_a_builtin_is_caught_by_its_own_name_alone(error: type) ->
 
 def test_package_exports_what_an_application_may_catch() -> None:
     names = {name for name in dir(sessionware) if getattr(sessionware, name) in CLASSES}
-    assert names == {error.__name__ for error in CLASSES} - {"UsageError", "CookieRejected"}
+    assert names == {error.__name__ for error in CLASSES} - {"CookieRejected"}
 
 
 def test_configuration_error_lists_every_problem() -> None:
-    error = ConfigurationError(iter(["secret_key: found 0 bytes", "salt: found int"]))
-    assert error.problems == ("secret_key: found 0 bytes", "salt: found int")
+    problems = [Problem("secret_key", "found 0 bytes", "make one"), Problem("salt", "found int")]
+    error = ConfigurationError(iter(problems))
+    assert error.problems == tuple(problems)
     assert str(error) == (
-        "sessionware is configured wrongly:\nsecret_key: found 0 bytes\nsalt: found int"
+        "sessionware is configured wrongly:\nsecret_key: found 0 bytes; make one\nsalt: found int"
     )
 
 
@@ -94,23 +96,24 @@ def test_cookie_rejected_says_why() -> None:
 
 
 def test_collecting_joins_the_problems_of_several_configuration_errors() -> None:
-    problems = ["first"]
+    first, second, third, fourth = (Problem(name, "found int") for name in "abcd")
+    problems = [first]
     with collecting(problems):
-        raise ConfigurationError(["second", "third"])
+        raise ConfigurationError([second, third])
     with collecting(problems):
-        raise ConfigurationError(["fourth"])
-    assert problems == ["first", "second", "third", "fourth"]
+        raise ConfigurationError([fourth])
+    assert problems == [first, second, third, fourth]
 
 
 def test_collecting_adds_nothing_where_there_is_no_problem() -> None:
-    problems: list[str] = []
+    problems: list[Problem] = []
     with collecting(problems):
         pass
     assert problems == []
 
 
 def test_collecting_lets_every_other_error_out() -> None:
-    problems: list[str] = []
+    problems: list[Problem] = []
     with pytest.raises(CookieRejected), collecting(problems):
         raise CookieRejected("malformed")
     assert problems == []

@@ -143,7 +143,7 @@ def test_missing_middleware_is_an_error_that_says_which_line_to_add(
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:
         use(bare(read=read))
-    assert caught.value.problems == (
+    assert tuple(map(str, caught.value.problems)) == (
         f"app.wsgi_app: found no SessionMiddleware for environ['session'], {LINE}",
     )
 

@@ -19,7 +19,7 @@ A_KEY = "expected a str or bytes of at least 16 bytes; python -m sessionware sec
 def problems(*arguments: Any) -> list[str]:
     with pytest.raises(ConfigurationError) as caught:
         SignedCodec(*arguments)
-    return list(caught.value.problems)
+    return list(map(str, caught.value.problems))
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_salt_that_is_no_text_is_refused(salt: Any, found: str) -> None:
 def test_without_a_key_there_is_nothing_to_fall_back_from() -> None:
     with pytest.raises(ConfigurationError) as caught:
         SecureCookieSessionInterface(None, secret_key_fallbacks=[KEY])
-    assert caught.value.problems == (
+    assert tuple(map(str, caught.value.problems)) == (
         "secret_key: found None beside secret_key_fallbacks, expected a key",
     )

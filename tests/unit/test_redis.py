@@ -32,7 +32,7 @@ class ByStrategy(redis.Redis):
 def problems(make: Callable[..., object], *arguments: Any) -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as caught:
         make(*arguments)
-    return caught.value.problems
+    return tuple(map(str, caught.value.problems))
 
 
 @pytest.mark.parametrize("make", [RedisStore, RedisRevocations])

@@ -32,7 +32,7 @@ def interface_of(**settings: Any) -> SecureCookieSessionInterface:
 def problems_of(mapping: dict[str, Any], prefix: str = "session.") -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as caught:
         from_settings(app, mapping, prefix)
-    return caught.value.problems
+    return tuple(map(str, caught.value.problems))
 
 
 def visits_with(secret_key: str) -> bytes:
@@ -312,7 +312,7 @@ def test_mapping_without_one_name_of_ours_is_an_error() -> None:
     """As where the prefix was forgotten: or else the application would be without a key."""
     with pytest.raises(ConfigurationError) as caught:
         from_settings(lambda *_: [], {"secret_key": KEY})
-    assert caught.value.problems == (
+    assert tuple(map(str, caught.value.problems)) == (
         "session.secret_key: found no name that begins with 'session.'",
     )
 
