@@ -22,7 +22,7 @@ from sessionware.serializer import dumps, loads
 from tests.gateway import KEY, make_environ
 from tests.unit.values import exact
 
-COOKIES = [SessionCookie(name) for name in ("session", "a", "__Host-$.b|c*")]
+COOKIES = [SessionCookie(name=name) for name in ("session", "a", "__Host-$.b|c*")]
 INTERFACE = SecureCookieSessionInterface(KEY)
 CODEC = SignedCodec(KEY)
 AS_DESIGNED: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
