@@ -8,8 +8,8 @@ from uuid import UUID
 import pytest
 
 from sessionware import Session, SessionUnavailable, UnserializableValue
-from sessionware.session import Owner
 from sessionware.redis import RedisStore
+from sessionware.session import Owner
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.sites import Site, count, id_of

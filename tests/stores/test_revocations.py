@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from sessionware import Session, SessionUnavailable
+from sessionware.backend import LONGEST_REQUEST
 from sessionware.session import Owner
-from sessionware.store import LONGEST_REQUEST, key_of
+from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.processes import require
 from tests.sites import Act, Site, count, data_of, id_of, untouched

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from sessionware import ConfigurationError, Session, SessionMiddleware, SessionUnavailable
+from sessionware.backend import LONGEST_REQUEST
 from sessionware.codec import SignedCodec
-from sessionware.store import LONGEST_REQUEST, key_of
+from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
 from tests.sites import MemoryRevocations, MemoryStore, Site, count

@@ -4,7 +4,7 @@ import pytest
 from redis import Redis
 
 from sessionware.redis import KeptSession, RedisRevocations, RedisStore
-from sessionware.store import Revocations, Store
+from sessionware.store import KeptSession, Revocations, Store
 from tests.sites import MemoryRevocations, MemoryStore
 
 PARTS: dict[type, list[str]] = {
