@@ -3,7 +3,7 @@
 import pytest
 from redis import Redis
 
-from sessionware.redis import KeptSession, RedisRevocations, RedisStore
+from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.store import KeptSession, Revocations, Store
 from tests.sites import MemoryRevocations, MemoryStore
 
