@@ -138,8 +138,8 @@ def sorry(error: HTTPException, environ: WSGIEnvironment) -> Response:
     return Response(page, error.code, error.get_headers(environ))
 
 
-# The import of .login has made sure that there is a SECRET_KEY.
-sessions = SessionMiddleware(site, os.environ["SECRET_KEY"], store=store, idle_timeout=REMEMBERED)
+secret_key = os.environ.get("SECRET_KEY", "")
+sessions = SessionMiddleware(site, secret_key, store=store, idle_timeout=REMEMBERED)
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
