@@ -21,7 +21,7 @@ from .keys import GOOD_KEY, SecretKey, check_keys, derive, key_size
 LONGEST_TEXT = 64 * 1024
 """Bytes of payload before it is compressed: a bomb (CWE-409) inflates no further."""
 
-logger = logging.getLogger("sessionware")
+logger: logging.Logger = logging.getLogger("sessionware")
 
 
 @dataclass(slots=True, repr=False)
@@ -59,7 +59,8 @@ class SignedCodec:
     ) -> None:
         check_keys(secret_key, fallbacks, salt)
         # A cookie's name holds no NUL, so no two pairs of name and salt give the same text.
-        self.salt = f"sessionware.cookie\0{cookie_name}\0{salt}".encode(errors="surrogatepass")
+        purpose = f"sessionware.cookie\0{cookie_name}\0{salt}"
+        self.salt: bytes = purpose.encode(errors="surrogatepass")
         # Copied for each signature: what depends on the key alone is hashed once.
         self._macs = [
             hmac.new(derive(key, self.salt), digestmod=sha256) for key in (secret_key, *fallbacks)

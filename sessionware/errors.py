@@ -28,7 +28,7 @@ class ConfigurationError(SessionwareError, ValueError):
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
+        self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__(
             "\n".join(["sessionware is configured wrongly:", *map(str, self.problems)])
         )
@@ -66,7 +66,7 @@ class SessionTooLarge(UsageError, ValueError):
     ) -> None:
         self.size = size
         self.limit = limit
-        self.largest = tuple(largest)
+        self.largest: tuple[tuple[str, int], ...] = tuple(largest)
         keys = ", ".join(f"{key[:50]!r} ({taken} bytes)" for key, taken in self.largest)
         super().__init__(
             f"{what} takes {size} bytes, the limit is {limit}; the largest keys are {keys}: "

@@ -12,7 +12,7 @@ from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
-from .backend import backend_of, too_large
+from .backend import CookieBackend, backend_of, too_large
 from .codec import LONGEST_TEXT, Codec, SignedCodec, codec_of
 from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie, others
 from .envelope import unwrap, wrap
@@ -33,7 +33,7 @@ from .serializer import dumps
 from .session import Loaded, NullSession, Session, SessionMixin
 from .store import Revocations, Store
 
-logger = logging.getLogger("sessionware")
+logger: logging.Logger = logging.getLogger("sessionware")
 
 VAGUE_REASONS = {"bad_signature", "malformed"}
 """What each reader says of every cookie that another reader is meant for."""
@@ -114,7 +114,6 @@ class SecureCookieSessionInterface(SessionInterface):
     """
 
     session_class = Session
-    dumps = staticmethod(dumps)
     _warned_of_http = False
 
     def __init__(
@@ -141,7 +140,7 @@ class SecureCookieSessionInterface(SessionInterface):
     ) -> None:
         problems = [*map(_unknown_setting, unknown), *_migration_problems(migrate_from)]
         with collecting(problems):
-            self.cookie = SessionCookie(
+            self.cookie: SessionCookie = SessionCookie(
                 name=cookie_name,
                 domain=cookie_domain,
                 path=cookie_path,
@@ -151,12 +150,12 @@ class SecureCookieSessionInterface(SessionInterface):
                 partitioned=cookie_partitioned,
             )
         with collecting(problems):
-            self.expiry = Expiry.of(idle_timeout, absolute_timeout, refresh_after)
+            self.expiry: Expiry = Expiry.of(idle_timeout, absolute_timeout, refresh_after)
         with collecting(problems):
             make = _codec_class(encrypt)
-            self.codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
+            self.codec: Codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
         with collecting(problems):
-            self.backend = backend_of(store, revocations, self._left)
+            self.backend: CookieBackend = backend_of(store, revocations, self._left)
         if problems:
             raise ConfigurationError(problems)
         self.migrate_from = migrate_from
@@ -193,6 +192,10 @@ class SecureCookieSessionInterface(SessionInterface):
             reason = next((word for word in refused if word not in VAGUE_REASONS), refused[0])
             _log(logging.INFO, reason, "A session cookie was rejected, a new session begins")
         return Loaded({}, "{}", created=now, came=bool(tokens), new=True)
+
+    def dumps(self, data: dict[str, Any]) -> str:
+        """Return the data as JSON text, or raise UnserializableValue."""
+        return dumps(data)
 
     def stamp(self, owner: str) -> str:
         """Give what a session of this owner has to carry from now on."""

@@ -108,9 +108,9 @@ class Session(SessionMixin, FlashMixin):
         self._source = source
         self._cookie = cookie
         self._data: dict[str, Any] | None = None
-        self.accessed = False
+        self.accessed: bool = False
         self.opened_by: object = None
-        self.sealed = False
+        self.sealed: bool = False
 
     @property
     def opened(self) -> bool:
@@ -122,7 +122,7 @@ class Session(SessionMixin, FlashMixin):
         return self._begin(self._source.load(self._cookie))
 
     def _begin(self, loaded: Loaded) -> dict[str, Any]:
-        self.loaded = loaded
+        self.loaded: Loaded = loaded
         self._data = loaded.data
         self._created = loaded.created
         self._id = loaded.id
@@ -344,9 +344,9 @@ class NullSession(Session):
 
     def __init__(self) -> None:
         self._data = None
-        self.accessed = False
-        self.opened_by = None
-        self.sealed = False
+        self.accessed: bool = False
+        self.opened_by: object = None
+        self.sealed: bool = False
 
     def _open(self) -> dict[str, Any]:
         self.accessed = True
@@ -358,7 +358,9 @@ class NullSession(Session):
             "a secret_key that is unique and secret: python -m sessionware secret prints one."
         )
 
-    _change = pop = update = _refuse
+    _change: Any = _refuse
+    pop: Any = _refuse
+    update: Any = _refuse
 
 
 def owner_of(data: Mapping[str, Any]) -> tuple[Owner | None, str]:
