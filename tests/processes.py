@@ -79,7 +79,7 @@ def running(
     log, name = folder / "log", " ".join(command)
     # Appended to, because Apache opens it once more.
     with log.open("a") as output:
-        process = subprocess.Popen(  # noqa: S603 - nobody else has a say in these arguments
+        process = subprocess.Popen(  # noqa: S603 - the arguments are the tests' own
             command,
             cwd=ROOT,
             # Gunicorn keeps its control socket there: no two servers may share one.

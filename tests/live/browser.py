@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.processes import program, require
 
-if TYPE_CHECKING:  # Whoever has no Selenium can still collect the tests.
+if TYPE_CHECKING:  # The tests can be collected without Selenium.
     from selenium.webdriver import Chrome
 
 SECONDS_TO_LOAD = 20
@@ -65,18 +65,18 @@ def press(browser: Chrome, selector: str) -> None:
 
 
 def text(browser: Chrome) -> str:
-    """Give what a person reads on the page."""
+    """Return what a person reads on the page."""
     return browser.find_element("css selector", "body").text
 
 
 def read(browser: Chrome, url: str) -> str:
-    """Go to `url`, and give its text."""
+    """Go to `url`, and return its text."""
     browser.get(url)
     return text(browser)
 
 
 def fill(browser: Chrome, url: str, content: str) -> None:
-    """Put something on a page of anybody's."""
+    """Put something on a page that is not ours."""
     browser.get(url)
     browser.execute_script("document.body.innerHTML = arguments[0]", content)
 
@@ -92,7 +92,7 @@ def framed(browser: Chrome, top: str, url: str) -> str:
 
 
 def plant(browser: Chrome, url: str, cookie: str) -> list[dict[str, Any]]:
-    """Set a cookie on a page of the sibling's; give those that `url` is then sent."""
+    """Set a cookie on a page of the sibling's; return those that `url` is then sent."""
     browser.get(url.replace("shop", "evil"))
     browser.execute_script("document.cookie = arguments[0]", cookie)
     browser.get(url.replace("shop", "evil"))

@@ -44,7 +44,7 @@ def note(request: Request) -> Response:
 
 @Request.application
 def blank(request: Request) -> Response:
-    """A page of anybody's, for the test to fill."""
+    """A page that is not ours, for the test to fill."""
     return Response("<!doctype html><title>blank</title><body>", mimetype="text/html")
 
 

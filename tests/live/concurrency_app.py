@@ -81,7 +81,7 @@ def in_process(app: WSGIApplication) -> Ask:
 
 
 def visit(ask: Ask, visitor: str, more: Callable[[int], bool]) -> Counter[str]:
-    """Count up while there is ``more``; give how often each process answered.
+    """Count up while there is ``more``; return how often each process answered.
 
     Raises AssertionError where an answer is not this visitor's own.
     """
@@ -105,7 +105,7 @@ def visit(ask: Ask, visitor: str, more: Callable[[int], bool]) -> Counter[str]:
 
 
 def crowd(ask: Ask, more: Callable[[int], bool]) -> Counter[str]:
-    """Let all visitors come at once; the first wrong answer sends everybody home."""
+    """Let all visitors come at once; the first wrong answer sends all of them home."""
     wrong = threading.Event()
 
     def stay(visitor: str) -> Counter[str]:

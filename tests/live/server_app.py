@@ -120,7 +120,7 @@ class Stream:
 
 
 def closed(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    """Give the traces of one client's streams, a line for each time that one was closed."""
+    """Return the traces of one client's streams, a line for each time that one was closed."""
     trace = TRACES / environ["QUERY_STRING"]
     return say(start, trace.read_text() if trace.exists() else "")
 

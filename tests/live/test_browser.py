@@ -30,7 +30,7 @@ over_http = pytest.mark.parametrize("shop", ["http"], indirect=True, scope="modu
 
 @pytest.fixture(scope="module")
 def https(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What makes gunicorn speak https, with a certificate that nobody vouches for."""
+    """What makes gunicorn speak https, with a certificate that no authority vouches for."""
     folder = tmp_path_factory.mktemp("certificate")
     files = ["-keyout", f"{folder}/key", "-out", f"{folder}/certificate"]
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
@@ -156,7 +156,7 @@ def test_plain_log_in_ends_with_the_browser(restarted: Chrome, shop: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["/", "/cart"])
-def test_twin_from_a_sibling_domain_logs_nobody_out(browser: Chrome, shop: str, path: str) -> None:
+def test_twin_from_a_sibling_domain_ends_no_session(browser: Chrome, shop: str, path: str) -> None:
     """The older twin is sent first, and so is one with a longer path."""
     forged = f"session=forged; Domain=example.test; Path={path}"
     assert [cookie["value"] for cookie in plant(browser, shop + path, forged)] == ["forged"]
@@ -291,7 +291,7 @@ def test_page_fits_a_small_screen_and_a_large_one_by_day_and_by_night(
 
 
 def size_and_corner(png: bytes) -> tuple[int, int, list[int]]:
-    """Give width and height of a picture, and the red, green and blue of its first pixel."""
+    """Return width and height of a picture, and the red, green and blue of its first pixel."""
     width, height = struct.unpack(">II", png[16:24])
     _filter, *corner = zlib.decompressobj().decompress(png[png.index(b"IDAT") + 4 :], 4)
     return width, height, corner

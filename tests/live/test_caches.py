@@ -1,4 +1,4 @@
-"""Real nginx and Varnish in front of gunicorn: they keep pages, and nobody gets another's."""
+"""Real nginx and Varnish in front of gunicorn: they keep pages, and no visitor gets another's."""
 
 import itertools
 import time
@@ -53,7 +53,7 @@ class Wrong(NamedTuple):
         return (self.value or "").split(" ")[0] not in ("", "nobody", "everybody", self.user)
 
 
-class Site:
+class CachedSite:
     """The pages behind a cache, under an address that no other test uses."""
 
     def __init__(self, backend: str, cache: str, mount: str = "") -> None:
@@ -98,7 +98,7 @@ class Connection(HTTPConnection):
 class Browser:
     """One user's: it keeps a cookie, and notes whatever is not the user's own."""
 
-    def __init__(self, site: Site, connection: Connection, user: str) -> None:
+    def __init__(self, site: CachedSite, connection: Connection, user: str) -> None:
         self.site = site
         self.connection = connection
         self.user = user
@@ -118,19 +118,19 @@ class Browser:
 
 
 def owner_of(cookie: str) -> str:
-    """Give whose session the cookie holds."""
+    """Return whose session the cookie holds."""
     session = INTERFACE.open_session(make_environ(cookie))
     assert isinstance(session, Session)
     return str(session.get("user", ""))
 
 
 def cookie_of(user: str, age: int = 0) -> str:
-    """Give the cookie of somebody who logged in so many seconds ago, and wrote 9 times."""
+    """Return the cookie of a user who logged in so many seconds ago, and wrote 9 times."""
     text = f'[0,{{"user":"{user}","written":9}}]'
     return f"session={INTERFACE.codec.encode(text, int(time.time()) - age)}"
 
 
-def whole_visit(site: Site, user: str) -> list[Wrong]:
+def whole_visit(site: CachedSite, user: str) -> list[Wrong]:
     """Log in, read, write, log out, come back with an old cookie; and what went wrong."""
     with Connection(site.cache) as connection:
         browser = Browser(site, connection, user)
@@ -148,7 +148,7 @@ def whole_visit(site: Site, user: str) -> list[Wrong]:
         return browser.wrong
 
 
-def everybody_visits(site: Site, at_once: int, users: int = USERS) -> list[Wrong]:
+def all_visit(site: CachedSite, at_once: int, users: int = USERS) -> list[Wrong]:
     names = [f"user{number}" for number in range(users)]
     with ThreadPoolExecutor(at_once) as pool:
         return [*itertools.chain(*pool.map(partial(whole_visit, site), names))]
@@ -173,16 +173,16 @@ heedless = pytest.mark.parametrize("cache", HEEDLESS, indirect=True)
 
 
 @pytest.mark.parametrize("at_once", [1, 16])
-def test_nobody_gets_the_page_or_the_cookie_of_another(
+def test_no_visitor_gets_the_page_or_the_cookie_of_another(
     backend: str, cache: str, at_once: int
 ) -> None:
     """Nor an old page of their own."""
-    assert everybody_visits(Site(backend, cache), at_once) == []
+    assert all_visit(CachedSite(backend, cache), at_once) == []
 
 
 @for_cookies
 def test_without_vary_the_same_visits_get_the_pages_of_others(backend: str, cache: str) -> None:
-    wrong = everybody_visits(Site(backend, cache, "/without-vary"), at_once=1, users=FEW)
+    wrong = all_visit(CachedSite(backend, cache, "/without-vary"), at_once=1, users=FEW)
     leaks = [found for found in wrong if found.is_leak()]
     assert {found.part for found in leaks} == {"body"}
     assert {found.user for found in leaks} == {f"user{number}" for number in range(1, FEW)}
@@ -192,8 +192,8 @@ def test_without_vary_the_same_visits_get_the_pages_of_others(backend: str, cach
 def test_without_private_the_same_visits_get_the_cookies_of_others(
     backend: str, cache: str
 ) -> None:
-    """Vary does not help whoever has no cookie yet: all log in as the first one did."""
-    wrong = everybody_visits(Site(backend, cache, "/without-private"), at_once=1, users=FEW)
+    """Vary does not help visitors without a cookie: all of them log in as the first one did."""
+    wrong = all_visit(CachedSite(backend, cache, "/without-private"), at_once=1, users=FEW)
     leaks = [found for found in wrong if found.is_leak()]
     assert {found.part for found in leaks} == {"body", "cookie"}
     assert {found.user for found in leaks} == {f"user{number}" for number in range(1, FEW)}
@@ -203,7 +203,7 @@ def test_without_private_the_same_visits_get_the_cookies_of_others(
 def test_page_that_never_looks_at_its_session_is_fetched_once_for_all(
     backend: str, cache: str, mark: str
 ) -> None:
-    site = Site(backend, cache)
+    site = CachedSite(backend, cache)
     answers = [site.get(f"never/{mark}") for _ in range(FEW)]
     assert answers == [Answer("everybody", None, hit=number > 0) for number in range(FEW)]
     assert site.reached(f"never/{mark}") == 1
@@ -211,7 +211,7 @@ def test_page_that_never_looks_at_its_session_is_fetched_once_for_all(
 
 @for_cookies
 def test_that_page_is_one_for_all_who_are_logged_in_too(backend: str, cache: str) -> None:
-    site = Site(backend, cache)
+    site = CachedSite(backend, cache)
     answers = [site.get("never/public", cookie_of(f"user{number}")) for number in range(FEW)]
     assert answers == [Answer("everybody", None, hit=number > 0) for number in range(FEW)]
     assert site.reached("never/public") == 1
@@ -222,7 +222,7 @@ def test_that_page_is_one_for_all_who_are_logged_in_too(backend: str, cache: str
 def test_page_that_is_only_read_is_fetched_once_for_each_user(
     backend: str, cache: str, mark: str
 ) -> None:
-    site = Site(backend, cache)
+    site = CachedSite(backend, cache)
     cookies = {f"user{number}": cookie_of(f"user{number}") for number in range(FEW)}
     for hit in (False, True, True):
         answers = [site.get(f"read/{mark}", cookie) for cookie in cookies.values()]
@@ -239,7 +239,7 @@ def test_page_that_sets_or_deletes_the_cookie_is_never_kept(
     backend: str, cache: str, act: str, age: int | None, mark: str
 ) -> None:
     """Not for the same user with the same cookie either."""
-    site = Site(backend, cache)
+    site = CachedSite(backend, cache)
     cookie = "" if age is None else cookie_of("ann", age)
     answers = [site.get(f"{act}/{mark}", cookie, "ann") for _ in range(3)]
     assert all(answer.set_cookie and not answer.hit for answer in answers), answers
@@ -249,6 +249,6 @@ def test_page_that_sets_or_deletes_the_cookie_is_never_kept(
 @pytest.mark.parametrize("cache", ["nginx"], indirect=True)
 def test_page_that_varies_in_two_lines_is_kept_per_user(backend: str, cache: str) -> None:
     """Before 1.23, nginx goes by the last line alone."""
-    site = Site(backend, cache)
+    site = CachedSite(backend, cache)
     answers = [site.get("translated/public", cookie_of(user)) for user in ("ann", "bob", "ann")]
     assert [answer.body for answer in answers] == ["ann 9", "bob 9", "ann 9"]

@@ -48,7 +48,7 @@ def greenlets(kind: str, seconds: float) -> subprocess.CompletedProcess[str]:
     """Send the crowd as greenlets, in a process of their own: gevent patches all of it."""
     require("gevent")
     command = [sys.executable, "-m", "gevent.monkey", "--module", "tests.live.concurrency_app"]
-    return subprocess.run(  # noqa: S603 - nobody else has a say in these arguments
+    return subprocess.run(  # noqa: S603 - the arguments are the tests' own
         [*command, kind, str(seconds)], cwd=ROOT, capture_output=True, text=True, check=False
     )
 

@@ -60,13 +60,13 @@ def test_right_password_lets_in_under_any_name(browser: TestApp) -> None:
     assert "The cart of Ada" in page
 
 
-def test_wrong_password_lets_nobody_in(browser: TestApp) -> None:
+def test_wrong_password_lets_no_visitor_in(browser: TestApp) -> None:
     page = send(browser.get("/"), "/login", name="Ada", password="battery staple").follow()
     assert "It takes a name, and the password." in page
     assert "The cart of" not in page
 
 
-def test_blank_name_lets_nobody_in(browser: TestApp) -> None:
+def test_blank_name_lets_no_visitor_in(browser: TestApp) -> None:
     assert "The cart of" not in log_in(browser, " ").follow()
 
 

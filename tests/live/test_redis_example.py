@@ -106,7 +106,7 @@ def test_log_out_ends_this_device_and_no_other(phone: Browser, laptop: Browser) 
     assert phone.keys() == []
 
 
-def test_wrong_password_lets_nobody_in(url: str) -> None:
+def test_wrong_password_lets_no_visitor_in(url: str) -> None:
     browser = Browser(url, "Phone")
     with browser.client:
         assert "It takes a name" in browser.send("/login", name="Ada", password="wrong")

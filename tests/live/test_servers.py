@@ -45,7 +45,7 @@ def get(
 
 
 def outcome(client: requests.Session, url: str) -> str:
-    """Give the response's status, "broken" for a body that breaks, "nothing" for no response."""
+    """Return the response's status, "broken" for a body that breaks, "nothing" for no response."""
     # In a connection of its own, because not every server tells that it closes one that failed.
     with requests.Session() as once:
         once.cookies = client.cookies
@@ -95,7 +95,7 @@ def test_the_headers_of_the_middleware_join_those_of_the_application(
     assert (response.headers["Vary"], response.headers["Cache-Control"]) == ("Cookie", "private")
 
 
-def test_a_session_that_nobody_looks_at_adds_no_header(url: str, client: requests.Session) -> None:
+def test_a_session_that_is_not_looked_at_adds_no_header(url: str, client: requests.Session) -> None:
     response = get(client, f"{url}/still")
     assert {"Vary", "Cache-Control"}.isdisjoint(response.headers)
     assert client.cookies.keys() == ["theme"]
@@ -156,7 +156,7 @@ def test_a_failure_after_the_first_chunk_breaks_the_body_and_not_the_server(
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe", b"\xc3\xa9", b"\x80", b'"\xe9'])
-def test_bytes_beyond_ascii_in_another_cookie_log_nobody_out(
+def test_bytes_beyond_ascii_in_another_cookie_end_no_session(
     url: str, client: requests.Session, junk: bytes
 ) -> None:
     get(client, f"{url}/count")

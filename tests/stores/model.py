@@ -114,7 +114,7 @@ class Model:
                 continue
             source = written.get(event.value)
             if source is None or source.start > event.end:
-                yield f"holds what nobody wrote: {event}"
+                yield f"holds what was never written: {event}"
                 continue
             before = bisect_left(acknowledged, (event.start,))
             if source.ok and before and latest_start[before - 1] > source.end:

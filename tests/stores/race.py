@@ -67,7 +67,7 @@ class Visitor:
         self.steps = 0
 
     def step(self) -> None:
-        """Take somebody's cookie, mostly the newest, and do something with it."""
+        """Take a user's cookie, mostly the newest, and do something with it."""
         self.steps += 1
         who = f"user {self.random.randrange(USERS)}"
         held: Any = self.jar.lrange(who, 0, 5)
@@ -119,7 +119,7 @@ class Visitor:
 
 
 def found_in(session: Session, asked: dict[str, str]) -> str | None:
-    """What was written last, or ``None``; and nobody sees what is another's."""
+    """Return what was written last, or ``None``; check that it is not another's."""
     if session.new:
         return None
     assert (session["who"], session["login"]) == (asked["who"], asked["login"]), "mixed up"
@@ -128,7 +128,7 @@ def found_in(session: Session, asked: dict[str, str]) -> str | None:
 
 
 def change(session: Session, event: Event) -> Event:
-    """Do it, and give the event as of the moment in which the answer begins."""
+    """Do it, and return the event as of the moment in which the answer begins."""
     if event.act == "end":
         session.invalidate()
         return event._replace(start=time.monotonic(), value=None)
@@ -162,7 +162,7 @@ def hashed(session_id: str) -> str:
 def crowd(
     name: str, kind: str, port: int, jar_port: int, keeper: str, seconds: float
 ) -> list[Event]:
-    """Race in sixteen threads for so long, and give the history."""
+    """Race in sixteen threads for so long, and return the history."""
     sys.setswitchinterval(1e-4)
     settings = {} if kind == "cluster" else {"retry": Retry(NoBackoff(), 0)}
     with closing(connect(kind, port, **settings)) as client, redis.Redis(port=jar_port) as jar:

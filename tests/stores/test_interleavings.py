@@ -45,7 +45,7 @@ def regenerates(state: State, listed: str, times: int) -> Iterator[State]:
         yield state._replace(
             alive=alive - {last}, listed=state.listed - {last}, last=heir, to_send=ALL
         )
-    elif not left:  # Ended by the other: so is the heir, whose id nobody was told.
+    elif not left:  # Ended by the other: so is the heir, whose id was never told.
         yield state._replace(
             alive=alive - {heir}, listed=state.listed - {heir}, to_send=frozenset()
         )
@@ -65,7 +65,7 @@ def ends_all(state: State) -> Iterator[State]:
 
 
 def survivors(listed: str, times: int) -> list[State]:
-    """Go through every order, and give the ends in which a session is alive."""
+    """Go through every order, and return the ends in which a session is alive."""
     left = [State(alive=frozenset({0}), listed=frozenset(stale)) for stale in ({0}, {0, -1})]
     known, found = set(left), []
     while left:

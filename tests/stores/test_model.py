@@ -78,7 +78,7 @@ IMPOSSIBLE = {
         [event("write", 2, 3, "b", **REFUSED)],
         [event("regenerate", 2, 3, "b", heir="two", **REFUSED)],
     ],
-    "holds what nobody wrote": [
+    "holds what was never written": [
         [event("read", 2, 3, "b")],
         [event("read", 2, 3, "b"), event("write", 4, 5, "b")],
     ],

@@ -1,4 +1,4 @@
-"""Redis is down, or does not answer: one clear error, nobody is logged out, and then it is back."""
+"""Redis is down, or does not answer: one clear error, no log-out, and then it is back."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -97,13 +97,13 @@ def test_regenerated_session_is_listed_once(site: Site, store: RedisStore) -> No
     assert [kept.key for kept in store.sessions_of("ann")] == [key_in(site, cookie)]
 
 
-def test_session_handed_on_to_somebody_else_is_theirs(site: Site, store: RedisStore) -> None:
+def test_session_handed_on_to_another_user_is_theirs(site: Site, store: RedisStore) -> None:
     site.visit(lambda session: setattr(session, "owner", "bob"), site.log_in("ann"))
     assert store.sessions_of("ann") == []
     assert len(store.sessions_of("bob")) == 1
 
 
-def test_session_without_an_owner_is_nobody_s(site: Site, store: RedisStore) -> None:
+def test_session_without_an_owner_is_not_listed(site: Site, store: RedisStore) -> None:
     site.visit(count)
     site.visit(lambda session: setattr(session, "owner", None), site.log_in("None"))
     assert store.sessions_of("None") == []
@@ -173,7 +173,7 @@ def test_log_in_after_log_out_everywhere_holds(site: Site, store: RedisStore) ->
 
 
 @pytest.mark.parametrize("begin", [Session.invalidate, Session.regenerate])
-def test_who_logs_out_everywhere_may_stay(
+def test_request_that_logs_out_everywhere_may_stay(
     site: Site, store: RedisStore, begin: Callable[[Session], None]
 ) -> None:
     """In the request that does it: begin anew, and log in once more."""
@@ -200,7 +200,7 @@ def test_slow_request_never_undoes_log_out_everywhere(
 
 
 class Interrupted(RedisStore):
-    """Lets somebody else act between the look at an owner's list and what follows."""
+    """Lets another request act between the look at an owner's list and what follows."""
 
     def _keys(self, listed: str, most: int = 0) -> list[str]:
         keys = super()._keys(listed, most)

@@ -49,7 +49,7 @@ class Race:
         self.crowds = [pool.submit(crowd, str(name), *arguments) for name in range(PROCESSES)]
 
     def history(self) -> list[Event]:
-        """Wait until they are done, and give what all of them did."""
+        """Wait until they are done, and return what all of them did."""
         return [event for future in self.crowds for event in future.result(self.long + 60)]
 
 
@@ -64,7 +64,7 @@ def try_again(site: Site, done: Event) -> Event:
 
 
 def check(history: list[Event], client: Any, keeper: str) -> Counter[str]:
-    """Find nothing that cannot be, and give how often what was done."""
+    """Find nothing that cannot be, and return how often what was done."""
     made = KEEPERS[keeper](client)
     site = Site(**made)
     last = [try_again(site, event) for event in history if event.cookie]
