@@ -15,41 +15,41 @@ from .serializer import dumps, loads
 from .session import Owner, Session, owner_of
 from .store import Revocations, Store, key_of
 
-LONGEST_REQUEST = 60 * 60
-"""Seconds. A request that began before a log-out may write its cookie so much later."""
+MAX_REQUEST_TIME = 60 * 60
+"""Seconds for which a request that began before a log-out may still write its cookie."""
 
 Left = Callable[[int], int]
-"""Gives the seconds that a session lives on which was created then and is never used again."""
+"""Returns how many seconds a session has left if it is not used again, given its creation time."""
 
 Held = tuple[dict[str, Any], str]
 """A session's data, and the same as it was written."""
 
 _ENDED = (
     "The session was ended by another request while this one was using it (a log-out, or "
-    "regenerate()), so nothing of it was saved: the other request's answer holds what is valid now."
+    "regenerate()), so nothing of it was saved. The other request's response has the valid cookie."
 )
 
 
 class CookieBackend:
-    """The cookie alone: what it carries *is* the data, and only the browser keeps it."""
+    """The cookie alone: it carries the data, and only the browser keeps it."""
 
     in_cookie = True
     needs_id = False
 
     def load(self, data: Any, text: str, session_id: str | None) -> Held:  # noqa: ARG002 - subclasses use it
-        """Give the data, and as it was written; the cookie held these, and an id or none."""
+        """Return the data of a session, given what its cookie carries. Raise CookieRejected."""
         if type(data) is not dict:
             raise CookieRejected("malformed")
         return data, text
 
     def save(self, session: Session, text: str) -> None:
-        """Do nothing: the cookie is on its way."""
+        """Do nothing: the response carries the data."""
 
     def delete(self, session_id: str, created: int) -> None:
-        """Do nothing: a copy of the cookie stays valid until its time is over."""
+        """Do nothing: a copy of the cookie stays valid until it expires."""
 
     def stamp(self, owner: str) -> str:  # noqa: ARG002 - subclasses use it
-        """Give what a session of this owner has to carry."""
+        """Return what a session of this owner has to carry."""
         return ""
 
 
@@ -63,10 +63,10 @@ class RevocableBackend(CookieBackend):
         self._left = left
 
     def load(self, data: Any, text: str, session_id: str | None) -> Held:
-        """Give the data, or raise CookieRejected for a session on the list."""
+        """Return the data, or raise CookieRejected for a session on the list."""
         super().load(data, text, session_id)
         owner, stamp = owner_of(data)
-        # Without an id it is older than the list, and gets one with this use.
+        # A session without an id is older than the list, and gets one now that it is used.
         if session_id is not None or owner is not None:
             valid = self._revocations.check(key_of(session_id or ""), _text(owner))
             if valid is None or valid not in ("", stamp):
@@ -74,12 +74,12 @@ class RevocableBackend(CookieBackend):
         return data, text
 
     def save(self, session: Session, text: str) -> None:  # noqa: ARG002 - as declared
-        """Put the id that the session had on the list; of two requests one can take it on."""
+        """Put the session's previous id on the list. Of two requests, one can replace it."""
         last = session.loaded.id
         if last is None or last == session.id:
             return
         ended_here = self._revoke(last, session.created)
-        if not ended_here and not session.anew():
+        if not ended_here and not session.begins_anew():
             raise SessionUnavailable(_ENDED)
 
     def delete(self, session_id: str, created: int) -> None:
@@ -87,11 +87,11 @@ class RevocableBackend(CookieBackend):
         self._revoke(session_id, created)
 
     def stamp(self, owner: str) -> str:
-        """Give the owner's stamp of now."""
+        """Return the owner's present stamp."""
         return self._revocations.check(key_of(""), owner) or ""
 
     def _revoke(self, session_id: str, created: int) -> bool:
-        return self._revocations.revoke(key_of(session_id), self._left(created) + LONGEST_REQUEST)
+        return self._revocations.revoke(key_of(session_id), self._left(created) + MAX_REQUEST_TIME)
 
 
 class ServerBackend(CookieBackend):
@@ -105,7 +105,7 @@ class ServerBackend(CookieBackend):
         self._left = left
 
     def load(self, data: Any, text: str, session_id: str | None) -> Held:  # noqa: ARG002 - as declared
-        """Give what is kept; an id that is unknown there is never adopted (fixation)."""
+        """Return what the store has. An id that it does not know is refused (CWE-384)."""
         if data is not None or session_id is None:
             raise CookieRejected("malformed")
         kept = self._store.load(key_of(session_id))
@@ -117,7 +117,7 @@ class ServerBackend(CookieBackend):
             raise CookieRejected("malformed") from None
 
     def save(self, session: Session, text: str) -> None:
-        """Keep the text. The last id is given up when the new one is safe, or neither is."""
+        """Save the text. The previous id is deleted once the new one is saved."""
         if len(text) > self._store.limit:
             raise too_large("The session's JSON", len(text), self._store.limit, session)
         last, key = session.loaded.id, key_of(session.id)
@@ -128,17 +128,17 @@ class ServerBackend(CookieBackend):
             raise SessionUnavailable(_ENDED)
         if new and last is not None:
             ended_here = self._store.delete(key_of(last))
-            if not ended_here and not session.anew():
+            if not ended_here and not session.begins_anew():
                 self._store.delete(key)
                 raise SessionUnavailable(_ENDED)
 
     def delete(self, session_id: str, created: int) -> None:  # noqa: ARG002 - as declared
-        """Forget what is kept."""
+        """Delete the session."""
         self._store.delete(key_of(session_id))
 
 
 def backend_of(store: Store | None, revocations: Revocations | None, left: Left) -> CookieBackend:
-    """Make what these settings ask for; raises ConfigurationError."""
+    """Return the backend of these settings. Raises ConfigurationError with every problem."""
     problems = [
         *_problems(
             "store", store, Store, "limit, load, save and delete, such as RedisStore(client)"
@@ -166,7 +166,7 @@ def backend_of(store: Store | None, revocations: Revocations | None, left: Left)
 
 
 def too_large(what: str, size: int, limit: int, session: Session) -> SessionTooLarge:
-    """Make the error, with the three largest keys of the session."""
+    """Return the error, with the three largest keys of the session."""
     sizes = ((key, len(dumps({key: value})) - len("{}")) for key, value in session.items())
     largest = sorted(sizes, key=lambda item: item[1], reverse=True)[:3]
     return SessionTooLarge(what, size, limit, largest)

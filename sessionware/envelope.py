@@ -1,4 +1,4 @@
-"""A session as it is signed: its age, its data, and its id where it has one."""
+"""A session as it is signed: its age, its data, and its id if it has one."""
 
 import re
 from typing import Any
@@ -7,17 +7,17 @@ from .errors import CookieRejected
 from .expiry import CLOCK_SKEW
 from .serializer import loads
 
-OLDEST = 2**40
-"""Seconds. An age beyond it could be one that grows too long to be written."""
+MAX_SESSION_AGE = 2**40
+"""Seconds. A larger age could grow until it cannot be written any more."""
 
 _ID = re.compile("[0-9A-Za-z_-]+")
 
 
 def wrap(age: int, text: str, name: str | None) -> str:
-    """Give ``[age,data]`` or ``[age,data,id]`` as JSON text; ``text`` is the data's, or ``null``.
+    """Return the JSON text ``[age,data]`` or ``[age,data,id]``; ``text`` is the data, or ``null``.
 
-    An age takes a byte or a few where the time of creation would take ten. It may be negative,
-    but no further than clocks may differ: of three servers, two may differ by more.
+    An age in seconds takes fewer bytes than the time of creation. It may be negative, but no more
+    than a server accepts: the clocks of two others may differ by more than that.
     """
     if age < -CLOCK_SKEW:
         age = -CLOCK_SKEW
@@ -25,9 +25,9 @@ def wrap(age: int, text: str, name: str | None) -> str:
 
 
 def unwrap(wrapped: str) -> tuple[int, dict[str, Any] | None, str, str | None]:
-    """Give the age in seconds, the data, the data as it was written, and the id.
+    """Return the age in seconds, the data, the data as it was written, and the id.
 
-    Raises CookieRejected for what is signed, but not ours.
+    Raises CookieRejected if the text is signed, but not ours.
     """
     try:
         envelope = loads(wrapped)
@@ -38,7 +38,7 @@ def unwrap(wrapped: str) -> tuple[int, dict[str, Any] | None, str, str | None]:
     age, data = envelope[:2]
     if (
         type(age) is not int
-        or not -CLOCK_SKEW <= age <= OLDEST
+        or not -CLOCK_SKEW <= age <= MAX_SESSION_AGE
         or not (type(data) is dict or data is None)
     ):
         raise CookieRejected("malformed")

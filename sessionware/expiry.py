@@ -9,13 +9,13 @@ from .errors import ConfigurationError, CookieRejected, Problem
 CLOCK_SKEW = 60
 """Seconds by which the clock of the server that issued a cookie may be ahead of ours."""
 
-LONGEST_MAX_AGE = 400 * 24 * 60 * 60
+MAX_COOKIE_AGE = 400 * 24 * 60 * 60
 """Seconds. Browsers keep no cookie longer (RFC 6265bis, section 5.5)."""
 
 Duration = timedelta | float
 """A length of time, or a number of seconds."""
 
-_LONGEST = timedelta.max.total_seconds()
+_MAX_DURATION = timedelta.max.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Expiry:
         absolute_timeout: Duration | None,
         refresh_after: Duration | None,
     ) -> "Expiry":
-        """Read the settings of these names; raises ConfigurationError with every problem."""
+        """Return the limits of these settings. Raises ConfigurationError with every problem."""
         settings = {"idle_timeout": idle_timeout}
         if absolute_timeout is not None:
             settings["absolute_timeout"] = absolute_timeout
@@ -47,7 +47,7 @@ class Expiry:
         return cls(idle, seconds.get("absolute_timeout"), seconds.get("refresh_after", idle / 10))
 
     def check(self, now: int, issued: int, created: int) -> None:
-        """Raise CookieRejected where a cookie has ended. All in seconds since the epoch."""
+        """Raise CookieRejected if a cookie has expired. Times are in seconds since the epoch."""
         if issued > now + CLOCK_SKEW:
             raise CookieRejected("from_the_future")
         if now - issued > self.idle_timeout:
@@ -56,15 +56,15 @@ class Expiry:
             raise CookieRejected("expired_absolute")
 
     def is_due(self, now: int, issued: int) -> bool:
-        """Whether a cookie is old enough to be issued again when its session is used."""
+        """Return whether a cookie is old enough to be issued again when its session is used."""
         return now - issued > self.refresh_after
 
     def max_age(self, now: int, created: int) -> int:
-        """Give the seconds that a browser may keep the cookie of a permanent session."""
-        return min(self.left(now, created), LONGEST_MAX_AGE)
+        """Return how many seconds a browser may keep the cookie of a permanent session."""
+        return min(self.left(now, created), MAX_COOKIE_AGE)
 
     def left(self, now: int, created: int) -> int:
-        """Give the seconds that a session lives on which is used now, and never again."""
+        """Return how many seconds the session has left if it is not used again."""
         if self.absolute_timeout is None:
             return int(self.idle_timeout)
         return max(0, int(min(self.idle_timeout, created + self.absolute_timeout - now)))
@@ -75,8 +75,8 @@ def _seconds(value: Duration) -> float:
 
 
 def _problems(name: str, value: object) -> Iterator[Problem]:
-    expected = f"expected a timedelta or a number of seconds from 1 to {_LONGEST:.0f}"
+    expected = f"expected a timedelta or a number of seconds from 1 to {_MAX_DURATION:.0f}"
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         yield Problem(name, f"found {type(value).__name__}, {expected}")
-    elif not 1 <= _seconds(value) <= _LONGEST:
+    elif not 1 <= _seconds(value) <= _MAX_DURATION:
         yield Problem(name, f"found {value!r}, {expected}")

@@ -36,14 +36,14 @@ from .store import Revocations, Store
 logger: logging.Logger = logging.getLogger("sessionware")
 
 VAGUE_REASONS = {"bad_signature", "malformed"}
-"""What each reader says of every cookie that another reader is meant for."""
+"""What every reader reports for a cookie that is meant for another one."""
 
 # isinstance without the registry of abc.ABCMeta, whose look-up is 3 % of a read.
 _is_instance = type.__instancecheck__
 
 
 class SessionInterface:
-    """Flask's class of the same name, with ``environ`` and headers for request and response.
+    """How sessions are opened and saved: Flask's class, with ``environ`` and response headers.
 
     Subclass it, and give an instance to ``SessionMiddleware(app, interface=...)``.
     """
@@ -51,26 +51,26 @@ class SessionInterface:
     null_session_class = NullSession
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
-        """Give the session of this request; ``None`` where it could not be loaded.
+        """Return the session of this request, or ``None`` if it could not be loaded.
 
-        A null session stands in for ``None``. What a client sends must never raise here.
+        A null session stands in for ``None``. No client input may raise an exception here.
         """
         raise NotImplementedError
 
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
-        """Save the session, and change the response's headers as that needs.
+        """Save the session, and add what is needed to the response's headers.
 
-        Called once, when the response is about to begin; not for a null session, nor for
-        one that was not accessed. What it raises is raised instead of the response.
+        Called once, when the response is about to begin, unless the session is a null session or
+        was not accessed. An exception takes the place of the response.
         """
         raise NotImplementedError
 
     def make_null_session(self, environ: WSGIEnvironment) -> NullSession:  # noqa: ARG002 - for subclasses
-        """Give what stands in for a session that could not be loaded."""
+        """Return what stands in for a session that could not be loaded."""
         return self.null_session_class()
 
     def is_null_session(self, obj: object) -> bool:
-        """Whether this is such a stand-in, which is never saved."""
+        """Return whether this is a null session, which is never saved."""
         return _is_instance(self.null_session_class, obj)
 
 
@@ -98,15 +98,15 @@ class Settings(TypedDict, total=False):
 class SecureCookieSessionInterface(SessionInterface):
     """Sessions in a signed cookie. SessionMiddleware takes the same settings.
 
-    - ``secret_key``: str or bytes, of 16 bytes or more; ``None``: every session is a null session.
-      ``secret_key_fallbacks``: older keys, accepted and never signed with. ``salt``: tells apart
-      applications that share a key.
+    - ``secret_key``: str or bytes, 16 bytes or more; ``None``: every session is a null session.
+      ``secret_key_fallbacks``: older keys, still accepted and never signed with. ``salt``: tells
+      apart applications that share a key.
     - ``cookie_...``: the attributes of RFC 6265bis; ``cookie_secure="auto"``: Secure where
       ``wsgi.url_scheme`` is https.
-    - ``idle_timeout`` since the cookie was last issued, ``absolute_timeout`` since the session
-      was created, ``refresh_after``, the age from which it is issued again (``None``: a tenth of
-      the idle timeout): a timedelta, or seconds.
-    - ``migrate_from``: other frameworks' cookies, as ``sessionware.migration`` has them.
+    - ``idle_timeout``: since the cookie was last issued; ``absolute_timeout``: since the session
+      was created; ``refresh_after``: the age from which a cookie is issued again (``None``: a
+      tenth of the idle timeout). A timedelta, or seconds.
+    - ``migrate_from``: cookies of other frameworks to take over (see ``sessionware.migration``).
     - ``encrypt``: the client cannot read its cookie. ``store``: sessions are kept there, and the
       cookie carries an id. ``revocations``: a list of ended sessions, so that a log-out holds.
 
@@ -163,13 +163,13 @@ class SecureCookieSessionInterface(SessionInterface):
         self._has_key = secret_key is not None
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
-        """Give a session that reads its cookie on first use; ``None`` without a secret key."""
+        """Return a session that reads its cookie on first use; ``None`` without a secret key."""
         if not self._has_key:
             return None
         return self.session_class(self, environ.get("HTTP_COOKIE", ""))
 
     def load(self, cookie: str) -> Loaded:
-        """Give what the first valid cookie of our name in the Cookie header holds."""
+        """Return what the first valid cookie of our name in the Cookie header holds."""
         now = int(time.time())
         tokens = self.cookie.find(cookie)
         refused: list[str] = []
@@ -198,7 +198,7 @@ class SecureCookieSessionInterface(SessionInterface):
         return dumps(data)
 
     def stamp(self, owner: str) -> str:
-        """Give what a session of this owner has to carry from now on."""
+        """Return what a session of this owner has to carry from now on."""
         return self.backend.stamp(owner)
 
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
@@ -218,7 +218,7 @@ class SecureCookieSessionInterface(SessionInterface):
             _log(
                 logging.WARNING,
                 "cookie_name_taken",
-                f"The response sets a cookie named {self.cookie.name!r} already, the application's "
+                f"The response already sets a cookie named {self.cookie.name!r}, the application's "
                 "or another SessionMiddleware's, and a browser keeps one of them: give this "
                 "SessionMiddleware another cookie_name",
             )
@@ -232,11 +232,11 @@ class SecureCookieSessionInterface(SessionInterface):
                 logging.WARNING,
                 "shared_cache",
                 "A response that sets the session cookie was marked for shared caches: 'public', "
-                "'s-maxage' and the fields for such caches alone were taken out",
+                "'s-maxage' and the header fields that only such caches obey were removed",
             )
 
     def _verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
-        """Give the Set-Cookie header that writes or deletes; ``None`` where nothing is due."""
+        """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due."""
         text = session.changes()
         if text is not None:
             if session.alive():
@@ -246,9 +246,9 @@ class SecureCookieSessionInterface(SessionInterface):
             if session.loaded.came:
                 return self.cookie.delete(self._is_secure(self.cookie, environ))
             return None
-        # Not opened: the store did not answer, and the application has heard of it already.
+        # A session that was not opened: the store did not answer, and the application knows it.
         if session.opened and session.loaded.stale and session.alive():
-            # By a byte or two, as its age grows; or it was ended meanwhile: what is there stays.
+            # Its age may make it a byte too large, or it was ended meanwhile: the old cookie stays.
             with suppress(SessionTooLarge, SessionUnavailable):
                 return self._write(session, session.loaded.text, environ)
         return None
@@ -267,7 +267,7 @@ class SecureCookieSessionInterface(SessionInterface):
         return Loaded(data, inner, created, id=name, stale=stale or opened.old_key)
 
     def _with_leftovers(self, loaded: Loaded, header: str, ours: str | None = None) -> Loaded:
-        """Have the other frameworks' cookies deleted, or a log-out would bring one back."""
+        """Have other frameworks' cookies deleted, or one would be taken over after a log-out."""
         leftovers = tuple(other for other in self._others if {*other.find(header)} - {ours})
         return replace(loaded, leftovers=leftovers, stale=loaded.stale or bool(leftovers))
 
@@ -282,7 +282,7 @@ class SecureCookieSessionInterface(SessionInterface):
         value = self.codec.encode(wrapped, now)
         if len(value) > self.cookie.room:
             raise too_large("The session cookie", self.cookie.size(value), LONGEST_PAIR, session)
-        # Last, because what fails before must not have ended the session that the browser has.
+        # Last: if anything before it fails, the session that the browser has must not have ended.
         self.backend.save(session, text)
         secure = self._is_secure(self.cookie, environ)
         if not session.permanent:

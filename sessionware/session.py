@@ -13,17 +13,18 @@ from .errors import LateWrite, SessionUnavailable, UnserializableValue
 from .flash import FlashMixin
 
 Owner = str | int | UUID
-"""In the application's own terms, mostly the key of a user."""
+"""The user a session belongs to, in the application's own terms, such as a primary key."""
 
-# Whoever holds a value of another type can change it without the session noticing.
+# A value of any other type can be changed without the session noticing.
 _IMMUTABLE = frozenset({str, int, float, bool, type(None), bytes, datetime, date, UUID, Decimal})
 
 
 class SessionMixin:
-    """What a session of one's own has to have: ``class MySession(dict, SessionMixin): pass``.
+    """The least that a session class needs: ``class MySession(dict, SessionMixin): pass``.
 
-    Flask's class of the same name. ``accessed`` and ``modified`` are ``True`` for a class that
-    does not track them, so that nothing is lost; with ``accessed = False`` nothing is saved.
+    The counterpart of Flask's class of the same name. A class that does not track ``accessed`` and
+    ``modified`` inherits ``True`` for both, so that no change is lost. A session with
+    ``accessed = False`` is not saved.
     """
 
     __slots__ = ()
@@ -49,10 +50,12 @@ class SessionMixin:
 
 @dataclass(slots=True, repr=False)
 class Loaded:
-    """What a request's cookie gave. Times in seconds since the epoch.
+    """A session as a request's cookie holds it. Times are in seconds since the epoch.
 
-    ``text``: the data as written; ``came``: a cookie of our name; ``new``: no valid one; ``stale``:
-    to be issued again; ``leftovers``: other frameworks' cookies, to be deleted.
+    - ``data``, and ``text``, the same as it was written.
+    - ``came``: a cookie of our name came; ``new``: none that is valid.
+    - ``stale``: the cookie is to be issued again.
+    - ``leftovers``: cookies of other frameworks, which are to be deleted.
     """
 
     data: dict[str, Any]
@@ -72,20 +75,20 @@ class Source(Protocol):
     """What a session asks of the interface that opened it."""
 
     def load(self, cookie: str, /) -> Loaded:
-        """Give what the Cookie header holds; nothing that a client sends raises."""
+        """Return what the Cookie header holds. No client input raises an exception."""
 
     def dumps(self, data: dict[str, Any], /) -> str:
-        """Give the data as JSON text, or raise UnserializableValue."""
+        """Return the data as JSON text, or raise UnserializableValue."""
 
     def stamp(self, owner: str, /) -> str:
-        """Give what a session carries that belongs to this owner from now on."""
+        """Return what a session of this owner has to carry from now on."""
 
 
 class Session(SessionMixin, FlashMixin):
-    """A ``dict`` that is opened on the first look at it, and knows whether it was changed.
+    """A ``dict`` that is opened when it is first used, and knows whether it was changed.
 
     Changes are found by comparison, at any depth: a nested list needs no ``modified = True``.
-    Once the cookie is on its way, reading goes on and a change raises ``LateWrite``.
+    After the response has begun, the session can still be read, and a change raises LateWrite.
     """
 
     __slots__ = (
@@ -114,11 +117,11 @@ class Session(SessionMixin, FlashMixin):
 
     @property
     def opened(self) -> bool:
-        """Whether it was looked at, and could be loaded."""
+        """Whether the session was used, and could be loaded."""
         return self._data is not None
 
     def _open(self) -> dict[str, Any]:
-        self.accessed = True  # also where it fails: the response depends on the cookie all the same
+        self.accessed = True  # even if it fails: the response depends on the cookie all the same
         return self._begin(self._source.load(self._cookie))
 
     def _begin(self, loaded: Loaded) -> dict[str, Any]:
@@ -140,7 +143,7 @@ class Session(SessionMixin, FlashMixin):
         if self.sealed:
             raise LateWrite(
                 "The session was changed after its response had begun, so the change cannot be "
-                "saved: change it before the application returns, or, where the application is a "
+                "saved: change it before the application returns, or, if the application is a "
                 "generator, before its first chunk."
             )
         data = self._data
@@ -207,7 +210,7 @@ class Session(SessionMixin, FlashMixin):
         return self._watched(self._read()).items()
 
     def copy(self) -> dict[str, Any]:
-        """Give a plain dict with the same values."""
+        """Return a plain dict with the same values."""
         return self._watched(self._read()).copy()
 
     def __reduce_ex__(self, _: object) -> tuple[type, tuple[dict[str, Any]]]:
@@ -227,26 +230,26 @@ class Session(SessionMixin, FlashMixin):
             self._change().update(new)
 
     def clear(self) -> None:
-        """As of a dict: the session ends, with its ``id`` and ``permanent``."""
+        """Remove all keys, and end the session: its ``id`` and ``permanent`` go too."""
         self._change().clear()
         self._id = None
         self._was_cleared = True
 
     def popitem(self) -> tuple[str, Any]:
-        """As of a dict: the key that was added last."""
+        """As of a dict: remove and return the key that was added last."""
         return self._change().popitem()
 
     @property
-    def new(self) -> bool:  # type: ignore[override]  # here it is found out on first use
-        """No valid cookie came with this request."""
+    def new(self) -> bool:  # type: ignore[override]  # known on first use
+        """Whether no valid cookie came with this request."""
         self._read()
         return self.loaded.new
 
     @property
     def modified(self) -> bool:
-        """Differs from what was loaded, at any depth. ``True`` forces a save.
+        """Whether the session differs from what was loaded, at any depth. ``True`` forces a save.
 
-        ``False`` takes only that back: a session that differs is saved all the same.
+        ``False`` only takes that back: a session that differs is saved all the same.
         """
         try:
             return self.changes() is not None
@@ -266,7 +269,7 @@ class Session(SessionMixin, FlashMixin):
 
     @property
     def id(self) -> str:
-        """A random name of this session, 128 bits, made on first use; in a log only hashed."""
+        """A random name of this session, 128 bits, made on first use. Log it only hashed."""
         self._read()
         if self._id is None:
             self._change()
@@ -276,10 +279,11 @@ class Session(SessionMixin, FlashMixin):
 
     @property
     def owner(self) -> Owner | None:
-        """Whose session this is. Set it at log-in, and only there: another owner, another ``id``.
+        """The user this session belongs to. Set it at log-in, and only there.
 
-        With ``store`` or ``revocations`` all sessions of an owner can be ended at once. Raises
-        UnserializableValue for what is not a str, int, UUID or ``None``.
+        A session that gets another owner also gets another ``id``. With ``store`` or
+        ``revocations``, all sessions of an owner can be ended at once. Raises UnserializableValue
+        for anything but a str, int, UUID or ``None``.
         """
         return owner_of(self._read())[0]
 
@@ -291,7 +295,7 @@ class Session(SessionMixin, FlashMixin):
             data = self._change()
             owned = [value, self._source.stamp(str(value))]
             if value != self.owner:
-                self.regenerate()  # Whoever planted the session before must not share it (CWE-384).
+                self.regenerate()  # a session that was planted before must not be shared (CWE-384)
             data["_owner"] = owned
             self._was_claimed = True
         else:
@@ -303,19 +307,22 @@ class Session(SessionMixin, FlashMixin):
         self.modified = True
 
     def invalidate(self) -> None:
-        """Empty the session and begin anew: at log-out. A new ``id``, a new ``created``."""
+        """Remove all data, and begin a session with a new ``id`` and ``created``: at log-out."""
         self.regenerate()
         self.clear()
 
     def regenerate(self) -> None:
-        """Begin anew and keep the data: at log-in. A new ``id``, a new ``created``."""
+        """Keep the data, and give the session a new ``id`` and ``created``: at log-in."""
         self._change()
         self._save_forced = True
         self._id = None
         self._created = int(time.time())
 
     def changes(self) -> str | None:
-        """Give the data as JSON text if it has to be written; may raise UnserializableValue."""
+        """Return the data as JSON text if it has to be saved, or else ``None``.
+
+        Raises UnserializableValue.
+        """
         data = self._data
         if data is None or not self._may_differ:
             return None
@@ -325,20 +332,23 @@ class Session(SessionMixin, FlashMixin):
         return text if self._created != loaded.created or self._id != loaded.id else None
 
     def identity(self) -> tuple[int, str | None]:
-        """When this session began, and its ``id`` where it has one; none is made."""
+        """Return when this session began, and its ``id`` if it has one. No ``id`` is made."""
         return self._created, self._id
 
-    def anew(self) -> bool:
-        """Whether it does not carry on what was loaded: given an owner, or emptied and nobody's."""
+    def begins_anew(self) -> bool:
+        """Return whether this does not continue the loaded session.
+
+        It was given an owner, or cleared and given none.
+        """
         return self._was_claimed or (self._was_cleared and self.owner is None)
 
     def alive(self) -> bool:
-        """Whether anything is left to keep: data, or an ``id``."""
+        """Return whether there is anything to keep: data, or an ``id``."""
         return bool(self._data) or self._id is not None
 
 
 class NullSession(Session):
-    """Stands in where no session could be loaded: reads as empty, and refuses every change."""
+    """Stands in for a session that could not be loaded. It is empty, and refuses every change."""
 
     __slots__ = ()
 
@@ -364,7 +374,7 @@ class NullSession(Session):
 
 
 def owner_of(data: Mapping[str, Any]) -> tuple[Owner | None, str]:
-    """Give the owner, and the stamp that was theirs when it became their session."""
+    """Return the owner, and the stamp that the owner had when the session became theirs."""
     match data.get("_owner"):
         case [str() | int() | UUID() as owner, str() as stamp]:
             return owner, stamp

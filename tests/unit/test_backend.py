@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sessionware import ConfigurationError, Session, SessionMiddleware, SessionUnavailable
-from sessionware.backend import LONGEST_REQUEST
+from sessionware.backend import MAX_REQUEST_TIME
 from sessionware.codec import SignedCodec
 from sessionware.store import key_of
 from tests.conftest import Clock
@@ -156,7 +156,7 @@ def test_refused_for_as_long_as_it_could_live(revocations: MemoryRevocations, cl
     cookie = site.log_in("ada")
     clock.advance(900)
     site.visit(Session.invalidate, cookie)
-    assert revocations.refused == {key_of(envelope(cookie)[2]): 600 + LONGEST_REQUEST}
+    assert revocations.refused == {key_of(envelope(cookie)[2]): 600 + MAX_REQUEST_TIME}
 
 
 def test_cookie_that_is_too_large_ends_nothing(revocable: Site) -> None:

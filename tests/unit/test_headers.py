@@ -10,7 +10,7 @@ from tests.unit.applications import acting, log_in
 
 SHARED = (
     "A response that sets the session cookie was marked for shared caches: 'public', 's-maxage' "
-    "and the fields for such caches alone were taken out (shared_cache)."
+    "and the header fields that only such caches obey were removed (shared_cache)."
 )
 TARGETED = [
     ("CDN-Cache-Control", "max-age=60"),
