@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from .codec import LONGEST_TEXT
+from .codec import MAX_TEXT
 from .errors import ConfigurationError
 from .inspect import ENCRYPTED, inspect
 
@@ -84,7 +84,7 @@ def _inspect(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tu
 def _given(cookie: str | None) -> str:
     if cookie is None and sys.stdin is not None:
         # No cookie is longer, and a pipe may have no end.
-        cookie = sys.stdin.buffer.read(LONGEST_TEXT).decode(errors="replace")
+        cookie = sys.stdin.buffer.read(MAX_TEXT).decode(errors="replace")
     return (cookie or "").strip()
 
 

@@ -1,7 +1,7 @@
-"""Payload to cookie text and back: sign, verify, rotate keys.
+"""Payload to cookie text and back: sign, verify, compress, rotate keys.
 
 The text is that of itsdangerous' ``URLSafeTimedSerializer`` with HMAC-SHA256, and stock
-itsdangerous reads and writes it; here each key is derived once, and inflating is bounded.
+itsdangerous reads and writes it. Here each key is derived once, and decompression is limited.
 """
 
 import hmac
@@ -16,17 +16,17 @@ from hashlib import sha256
 from typing import Protocol
 
 from .errors import ConfigurationError, CookieRejected, Problem, collecting
-from .keys import GOOD_KEY, SecretKey, check_keys, derive, key_size
+from .keys import RECOMMENDED_KEY_SIZE, SecretKey, check_keys, derive, key_size
 
-LONGEST_TEXT = 64 * 1024
-"""Bytes of payload before it is compressed: a bomb (CWE-409) inflates no further."""
+MAX_TEXT = 64 * 1024
+"""Bytes of payload before compression. Decompression stops there (CWE-409)."""
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
 
 @dataclass(slots=True, repr=False)
 class Opened:
-    """What a cookie's value held; ``issued`` in seconds since the epoch."""
+    """What a cookie's value holds. ``issued`` is in seconds since the epoch."""
 
     text: str
     issued: int
@@ -34,20 +34,20 @@ class Opened:
 
 
 class Codec(Protocol):
-    """Makes a cookie's value of a text, and the text of a value that was made so."""
+    """Turns a text into a cookie's value, and such a value back into the text."""
 
     def encode(self, text: str, issued: int, /) -> str:
-        """Give the cookie's value for a text of at most LONGEST_TEXT bytes."""
+        """Return the cookie's value for a text of at most MAX_TEXT bytes."""
 
     def decode(self, token: str, /) -> Opened:
-        """Give what the cookie's value holds, or raise CookieRejected."""
+        """Return what the cookie's value holds, or raise CookieRejected."""
 
 
 class SignedCodec:
-    """Signs with the secret key, and accepts what the fallbacks signed too.
+    """Signs with the secret key, and also accepts what a fallback has signed.
 
-    The keys are bound to ``salt`` and ``cookie_name``: what was signed for others is refused.
-    Raises ConfigurationError, which never shows a key.
+    The keys are bound to ``salt`` and ``cookie_name``: what was signed for another purpose is
+    refused. Raises ConfigurationError, which never shows a key.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SignedCodec:
         cookie_name: str = "session",
     ) -> None:
         check_keys(secret_key, fallbacks, salt)
-        # A cookie's name holds no NUL, so no two pairs of name and salt give the same text.
+        # A cookie's name contains no NUL, so no two pairs of name and salt give the same text.
         purpose = f"sessionware.cookie\0{cookie_name}\0{salt}"
         self.salt: bytes = purpose.encode(errors="surrogatepass")
         # Copied for each signature: what depends on the key alone is hashed once.
@@ -67,8 +67,8 @@ class SignedCodec:
         ]
 
     def encode(self, text: str, issued: int) -> str:
-        """Give the cookie's value for a text of at most LONGEST_TEXT bytes."""
-        # 1. Compress, where that is shorter.
+        """Return the cookie's value for a text of at most MAX_TEXT bytes."""
+        # 1. Compress, if that is shorter.
         plain = text.encode()
         small = _deflate(plain)
         # 2. Make it URL-safe, and add the time.
@@ -78,7 +78,7 @@ class SignedCodec:
         return (signed + b"." + _sign(self._macs[0], signed)).decode()
 
     def decode(self, token: str) -> Opened:
-        """Give what the cookie's value holds, or raise CookieRejected."""
+        """Return what the cookie's value holds, or raise CookieRejected."""
         # 3. Verify, before anything is decoded.
         if not token.isascii():
             raise CookieRejected("malformed")
@@ -86,16 +86,16 @@ class SignedCodec:
         if not dot:
             raise CookieRejected("malformed")
         for mac in self._macs:
-            # As text: base64 spells the same bytes in several ways, and only one is ours.
+            # Compared as text: base64 has several spellings of the same bytes, and one is ours.
             if hmac.compare_digest(_sign(mac, signed), signature):
                 break
         else:
             raise CookieRejected("bad_signature")
         try:
-            # 2. Take the time off, and make it bytes.
+            # 2. Split off the time, and decode base64.
             payload, _, moment = signed.rpartition(b".")
             issued = int.from_bytes(_from_base64(moment), "big")
-            # 1. Decompress, within bounds.
+            # 1. Decompress, up to the limit.
             plain = _from_base64(payload.lstrip(b"."))
             text = (inflate(plain) if payload[:1] == b"." else plain).decode()
         except (ValueError, zlib.error):
@@ -110,11 +110,11 @@ def codec_of(
     salt: str,
     cookie_name: str,
 ) -> Codec:
-    """Make the codec of these settings; raises ConfigurationError, and warns of a short key."""
+    """Return the codec of these settings, and warn of a short key. Raises ConfigurationError."""
     problems: list[Problem] = []
     if secret_key is None:
-        # No session is opened without a key; should one be, nobody knows what it is signed with.
-        secret_key = secrets.token_bytes(GOOD_KEY)
+        # Without a key, no session is opened. Should one be, its signature is worth nothing.
+        secret_key = secrets.token_bytes(RECOMMENDED_KEY_SIZE)
         if fallbacks:
             problems.append(
                 Problem("secret_key", "found None beside secret_key_fallbacks, expected a key")
@@ -123,25 +123,25 @@ def codec_of(
         codec = make(secret_key, fallbacks, salt, cookie_name)
     if problems:
         raise ConfigurationError(problems)
-    if (size := key_size(secret_key)) < GOOD_KEY:
-        message = f"secret_key has {size} bytes, use {GOOD_KEY} or more (short_key)."
+    if (size := key_size(secret_key)) < RECOMMENDED_KEY_SIZE:
+        message = f"secret_key has {size} bytes, use {RECOMMENDED_KEY_SIZE} or more (short_key)."
         logger.warning(message, extra={"reason": "short_key"})
     return codec
 
 
 def _sign(mac: hmac.HMAC, signed: bytes) -> bytes:
-    """Give the signature of these bytes, URL-safe."""
+    """Return the signature of these bytes, URL-safe."""
     mac = mac.copy()
     mac.update(signed)
     return _to_base64(mac.digest())
 
 
-# RFC 4648, section 5, without padding; the functions of base64 take twice the time.
+# RFC 4648, section 5, without padding. The functions of base64 take twice the time.
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
-@lru_cache(maxsize=1)  # of the cookies of a second, all but the first find it made
+@lru_cache(maxsize=1)  # all cookies of one second share it
 def _moment(issued: int) -> bytes:
     return b"." + _to_base64(issued.to_bytes((issued.bit_length() + 7) // 8, "big"))
 
@@ -157,16 +157,19 @@ def _from_base64(text: bytes) -> bytes:
 def _deflate(plain: bytes) -> bytes:
     if len(plain) > 4096:
         return zlib.compress(plain)
-    # A window of 4 KB is all that so short a text can use, and a fifth of the time to set up.
+    # So short a text cannot use more than a window of 4 KB, which takes a fifth of the time.
     compressor = zlib.compressobj(6, zlib.DEFLATED, 12, 4)
     return compressor.compress(plain) + compressor.flush()
 
 
 def inflate(small: bytes) -> bytes:
-    """Decompress at most LONGEST_TEXT bytes; raises CookieRejected, ValueError or zlib.error."""
+    """Return at most MAX_TEXT decompressed bytes.
+
+    Raises CookieRejected if there are more, and ValueError or zlib.error for anything else.
+    """
     inflater = zlib.decompressobj()
-    plain = inflater.decompress(small, LONGEST_TEXT + 1)
-    if len(plain) > LONGEST_TEXT:
+    plain = inflater.decompress(small, MAX_TEXT + 1)
+    if len(plain) > MAX_TEXT:
         raise CookieRejected("too_large")
     if not inflater.eof:
         raise ValueError("truncated")

@@ -10,14 +10,14 @@ from werkzeug.http import http_date
 
 from .errors import ConfigurationError, Problem
 
-LONGEST_PAIR = 4096
+MAX_PAIR = 4096
 """Bytes of name and value that a browser keeps (RFC 6265bis, section 5.6)."""
 
-LONGEST_ATTRIBUTE = 1024
+MAX_ATTRIBUTE = 1024
 """Bytes of one attribute's value that a browser keeps (RFC 6265bis, section 5.6)."""
 
-MOST_COOKIES = 8
-"""So many cookies of our name are looked at in one request."""
+MAX_COOKIES = 8
+"""The number of cookies of our name that are read in one request."""
 
 SameSite = Literal["Lax", "Strict", "None"] | None
 Secure = Literal["auto"] | bool
@@ -32,7 +32,7 @@ _PREFIXES = ("__Host-Http-", "__Host-", "__Secure-", "__Http-")
 
 @dataclass(frozen=True, kw_only=True)
 class SessionCookie:
-    """The settings of the cookie, all checked at construction, and what is done with them.
+    """The cookie's attributes, which are checked at construction.
 
     Raises ConfigurationError with every problem.
     """
@@ -46,7 +46,7 @@ class SessionCookie:
     partitioned: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what a browser would drop or misread."""
+        """Refuse attributes that a browser would drop or misread."""
         problems = [*self._wrong_values()]
         if isinstance(self.name, str):
             problems += self._wrong_together()
@@ -54,15 +54,15 @@ class SessionCookie:
             raise ConfigurationError(problems)
 
     def find(self, header: str) -> list[str]:
-        """Give the values of the cookies of our name, in order, at most MOST_COOKIES.
+        """Return the values of the cookies of our name, in order, at most MAX_COOKIES.
 
-        Strict, and linear in the length of the header: a name matches exactly, and nothing is
-        unquoted, decoded or raised.
+        This takes linear time. A name has to match exactly, nothing is unquoted or decoded, and
+        nothing is raised.
         """
         wanted = self._wanted
         values: list[str] = []
         start = header.find(wanted)
-        while start >= 0 and len(values) < MOST_COOKIES:
+        while start >= 0 and len(values) < MAX_COOKIES:
             before, after = start - 1, start + len(wanted)
             while before >= 0 and header[before] in " \t":
                 before -= 1
@@ -74,7 +74,7 @@ class SessionCookie:
         return values
 
     def is_set(self, fields: list[tuple[str, str]]) -> bool:
-        """Whether the response sets a cookie of our name already."""
+        """Return whether the response already sets a cookie of our name."""
         wanted = self._wanted
         return any(
             value.startswith(wanted) and name.lower() == "set-cookie" for name, value in fields
@@ -86,27 +86,27 @@ class SessionCookie:
         return self.secure is True or (self.secure == "auto" and _prefix(self.name) is not None)
 
     def write(self, value: str, secure: bool, expires: tuple[int, int] | None = None) -> str:
-        """Give the Set-Cookie header.
+        """Return the Set-Cookie header.
 
-        ``expires``: Max-Age in seconds and the time it ends in seconds since the epoch, or
-        ``None`` for a cookie that ends with the browser.
+        ``expires``: Max-Age in seconds, and the time when the cookie expires in seconds since the
+        epoch; ``None`` for a cookie that ends with the browser.
         """
         lifetime = f"; Expires={http_date(expires[1])}; Max-Age={expires[0]}" if expires else ""
         attributes = self._secure_attributes if secure else self._attributes
         return f"{self.name}={value}{lifetime}{attributes}"
 
     def delete(self, secure: bool) -> str:
-        """Give the Set-Cookie header that makes a browser forget the cookie."""
+        """Return the Set-Cookie header that makes a browser delete the cookie."""
         return self.write("", secure, (0, 0))
 
     def size(self, value: str) -> int:
-        """Give the bytes of name and value together."""
+        """Return the bytes that name and value take together."""
         return len(self.name) + len(value)
 
     @cached_property
     def room(self) -> int:
         """The bytes of value that fit beside the name."""
-        return LONGEST_PAIR - self.size("")
+        return MAX_PAIR - self.size("")
 
     @cached_property
     def _wanted(self) -> str:
@@ -184,7 +184,7 @@ class SessionCookie:
 
 
 def others(own: SessionCookie, cookies: Iterable[SessionCookie]) -> list[SessionCookie]:
-    """Give those that a browser keeps beside our own (RFC 6265bis, section 5.7), each once."""
+    """Return those that a browser keeps beside our own (RFC 6265bis, section 5.7), each once."""
     places = {_place(cookie): cookie for cookie in cookies}
     places.pop(_place(own), None)
     return [*places.values()]
@@ -218,7 +218,7 @@ def _text_problem(
         yield Problem(setting, f"found {type(value).__name__}, expected {expected}")
     elif not allowed.fullmatch(value):
         yield Problem(setting, f"found {value!r}, expected {expected}")
-    elif len(value) > LONGEST_ATTRIBUTE:
+    elif len(value) > MAX_ATTRIBUTE:
         yield Problem(
-            setting, f"found {len(value)} bytes, of which a browser keeps {LONGEST_ATTRIBUTE}"
+            setting, f"found {len(value)} bytes, of which a browser keeps {MAX_ATTRIBUTE}"
         )

@@ -1,11 +1,11 @@
 """A codec whose cookies the client cannot read.
 
-AES-256-GCM-SIV (RFC 8452), and no other: its nonces may be random for all the cookies of a busy
-site. AES-GCM allows 2**32 of those for a key (NIST SP 800-38D), and where a nonce comes twice,
-cookies can be forged; here it shows whether two sessions are the same, and no more.
+It uses AES-256-GCM-SIV (RFC 8452) and no other cipher, because its nonces can be random for all
+cookies of a busy site. AES-GCM allows 2**32 random nonces for a key (NIST SP 800-38D), and if one
+is used twice, cookies can be forged. Here, it only shows whether two sessions are the same.
 
-Nothing is compressed, or the length would tell of the data (CRIME, CVE-2012-4929); padded to
-whole blocks, it tells little.
+Nothing is compressed, because the length would tell what is in the data (CRIME, CVE-2012-4929).
+The text is padded to whole blocks, so the length tells little.
 """
 
 import secrets
@@ -25,17 +25,17 @@ from .keys import SecretKey, check_keys
 NONCE = 12
 TAG = 16
 TIME = 8
-"""Bytes of each part of a cookie."""
+"""The sizes of a cookie's parts, in bytes."""
 
 BLOCK = 64
-"""Bytes. A time, a text and its padding are a multiple of it."""
+"""Bytes. The time, the text and the padding together are a multiple of it."""
 
 
 class EncryptedCodec:
-    """Encrypts with the secret key, and accepts what was encrypted with the fallbacks too.
+    """Encrypts with the secret key, and also accepts what was encrypted with a fallback.
 
-    The keys are bound to ``salt`` and ``cookie_name``, and to this format: what was made for
-    others, or is only signed, is refused. Raises ConfigurationError, which never shows a key.
+    The keys are bound to ``salt``, ``cookie_name`` and this format: what was made for another
+    purpose, or is only signed, is refused. Raises ConfigurationError, which never shows a key.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class EncryptedCodec:
         cookie_name: str = "session",
     ) -> None:
         check_keys(secret_key, fallbacks, salt)
-        # A cookie's name holds no NUL, so no two pairs of name and salt give the same text.
+        # A cookie's name contains no NUL, so no two pairs of name and salt give the same text.
         purpose = f"sessionware.encrypted\0{cookie_name}\0{salt}"
         self._purpose = purpose.encode(errors="surrogatepass")
         try:
@@ -65,22 +65,22 @@ class EncryptedCodec:
             ) from None
 
     def encode(self, text: str, issued: int) -> str:
-        """Give the cookie's value for a text of at most LONGEST_TEXT bytes."""
+        """Return the cookie's value for a text of at most MAX_TEXT bytes."""
         # 1. Put the time before it, and pad (ISO/IEC 7816-4).
         plain = issued.to_bytes(TIME, "big") + text.encode() + b"\x80"
         plain += bytes(-len(plain) % BLOCK)
         # 2. Encrypt.
         nonce = secrets.token_bytes(NONCE)
         sealed = nonce + self._ciphers[0].encrypt(nonce, plain, self._purpose)
-        # 3. Make it URL-safe.
+        # 3. Encode as URL-safe base64.
         return _to_base64(sealed)
 
     def decode(self, token: str) -> Opened:
-        """Give what the cookie's value holds, or raise CookieRejected."""
-        # 3. Make it bytes.
+        """Return what the cookie's value holds, or raise CookieRejected."""
+        # 3. Decode base64.
         sealed = _from_base64(token)
         size = len(sealed) - NONCE - TAG
-        # OpenSSL may take an empty text that was forged for genuine (CVE-2026-45446).
+        # OpenSSL may accept a forged empty text (CVE-2026-45446).
         if size <= 0 or size % BLOCK:
             raise CookieRejected("malformed")
         # 2. Decrypt, which verifies.
@@ -92,7 +92,7 @@ class EncryptedCodec:
                 continue
         else:
             raise CookieRejected("bad_signature")
-        # 1. Take the padding and the time off.
+        # 1. Split off the padding and the time.
         try:
             text = plain[TIME:].rstrip(b"\0")[:-1].decode()
         except UnicodeDecodeError:
@@ -100,7 +100,7 @@ class EncryptedCodec:
         return Opened(text, int.from_bytes(plain[:TIME], "big"), cipher is not self._ciphers[0])
 
     def _cipher(self, key: SecretKey) -> AESGCMSIV:
-        # RFC 5869; the key is good already, so there is nothing for a salt to do.
+        # RFC 5869. The key is uniformly random already, so it needs no salt.
         secret = key.encode() if isinstance(key, str) else key
         return AESGCMSIV(HKDF(SHA256(), 32, salt=None, info=self._purpose).derive(secret))
 
@@ -114,7 +114,7 @@ def _from_base64(token: str) -> bytes:
         data = urlsafe_b64decode(token + "==")
     except ValueError:
         raise CookieRejected("malformed") from None
-    # Base64 spells the same bytes in several ways, and only one is ours.
+    # Base64 has several spellings of the same bytes, and only one is ours.
     if _to_base64(data) != token:
         raise CookieRejected("malformed")
     return data

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class SessionwareError(Exception):
-    """The root: catch this one to catch all."""
+    """The base class of all errors of this package."""
 
 
 class Problem(NamedTuple):
@@ -22,28 +22,28 @@ class Problem(NamedTuple):
 
 
 class ConfigurationError(SessionwareError, ValueError):
-    """A setting is wrong; whoever deploys the application has to act.
+    """A setting is wrong, and has to be changed where the application is deployed.
 
-    ``problems`` holds every problem of every setting.
+    ``problems`` is a tuple of every Problem of every setting.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         super().__init__(
-            "\n".join(["sessionware is configured wrongly:", *map(str, self.problems)])
+            "\n".join(["Invalid sessionware configuration:", *map(str, self.problems)])
         )
 
 
 class UsageError(SessionwareError):
-    """Whoever writes the application has to act."""
+    """The application uses its session in a way that has to be changed in its code."""
 
 
 class LateWrite(UsageError, RuntimeError):
-    """The session was changed when its cookie had already been sent."""
+    """The session was changed after its response had begun."""
 
 
 class SessionUnavailable(UsageError, RuntimeError):
-    """The session cannot be had or kept.
+    """The session cannot be loaded or saved.
 
     There is no secret key to sign it with, its store does not answer (the cause is attached), or
     another request has ended it.
@@ -51,14 +51,14 @@ class SessionUnavailable(UsageError, RuntimeError):
 
 
 class UnserializableValue(UsageError, TypeError):
-    """A value is of a type that would not come back as what it was."""
+    """A value cannot be stored so that it comes back with the same type and value."""
 
 
 class SessionTooLarge(UsageError, ValueError):
-    """The session is larger than a browser, the format or the store accepts; nothing was sent.
+    """The session is larger than a browser, the format or the store accepts.
 
-    ``size`` and ``limit`` are in bytes; ``largest`` holds the largest keys with the
-    bytes of JSON that each takes, largest first.
+    ``size`` and ``limit`` are in bytes; ``largest`` holds the largest keys, the largest first, with
+    the bytes of JSON that each takes.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class SessionTooLarge(UsageError, ValueError):
         self.largest: tuple[tuple[str, int], ...] = tuple(largest)
         keys = ", ".join(f"{key[:50]!r} ({taken} bytes)" for key, taken in self.largest)
         super().__init__(
-            f"{what} takes {size} bytes, the limit is {limit}; the largest keys are {keys}: "
-            "keep less in the session, or keep the data elsewhere and its id here. "
+            f"{what} takes {size} bytes, and the limit is {limit}. The largest keys are {keys}: "
+            "store less in the session, or store the data elsewhere and its id here. "
             "The browser keeps the cookie that it has."
         )
 
 
 class CookieRejected(SessionwareError):
-    """Nobody has to act: a cookie was refused, and a new session stands in for it.
+    """A cookie was refused, and a new session takes its place. It is logged, and never raised.
 
     ``reason`` is the word that the log record carries.
     """
@@ -87,13 +87,13 @@ class CookieRejected(SessionwareError):
 
 
 def kind_of(value: object) -> str:
-    """Say what was found, for a message: never the value itself."""
+    """Return the type of what was found, for a message. The value itself is never shown."""
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 @contextmanager
 def collecting(problems: list[Problem]) -> Iterator[None]:
-    """Add the problems of a ConfigurationError to the list, so that one message can name all."""
+    """Add the problems of a ConfigurationError to the list, so that one error can name them all."""
     try:
         yield
     except ConfigurationError as error:

@@ -11,27 +11,27 @@ class FlashMixin(MutableMapping[str, Any]):
     __slots__ = ()
 
     def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
-        """Keep a message for the next page, at the end of the queue of that name."""
+        """Keep a message for the next page, at the end of the queue of this name."""
         messages = self.peek_flash(queue)
         if allow_duplicate or msg not in messages:
             self[f"_f_{queue}"] = [*messages, msg]
 
     def pop_flash(self, queue: str = "") -> list[Any]:
-        """Take every message out of the queue; an empty list where there is none."""
+        """Return all messages of the queue, and remove them; an empty list if there are none."""
         key = f"_f_{queue}"
         messages: list[Any] = self.pop(key) if key in self else []
         return messages
 
     def peek_flash(self, queue: str = "") -> list[Any]:
-        """Look at the messages of the queue, and leave them there."""
+        """Return all messages of the queue, and leave them there."""
         messages: list[Any] = self.get(f"_f_{queue}", [])
         return messages
 
     def new_csrf_token(self) -> str:
-        """Make a token of 256 bits against cross-site request forgery, and keep it."""
+        """Return a new token of 256 bits against cross-site request forgery, and keep it."""
         token = self["_csrft_"] = secrets.token_urlsafe(32)
         return token
 
     def get_csrf_token(self) -> str:
-        """Give the token that is kept, or a new one. Compare with ``hmac.compare_digest``."""
+        """Return the session's token, or a new one. Compare it with ``hmac.compare_digest``."""
         return self.get("_csrft_") or self.new_csrf_token()

@@ -1,4 +1,4 @@
-"""The response's header list: as werkzeug's Headers, and what caches are told in it."""
+"""The response's header list, and what caches are told in it."""
 
 import re
 from collections.abc import Set
@@ -7,24 +7,28 @@ from werkzeug.datastructures import Headers
 
 Fields = list[tuple[str, str]]
 
-# RFC 9111, section 5.2: a comma in a quoted string ends no directive.
+# RFC 9111, section 5.2: a comma in a quoted string does not end a directive.
 _DIRECTIVE = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^,])+')
 
-# What some caches go by instead of Cache-Control.
+# Some caches obey these fields instead of Cache-Control.
 _TARGETED = frozenset(
     [
-        *("cdn-cache-control", "surrogate-control", "x-accel-expires"),
-        *(f"{cdn}-cdn-cache-control" for cdn in ("cloudflare", "netlify", "vercel")),
+        "cdn-cache-control",
+        "cloudflare-cdn-cache-control",
+        "netlify-cdn-cache-control",
+        "surrogate-control",
+        "vercel-cdn-cache-control",
+        "x-accel-expires",
     ]
 )
 _FOR_CACHES = _TARGETED | {"cache-control"}
 
 
 def headers_of(fields: Fields) -> Headers:
-    """Wrap a header list, which is ours to change.
+    """Return werkzeug's Headers around a header list that may be changed.
 
-    Headers' constructor and ``add`` check each item again: 4 of the 16 microseconds of a
-    session's first save. So its private list is used, here and in ``fields_of`` alone.
+    The constructor of Headers checks each item again, which takes 4 of the 16 microseconds of a
+    session's first save. So its private list is used, here and in ``fields_of`` only.
     """
     headers = Headers.__new__(Headers)
     headers._list = fields
@@ -32,17 +36,17 @@ def headers_of(fields: Fields) -> Headers:
 
 
 def fields_of(headers: Headers) -> Fields:
-    """Give the list itself, to change."""
+    """Return the list inside, which may be changed."""
     return headers._list
 
 
 def names_of(fields: Fields) -> list[str]:
-    """Give the names in lower case: of most responses, they tell all that has to be known."""
+    """Return the names of the header fields, in lower case."""
     return [name.lower() for name, _ in fields]
 
 
 def vary_by_cookie(fields: Fields, names: list[str]) -> None:
-    """Say that the response depends on the request's cookies (RFC 9110, section 12.5.5)."""
+    """Add that the response depends on the request's cookies (RFC 9110, section 12.5.5)."""
     if "vary" not in names:
         fields.append(("Vary", "Cookie"))
         return
@@ -52,15 +56,15 @@ def vary_by_cookie(fields: Fields, names: list[str]) -> None:
         lines.append("Cookie")
     elif len(lines) == 1:
         return
-    # In one line: nginx before 1.23 goes by the last one alone.
+    # In one line, because nginx before 1.23 reads the last one only.
     _replace(fields, {"vary"}, "Vary", lines)
 
 
 def keep_private(fields: Fields, names: list[str]) -> bool:
     """Keep the response out of shared caches, which would log one user in as another.
 
-    Whether it was marked for them (``public``, ``s-maxage``, or a field of their own) is the
-    answer. RFC 9111, section 5.2.2; RFC 9213.
+    Return whether it was marked for them, by ``public``, ``s-maxage`` or a field of their own
+    (RFC 9111, section 5.2.2; RFC 9213).
     """
     if _FOR_CACHES.isdisjoint(names):
         fields.append(("Cache-Control", "private"))
@@ -70,7 +74,7 @@ def keep_private(fields: Fields, names: list[str]) -> bool:
     kept = [item for item in stated if item.partition("=")[0].lower() not in ("public", "s-maxage")]
     shared = len(kept) < len(stated) or not _TARGETED.isdisjoint(names)
     if {"private", "no-store"}.isdisjoint(map(str.lower, kept)):
-        # First, because a cache may go by the first where the application has private="field".
+        # First: a cache may read the first only, and the application may have private="field".
         kept.insert(0, "private")
     _replace(fields, _FOR_CACHES, "Cache-Control", kept)
     return shared

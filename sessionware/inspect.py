@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from itsdangerous import Signer
 
 from .codec import Codec, Opened, SignedCodec
-from .cookie import LONGEST_PAIR
+from .cookie import MAX_PAIR
 from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .expiry import Expiry
 from .interface import SecureCookieSessionInterface
@@ -183,8 +183,8 @@ def _moment(seconds: int) -> str:
 
 
 def _size(size: int) -> str:
-    filled = min(BAR_WIDTH, -(-size * BAR_WIDTH // LONGEST_PAIR))
-    return f"{size} of {LONGEST_PAIR} bytes [{'#' * filled:.<{BAR_WIDTH}}]"
+    filled = min(BAR_WIDTH, -(-size * BAR_WIDTH // MAX_PAIR))
+    return f"{size} of {MAX_PAIR} bytes [{'#' * filled:.<{BAR_WIDTH}}]"
 
 
 def _line(label: str, text: str) -> str:

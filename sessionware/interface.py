@@ -13,8 +13,8 @@ from wsgiref.types import WSGIEnvironment
 from werkzeug.datastructures import Headers
 
 from .backend import CookieBackend, backend_of, too_large
-from .codec import LONGEST_TEXT, Codec, SignedCodec, codec_of
-from .cookie import LONGEST_PAIR, SameSite, Secure, SessionCookie, others
+from .codec import MAX_TEXT, Codec, SignedCodec, codec_of
+from .cookie import MAX_PAIR, SameSite, Secure, SessionCookie, others
 from .envelope import unwrap, wrap
 from .errors import (
     ConfigurationError,
@@ -277,11 +277,11 @@ class SecureCookieSessionInterface(SessionInterface):
         if self.backend.needs_id:
             name = session.id
         wrapped = wrap(now - created, text if self.backend.in_cookie else "null", name)
-        if len(wrapped) > LONGEST_TEXT:
-            raise too_large("The session's JSON", len(wrapped), LONGEST_TEXT, session)
+        if len(wrapped) > MAX_TEXT:
+            raise too_large("The session's JSON", len(wrapped), MAX_TEXT, session)
         value = self.codec.encode(wrapped, now)
         if len(value) > self.cookie.room:
-            raise too_large("The session cookie", self.cookie.size(value), LONGEST_PAIR, session)
+            raise too_large("The session cookie", self.cookie.size(value), MAX_PAIR, session)
         # Last: if anything before it fails, the session that the browser has must not have ended.
         self.backend.save(session, text)
         secure = self._is_secure(self.cookie, environ)

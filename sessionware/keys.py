@@ -10,17 +10,17 @@ from .errors import ConfigurationError, Problem
 
 SecretKey = str | bytes
 
-SHORTEST_KEY = 16
-"""Bytes. A secret key that is shorter is refused."""
+MIN_KEY_SIZE = 16
+"""Bytes. A shorter secret key is refused."""
 
-GOOD_KEY = 32
-"""Bytes. A secret key that is shorter is warned about: HMAC-SHA256 has as many (RFC 2104)."""
+RECOMMENDED_KEY_SIZE = 32
+"""Bytes. A shorter secret key is warned about: HMAC-SHA256 has 32 (RFC 2104, section 3)."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def check_keys(secret_key: object, fallbacks: object, salt: object) -> None:
-    """Raise ConfigurationError with every problem of these settings, without showing a key."""
+    """Raise ConfigurationError with every problem of these settings. No key is shown."""
     problems = [
         *key_problems("secret_key", secret_key),
         *fallback_problems(fallbacks),
@@ -31,21 +31,21 @@ def check_keys(secret_key: object, fallbacks: object, salt: object) -> None:
 
 
 def key_problems(name: str, key: object) -> Iterator[Problem]:
-    """Say what is wrong with a secret key, without showing it."""
-    expected = f"expected a str or bytes of at least {SHORTEST_KEY} bytes"
+    """Yield what is wrong with a secret key, without showing it."""
+    expected = f"expected a str or bytes of at least {MIN_KEY_SIZE} bytes"
     advice = "python -m sessionware secret prints one"
     if not isinstance(key, str | bytes):
         yield Problem(name, f"found {type(key).__name__}, {expected}", advice)
     elif not _is_text(key):
         yield Problem(name, f"found a str that is not text (UTF-8), {expected}", advice)
-    elif (size := key_size(key)) < SHORTEST_KEY:
+    elif (size := key_size(key)) < MIN_KEY_SIZE:
         yield Problem(name, f"found {size} bytes, {expected}", advice)
 
 
 def fallback_problems(fallbacks: object) -> Iterator[Problem]:
-    """Say what is wrong with a list of older secret keys, without showing one."""
+    """Yield what is wrong with a list of older secret keys, without showing one."""
     if not isinstance(fallbacks, list | tuple):
-        # A str would be taken apart into keys of one character, which anybody can guess.
+        # A str would be split into keys of one character, which are easily guessed.
         found = type(fallbacks).__name__
         yield Problem(
             "secret_key_fallbacks", f"found {found}, expected a list or tuple of older keys"
@@ -56,7 +56,7 @@ def fallback_problems(fallbacks: object) -> Iterator[Problem]:
 
 
 def salt_problems(salt: object) -> Iterator[Problem]:
-    """Say what is wrong with a salt."""
+    """Yield what is wrong with a salt."""
     if not isinstance(salt, str):
         yield Problem("salt", f"found {type(salt).__name__}, expected a str")
     elif not _is_text(salt):
@@ -64,15 +64,15 @@ def salt_problems(salt: object) -> Iterator[Problem]:
 
 
 def _is_text(value: SecretKey) -> bool:
-    # What os.environ gives for bytes that are not UTF-8 cannot be encoded again.
+    # os.environ returns surrogates for bytes that are not UTF-8, which cannot be encoded again.
     return isinstance(value, bytes) or value.isascii() or not _SURROGATE.search(value)
 
 
 def key_size(key: SecretKey) -> int:
-    """Give the length of a secret key, in bytes."""
+    """Return the length of a secret key, in bytes."""
     return len(key.encode() if isinstance(key, str) else key)
 
 
 def derive(key: SecretKey, salt: bytes) -> bytes:
-    """Give the signing key of this salt, as itsdangerous derives it with ``hmac``."""
+    """Return the signing key for this salt, as itsdangerous derives it with ``hmac``."""
     return Signer(key, salt, key_derivation="hmac", digest_method=sha256).derive_key()

@@ -1,8 +1,8 @@
 """Python values to JSON text and back, exactly or not at all.
 
-A value that JSON has no word for is written as an object with one key that begins with ``!``:
-``{"!t":[1,2]}`` is the tuple ``(1, 2)``. A dict of the application's own with one such key gets
-one more ``!``, so that nothing is taken for what it is not.
+A value of a type that JSON lacks is written as an object with one key that begins with ``!``:
+``{"!t":[1,2]}`` is the tuple ``(1, 2)``. If the application's own dict has one such key, the key
+gets another ``!``, so that the two cannot be confused.
 """
 
 import json
@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 
 from .errors import UnserializableValue
 
-DEEPEST = 100
-"""Levels of nesting: what is deeper could be written here and overflow a reader's stack."""
+MAX_DEPTH = 100
+"""Levels of nesting. Deeper data could be written, and overflow the stack when it is read."""
 
 _MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
@@ -30,33 +30,32 @@ _EXPECTED = (
 
 
 def dumps(data: dict[str, Any]) -> str:
-    """Give the data as ASCII JSON text.
+    """Return the data as ASCII JSON text.
 
-    Raises UnserializableValue with the path to the first value that would not come back as
-    what it was.
+    Raises UnserializableValue with the path to the first value that would not round-trip.
     """
     try:
-        return _write(data, DEEPEST)
+        return _write(data, MAX_DEPTH)
     except ValueError:
-        raise UnserializableValue(_blame(data, DEEPEST, "session")) from None
+        raise UnserializableValue(_blame(data, MAX_DEPTH, "session")) from None
 
 
 def loads(text: str) -> Any:
-    """Give the value that the text stands for. Raises ValueError where ``dumps`` wrote no such."""
+    """Return the value of such a text. Raises ValueError if ``dumps`` does not write it."""
     try:
-        # The hook doubles the cost of a decode, and few sessions need it.
+        # The hook doubles the time of decoding, and few sessions need it.
         value, end = (_TAGGED if '{"!' in text else _UNTAGGED).raw_decode(text)
         if end != len(text):
             raise ValueError("there is more after the value")
         return value
     except (*_MISREAD, RecursionError) as error:
-        raise ValueError("signed, but nothing that sessionware writes") from error
+        raise ValueError("not a text that sessionware writes") from error
 
 
 def _write(value: Any, levels: int) -> str:
     tagged = _tag(value, levels)
     text = "".join(_encode(tagged, 0))
-    # JSON has one spelling for an emoji and for the two surrogates that are not one.
+    # JSON spells an emoji like the two surrogates that stand for it, which are another str.
     if "\\" in text and "\\ud" in text and _UNTAGGED.decode(text) != tagged:
         raise ValueError
     return text
@@ -67,8 +66,8 @@ def _to_text(value: Any) -> str:
 
 
 def _tag(value: Any, levels: int) -> Any:
-    """Give the value itself where JSON has words for all of it, or a copy with tags."""
-    kind = type(value)  # not __class__, which a proxy borrows from what it stands for
+    """Return the value itself if JSON has all of its types, or else a copy with tags."""
+    kind = type(value)  # not __class__, which a proxy takes from its target
     if levels == 0 and kind not in _PLAIN:
         raise ValueError
     tagged = value
@@ -95,7 +94,7 @@ def _tag_other(value: Any, kind: type, levels: int) -> Any:
     if kind is tuple:
         return {"!t": [_tag(item, levels - 1) for item in value]}
     if kind is set:
-        # Sorted, because the order of a set differs from process to process.
+        # Sorted, because the order of a set differs between processes.
         return {"!s": sorted((_tag(item, levels - 1) for item in value), key=_to_text)}
     if kind in _WRITERS:
         tag, write = _WRITERS[kind]
@@ -120,7 +119,7 @@ def _write_datetime(value: datetime) -> str:
         text = value.isoformat() + fold
     else:
         raise ValueError
-    # What text does not keep shows here: the name of a timezone, a zone that only this host has.
+    # This finds what the text does not keep, such as the name of a timezone.
     with suppress(*_MISREAD):
         if repr(_read_datetime(text)) == repr(value):
             return text
@@ -150,7 +149,7 @@ def _read_decimal(text: str) -> Decimal:
 def _read_float(text: str) -> float:
     value = float(text)
     if isinf(value):
-        raise ValueError("1e999, say: JSON, but not a finite number")
+        raise ValueError("JSON, but not a finite number, such as 1e999")
     return value
 
 
@@ -174,9 +173,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "!t": tuple,
     "!u": UUID,
 }
-_SURROGATES = "holds two surrogates in a row, which are no character: store it as bytes."
-# What JSONEncoder.encode makes anew for each call, which is a third of the time it takes.
-_encode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]  # typeshed has it not
+_SURROGATES = "contains two surrogates in a row, which are not a character: store it as bytes."
+# JSONEncoder.encode makes this again for each call, which is a third of its time.
+_encode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]  # typeshed lacks it
     None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
 )
 _UNTAGGED = json.JSONDecoder(parse_float=_read_float, parse_constant=_no_constant)
@@ -184,9 +183,9 @@ _TAGGED = json.JSONDecoder(parse_float=_read_float, parse_constant=_no_constant,
 
 
 def _blame(value: Any, levels: int, path: str) -> str:
-    """Go down to the first value that is refused, and say where it is and why."""
+    """Return where the first value is that is refused, and why."""
     if levels == 0 and type(value) not in _PLAIN:
-        return f"{path} is nested more than {DEEPEST} levels deep (or in itself): flatten it."
+        return f"{path} is nested more than {MAX_DEPTH} levels deep (or in itself): flatten it."
     for step, item in _steps(value):
         try:
             _write(item, levels - 1)
@@ -218,5 +217,5 @@ def _reason(value: Any) -> str:
         return "is an int with too many digits: store it as bytes."
     if kind is datetime:
         zone = type(value.tzinfo).__qualname__
-        return f"is a datetime with a {zone} that text does not keep: use astimezone(UTC)."
+        return f"is a datetime with a {zone} that cannot be stored exactly: use astimezone(UTC)."
     return f"is of type {kind.__module__}.{kind.__qualname__}: {_EXPECTED}"

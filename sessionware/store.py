@@ -6,57 +6,60 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 @runtime_checkable
 class Store(Protocol):
-    """Keeps sessions for ``store=``: the contract for one of your own.
+    """Keeps sessions for ``store=``. Implement this to write a store of your own.
 
-    A ``key`` is a session's id, hashed: what is kept logs nobody in. Several threads ask at once.
-    Where there is no answer, raise SessionUnavailable: "unknown" would log everybody out.
+    A ``key`` is the hash of a session's id, so a copy of the store lets no one log in. Several
+    threads may call at once. If the server does not answer, raise SessionUnavailable: to return
+    ``None`` would log users out.
     """
 
     limit: int
-    """Bytes of JSON text that a session may have; SessionTooLarge beyond."""
+    """The most bytes of JSON text that a session may have. Beyond it, SessionTooLarge is raised."""
 
     def load(self, key: str, /) -> str | None:
-        """Give the text that was saved last; ``None`` where there is none."""
+        """Return the text that was saved last, or ``None`` if there is none."""
 
     def save(
         self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
     ) -> bool:
-        """Keep the text for so many seconds; ``owner`` is whose it is, where that is known.
+        """Keep the text for ``seconds``. ``owner`` is the session's owner, if it has one.
 
-        ``None``: keep what is there now, which may be newer than what the request has read.
+        If ``text`` is ``None``, keep the present text, which may be newer than what the request
+        has read.
 
-        Atomic: with ``new`` only where the key is not in use, without only where it still is, or
-        a slow request would undo a log-out. ``False``: it was not so, and nothing was saved.
+        With ``new``, save only if the key is not in use; without, only if it still is, or a slow
+        request would undo a log-out. Return whether it was saved. Check and save atomically.
         """
 
     def delete(self, key: str, /) -> bool:
-        """Forget the text. Atomic: ``False`` where there was none (any more)."""
+        """Delete the text, and return whether there was one. Check and delete atomically."""
 
 
 @runtime_checkable
 class Revocations(Protocol):
-    """Remembers ended sessions for ``revocations=``: the contract for a list of your own.
+    """Remembers ended sessions for ``revocations=``. Implement this to write a list of your own.
 
-    A ``key`` is a session's id, hashed. Several threads ask at once. Where there is no answer,
-    raise SessionUnavailable: "not refused" would undo every log-out.
+    A ``key`` is the hash of a session's id. Several threads may call at once. If the server does
+    not answer, raise SessionUnavailable: to return a stamp would undo every log-out.
     """
 
     def revoke(self, key: str, seconds: int, /) -> bool:
-        """Refuse it from now on, for so many seconds. Atomic: ``False`` if it was already."""
+        """Refuse the key for ``seconds``. Return ``False`` if it is refused already. Atomic."""
 
     def check(self, key: str, owner: str | None, /) -> str | None:
-        """Give ``None`` where it is refused, and the owner's stamp where it is not.
+        """Return ``None`` if the key is refused, or else the owner's stamp.
 
         The stamp is a text that changes whenever all sessions of the owner are to end, and ``""``
-        where they never were: a session that carries another one is refused.
+        if that has never happened. A session that carries another stamp is refused.
         """
 
 
 class KeptSession(NamedTuple):
     """One of an owner's sessions, for a page that lists them.
 
-    ``key``: its id, hashed, which may stand in a form; ``data``: a copy; ``seconds``: how long
-    it lives on if it is not used.
+    - ``key``: the hash of its id, which may be shown in a form.
+    - ``data``: a copy of its data.
+    - ``seconds``: how long it has left if it is not used.
     """
 
     key: str
@@ -68,5 +71,5 @@ class KeptSession(NamedTuple):
 
 
 def key_of(session_id: str) -> str:
-    """Give the key under which the session of this id is kept: hashed, it logs nobody in."""
+    """Return the key under which the session of this id is kept: its SHA-256 hash."""
     return sha256(session_id.encode(errors="surrogatepass")).hexdigest()

@@ -99,14 +99,14 @@ def test_100_000_levels_are_a_new_session(caplog: pytest.LogCaptureFixture, kind
 def test_as_many_levels_as_64_kib_hold_overflow_nothing(kind: str, unfinished: bool) -> None:
     """How many of them the JSON reader takes, each CPython has its own mind about."""
     opening, closing = NESTED[kind]
-    levels = (codec.LONGEST_TEXT - 100) // len(opening + closing)
+    levels = (codec.MAX_TEXT - 100) // len(opening + closing)
     text = f'[0,{{"user":{opening * levels}0{"" if unfinished else closing * levels}}}]'
     response = VICTIM.visit(sign(text), lambda session: session.new, alone=True)
     assert response.status == "200 OK"
     assert response.data == b"True" or not unfinished
 
 
-LONG = codec.LONGEST_TEXT - 100
+LONG = codec.MAX_TEXT - 100
 NUMBERS = {
     "a value": f'[0,{{"user":{"9" * LONG}}}]',
     "a negative value": f'[0,{{"user":-{"9" * LONG}}}]',

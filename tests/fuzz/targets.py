@@ -14,8 +14,8 @@ from itsdangerous import BadData, Signer, URLSafeTimedSerializer
 from werkzeug.datastructures import Headers
 
 from sessionware import SecureCookieSessionInterface, SessionTooLarge, UnserializableValue
-from sessionware.codec import LONGEST_TEXT, Opened, SignedCodec
-from sessionware.cookie import LONGEST_PAIR, SessionCookie
+from sessionware.codec import MAX_TEXT, Opened, SignedCodec
+from sessionware.cookie import MAX_PAIR, SessionCookie
 from sessionware.envelope import unwrap, wrap
 from sessionware.errors import CookieRejected
 from sessionware.serializer import dumps, loads
@@ -73,9 +73,9 @@ def _decode_signed(data: bytes) -> None:
     ours, stock = _decode(token), _decode_as_stock(token)
     if ours and stock:
         assert (ours.text, ours.issued) == stock
-        assert len(ours.text.encode()) <= LONGEST_TEXT
+        assert len(ours.text.encode()) <= MAX_TEXT
     elif stock:
-        assert len(stock[0].encode()) > LONGEST_TEXT
+        assert len(stock[0].encode()) > MAX_TEXT
     elif ours:
         # What is no base64 at all is skipped by both, but counted by itsdangerous alone.
         strange = re.search(rb"[^\w-]", data.removeprefix(b".").replace(b".", b"", 1))
@@ -154,7 +154,7 @@ def envelope(data: bytes) -> None:
         assert _is_envelope(json.loads(text))
         again, _, *rest = unwrap(wrap(age, inner, name))
         assert (again, *rest) == (age, inner, name)
-    fits = value is not None and COOKIES[0].size(token) <= LONGEST_PAIR
+    fits = value is not None and COOKIES[0].size(token) <= MAX_PAIR
     session: Any = INTERFACE.open_session(make_environ(f"session={token}"))
     assert session.new is not fits
     if not fits:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from itsdangerous import Signer, TimestampSigner, URLSafeTimedSerializer
 
 from sessionware import SecureCookieSessionInterface, codec
-from sessionware.codec import LONGEST_TEXT, Opened, SignedCodec
+from sessionware.codec import MAX_TEXT, Opened, SignedCodec
 from sessionware.errors import ConfigurationError, CookieRejected
 from tests.conftest import Clock
 from tests.gateway import KEY
@@ -81,8 +81,8 @@ def test_we_read_what_stock_itsdangerous_writes(clock: Clock, value: Any) -> Non
 
 
 long = st.builds(lambda text, times: text * times, words, st.integers(0, 3000))
-noise = st.integers(0, LONGEST_TEXT // 2).map(hashlib.shake_256().hexdigest)
-texts = (st.text() | long | noise).filter(lambda text: len(text.encode()) <= LONGEST_TEXT)
+noise = st.integers(0, MAX_TEXT // 2).map(hashlib.shake_256().hexdigest)
+texts = (st.text() | long | noise).filter(lambda text: len(text.encode()) <= MAX_TEXT)
 
 
 @CHECKED

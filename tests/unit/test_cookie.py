@@ -287,7 +287,7 @@ def test_every_problem_of_every_setting_is_in_one_message() -> None:
             colour="red",
         )
     assert str(caught.value).splitlines() == [
-        "sessionware is configured wrongly:",
+        "Invalid sessionware configuration:",
         "cookie_nmae: unknown setting; did you mean cookie_name?",
         "colour: unknown setting",
         f"cookie_name: found 'sess ion', expected {TOKEN}",

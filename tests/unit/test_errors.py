@@ -71,14 +71,14 @@ def test_configuration_error_lists_every_problem() -> None:
     error = ConfigurationError(iter(problems))
     assert error.problems == tuple(problems)
     assert str(error) == (
-        "sessionware is configured wrongly:\nsecret_key: found 0 bytes; make one\nsalt: found int"
+        "Invalid sessionware configuration:\nsecret_key: found 0 bytes; make one\nsalt: found int"
     )
 
 
 def test_session_too_large_names_the_size_the_limit_and_the_largest_keys() -> None:
     assert str(too_large(("cart", 4000), ("it's", 20))) == (
-        "The session cookie takes 5000 bytes, the limit is 4096; the largest keys are "
-        "'cart' (4000 bytes), \"it's\" (20 bytes): keep less in the session, or keep the data "
+        "The session cookie takes 5000 bytes, and the limit is 4096. The largest keys are "
+        "'cart' (4000 bytes), \"it's\" (20 bytes): store less in the session, or store the data "
         "elsewhere and its id here. The browser keeps the cookie that it has."
     )
 

@@ -172,21 +172,21 @@ REFUSED = [
 @pytest.mark.parametrize(("value", "found"), [*REFUSED, (None, "NoneType")], ids=str)
 def test_bad_idle_timeout_is_refused(value: Any, found: str) -> None:
     assert refusal(value, None, None) == (
-        f"sessionware is configured wrongly:\nidle_timeout: found {found}, {EXPECTED}"
+        f"Invalid sessionware configuration:\nidle_timeout: found {found}, {EXPECTED}"
     )
 
 
 @pytest.mark.parametrize(("value", "found"), REFUSED, ids=str)
 def test_bad_absolute_timeout_is_refused(value: Any, found: str) -> None:
     assert refusal(HOUR, value, None) == (
-        f"sessionware is configured wrongly:\nabsolute_timeout: found {found}, {EXPECTED}"
+        f"Invalid sessionware configuration:\nabsolute_timeout: found {found}, {EXPECTED}"
     )
 
 
 @pytest.mark.parametrize(("value", "found"), REFUSED, ids=str)
 def test_bad_refresh_after_is_refused(value: Any, found: str) -> None:
     assert refusal(HOUR, None, value) == (
-        f"sessionware is configured wrongly:\nrefresh_after: found {found}, {EXPECTED}"
+        f"Invalid sessionware configuration:\nrefresh_after: found {found}, {EXPECTED}"
     )
 
 
@@ -197,7 +197,7 @@ def test_length_from_a_second_up_is_accepted(value: timedelta | float) -> None:
 
 def test_every_problem_is_told_at_once() -> None:
     assert refusal(0, "1", True) == (
-        "sessionware is configured wrongly:\n"
+        "Invalid sessionware configuration:\n"
         f"idle_timeout: found 0, {EXPECTED}\n"
         f"absolute_timeout: found str, {EXPECTED}\n"
         f"refresh_after: found bool, {EXPECTED}"

@@ -75,7 +75,7 @@ def test_two_middlewares_with_one_environ_key_are_a_clear_error() -> None:
     with pytest.raises(ConfigurationError) as caught:
         serve(SessionMiddleware(count, KEY, cookie_name="inner"))
     assert str(caught.value) == (
-        "sessionware is configured wrongly:\n"
+        "Invalid sessionware configuration:\n"
         "environ_key: found a session that this SessionMiddleware has not opened in "
         "environ['session'] already, expected nothing there; wrap the application once, or give "
         "this SessionMiddleware another environ_key and another cookie_name"

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from werkzeug.local import LocalProxy
 
 from sessionware.errors import UnserializableValue
-from sessionware.serializer import DEEPEST, dumps, loads
+from sessionware.serializer import MAX_DEPTH, dumps, loads
 from tests.unit.values import exact
 
 CHECKED = settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
@@ -38,8 +38,8 @@ def other(kind: str) -> str:
 
 
 FINITE = "is not a finite number: store None or a str instead."
-PAIRED = "holds two surrogates in a row, which are no character: store it as bytes."
-ZONE = "that text does not keep: use astimezone(UTC)."
+PAIRED = "contains two surrogates in a row, which are not a character: store it as bytes."
+ZONE = "that cannot be stored exactly: use astimezone(UTC)."
 TOO_DEEP = " is nested more than 100 levels deep (or in itself): flatten it."
 TAGS = ["!t", "!s", "!d", "!dt", "!n", "!u", "!b", "!x", "!", "!!", "!!t", "t", ""]
 PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
@@ -166,7 +166,7 @@ EDGES: list[Any] = [
     datetime(2030, 10, 27, 2, 30, fold=1),
     datetime(2030, 10, 27, 2, 30, fold=1, tzinfo=timezone(timedelta(hours=1))),
     *(datetime(2030, 10, 27, 2, 30, 0, 0, ZoneInfo("Europe/Berlin"), fold=fold) for fold in (0, 1)),
-    *(nested(wrap, DEEPEST - 1) for wrap, _ in WRAPS),
+    *(nested(wrap, MAX_DEPTH - 1) for wrap, _ in WRAPS),
 ]
 
 
@@ -264,17 +264,17 @@ def test_path_leads_to_the_first_such_value(data: dict[str, Any], path: str) -> 
     assert refusal(data) == path
 
 
-@pytest.mark.parametrize("levels", [DEEPEST, DEEPEST + 1, 5000])
+@pytest.mark.parametrize("levels", [MAX_DEPTH, MAX_DEPTH + 1, 5000])
 @pytest.mark.parametrize(("wrap", "step"), WRAPS)
 def test_deeper_nesting_is_refused(wrap: Callable[[Any], Any], step: str, levels: int) -> None:
     message = refusal({"a": nested(wrap, levels)})
-    assert message == f'session["a"]{step * (DEEPEST - 1)}{TOO_DEEP}'
+    assert message == f'session["a"]{step * (MAX_DEPTH - 1)}{TOO_DEEP}'
 
 
 def test_list_that_contains_itself_is_refused() -> None:
     cart: list[Any] = []
     cart.append(cart)
-    assert refusal({"cart": cart}) == f'session["cart"]{"[0]" * (DEEPEST - 1)}{TOO_DEEP}'
+    assert refusal({"cart": cart}) == f'session["cart"]{"[0]" * (MAX_DEPTH - 1)}{TOO_DEEP}'
 
 
 @pytest.mark.parametrize(
