@@ -3,7 +3,7 @@
     app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key)
     app.session_interface = EnvironSessionInterface()
 
-The cookie's settings are those of SessionMiddleware; Flask's ``SESSION_*`` are not looked at.
+The cookie's settings are those of SessionMiddleware. Flask's ``SESSION_*`` are ignored.
 """
 
 from typing import Any
@@ -17,11 +17,12 @@ from .session import NullSession, SessionMixin
 
 
 class EnvironSessionInterface(SessionInterface):
-    """Give Flask the session that SessionMiddleware has opened, and will save.
+    """The session that SessionMiddleware has opened and will save, as Flask's.
 
-    ``environ_key`` is the middleware's. Where no request comes through the middleware
+    ``environ_key`` is the middleware's. If a request does not come through the middleware
     (``app.test_request_context``, ``session_transaction`` of Flask's test client), its interface
-    opens and saves. Raises ConfigurationError where ``app.wsgi_app`` has no such middleware.
+    opens and saves the session. Raises ConfigurationError if ``app.wsgi_app`` has no middleware
+    with this key.
     """
 
     null_session_class = NullSession  # type: ignore[assignment]  # its own, with our advice
@@ -30,16 +31,16 @@ class EnvironSessionInterface(SessionInterface):
         self.environ_key = environ_key
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> Any:
-        """Give the session of this request; ``None`` where it could not be loaded."""
+        """Return the session of this request, or ``None`` if it could not be loaded."""
         session = request.environ.get(self.environ_key)
         if isinstance(session, SessionMixin):
             return session
         return self._middleware_of(app).interface.open_session(request.environ)
 
     def save_session(self, app: flask.Flask, session: Any, response: flask.Response) -> None:
-        """Save what was opened here; what the middleware has opened, it saves itself."""
+        """Save the session if it was opened here. The middleware saves its own."""
         environ = flask.request.environ
-        # None: it could not be opened, and this is the page that says so.
+        # None: the session could not be opened, and this response is the error page.
         opened_here = session is not None and session is not environ.get(self.environ_key)
         if opened_here and session.accessed:
             self._middleware_of(app).interface.save_session(environ, session, response.headers)

@@ -20,14 +20,14 @@ from .interface import SecureCookieSessionInterface
 from .store import key_of
 
 BAR_WIDTH = 40
-"""Characters of the bar that stands for the 4096 bytes."""
+"""Characters of the bar that shows 4096 bytes."""
 
 ENCRYPTED = re.compile("[0-9A-Za-z_-]{123,}")
-"""What looks encrypted: a block or more, and no dot. (A signed cookie has two.)"""
+"""A cookie that looks encrypted: one block or more, and no dot. (A signed cookie has two.)"""
 
 
 class Report(NamedTuple):
-    """What was found out about a cookie: whether its signature verifies, and the lines to show."""
+    """What is known of a cookie: whether its signature verifies, and the lines to show."""
 
     verified: bool
     lines: list[str]
@@ -68,7 +68,7 @@ def inspect(
 
 
 def _find(header: str, name: str | None) -> tuple[str, str]:
-    """Give the name and the value of the cookie in the text of a header."""
+    """Return the name and the value of the cookie in the text of a header."""
     header = re.sub(r"^(set-)?cookie:", "", header, flags=re.IGNORECASE)
     pairs = [pair.strip().partition("=") for pair in header.split(";")]
     first, equals, value = pairs[0]
@@ -98,7 +98,7 @@ def _codecs(
 
 
 def _open(token: str, codecs: dict[str, Codec]) -> tuple[bool, str, Opened | None]:
-    """Give whether the signature verifies, that in words, and what can be read."""
+    """Return whether the signature verifies, that in words, and what can be read."""
     reason = ""
     for key, codec in codecs.items():
         try:
@@ -107,18 +107,18 @@ def _open(token: str, codecs: dict[str, Codec]) -> tuple[bool, str, Opened | Non
             reason = error.reason
     opened = _read_unverified(token)
     if opened is None and (reason == "malformed" or not ENCRYPTED.fullmatch(token)):
-        return False, "none: this is no cookie that sessionware writes", None
+        return False, "none: sessionware does not write such a cookie", None
     if codecs:
-        verdict, meaning = f"does NOT verify ({reason})", "anybody may have written what follows"
+        verdict, meaning = f"does NOT verify ({reason})", "anyone may have written what follows"
     else:
-        verdict, meaning = "not checked, SECRET_KEY is not set", "what follows, anybody can read"
+        verdict, meaning = "not checked, SECRET_KEY is not set", "anyone can read what follows"
     if opened is None:
         meaning = "it looks encrypted, and only its own key reads it"
     return False, f"{verdict}: {meaning}", opened
 
 
 def _read_unverified(token: str) -> Opened | None:
-    # Signed with a key that is thrown away, it goes through the one reader, bounds and all.
+    # Signed with a throw-away key, it passes through the usual reader with its limits.
     key = secrets.token_bytes()
     codec = SignedCodec(key)
     signer = Signer(key, codec.salt, key_derivation="hmac", digest_method=sha256)
@@ -130,7 +130,7 @@ def _read_unverified(token: str) -> Opened | None:
 
 
 def _contents(opened: Opened, expiry: Expiry, given: Collection[str]) -> Iterator[str]:
-    """Say what the payload holds: an envelope, ``[age, data]`` or ``[age, data, id]``."""
+    """Yield what the payload holds: an envelope, ``[age, data]`` or ``[age, data, id]``."""
     yield _line("issued", _moment(opened.issued))
     try:
         value = json.loads(opened.text)
@@ -192,6 +192,6 @@ def _line(label: str, text: str) -> str:
 
 
 def _to_json(value: Any, indent: int | None = None) -> str:
-    """Give printable ASCII: a terminal takes no part of it for a command."""
+    """Return printable ASCII, which a terminal does not take for a command."""
     separators = (",", ": " if indent else ":")
     return json.dumps(value, indent=indent, separators=separators, ensure_ascii=True)

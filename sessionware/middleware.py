@@ -14,7 +14,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None,
 
 
 class SessionMiddleware:
-    """Give any WSGI application (PEP 3333) a session, in ``environ[environ_key]``.
+    """Add a session to any WSGI application (PEP 3333), in ``environ[environ_key]``.
 
     The settings and their defaults are those of SecureCookieSessionInterface; an ``interface``
     of your own replaces every one but ``environ_key``. Raises ConfigurationError with every
@@ -41,7 +41,7 @@ class SessionMiddleware:
         self.app = app
         self.environ_key = environ_key
         self.interface = interface
-        # Not self: an application that keeps its environ would be kept by it.
+        # Not self: a session that outlives its request would keep the application alive.
         self._mark = object()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -71,11 +71,11 @@ class SessionMiddleware:
             raise
 
     def _is_open(self, environ: WSGIEnvironment) -> bool:
-        """Whether this middleware has opened the session that is there, in an outer call."""
+        """Return whether this middleware has opened the present session, in an outer call."""
         found = environ[self.environ_key]
         if not isinstance(found, SessionMixin):
             raise self._occupied(type(found).__qualname__)
-        # A sealed one is of an earlier request: the environ is being used again.
+        # A sealed session belongs to an earlier request, whose environ is used again.
         if found.sealed:
             return False
         if found.opened_by is not self._mark:
@@ -85,7 +85,7 @@ class SessionMiddleware:
     def _null_session(self, environ: WSGIEnvironment, opened: object) -> SessionMixin:
         if opened is not None:
             raise UsageError(
-                f"{type(self.interface).__qualname__}.open_session gave a "
+                f"{type(self.interface).__qualname__}.open_session returned a "
                 f"{type(opened).__qualname__}, expected a SessionMixin or None"
             )
         return self.interface.make_null_session(environ)
@@ -101,7 +101,7 @@ class SessionMiddleware:
 
 
 class _Response:
-    """What the application said of its response, until the last moment to change it."""
+    """The response as the application began it, until the last moment to change it."""
 
     __slots__ = (
         "_environ",
@@ -130,7 +130,7 @@ class _Response:
     def start(
         self, status: str, headers: Fields, exc_info: ExcInfo | None = None, /
     ) -> Callable[[bytes], object]:
-        """Stand in for the server's ``start_response``: record what it is given."""
+        """Take the place of the server's ``start_response``, and record the arguments."""
         if exc_info is None:
             if self.committed or self.recorded is not None:
                 raise UsageError(
@@ -143,7 +143,7 @@ class _Response:
         return self.write
 
     def write(self, data: bytes, /) -> None:
-        """Stand in for the server's ``write``: commit, then pass the data on."""
+        """Take the place of the server's ``write``: commit, then pass the data on."""
         self.commit()
         self._server_write(data)
 
@@ -183,8 +183,8 @@ class _Response:
         return fields_of(changed)
 
     def seal(self) -> None:
-        """Take no more changes: the response is over, committed or not."""
-        # What was recorded may hold a traceback, whose frames hold the environ.
+        """Refuse further changes: the response is over, committed or not."""
+        # The recorded arguments may hold a traceback, whose frames hold the environ.
         self.recorded = None
         self._session.sealed = True  # type: ignore[misc]  # as opened_by
 

@@ -1,7 +1,7 @@
-"""Read-only: the cookies of Flask, Starlette, Django, Pyramid, Beaker.
+"""Readers for the session cookies of Flask, Starlette, Django, Pyramid and Beaker.
 
-Each reader knows one format, authenticates before it decodes, and tries no other. The formats
-are written down here from the frameworks' source; nothing of theirs is imported.
+Each reader knows one format, and verifies the signature before it decodes anything. The formats
+are taken from the frameworks' source, and nothing is imported from them.
 """
 
 import hashlib
@@ -29,23 +29,23 @@ from .expiry import Duration, Expiry
 from .keys import SecretKey, fallback_problems, key_problems, salt_problems
 from .serializer import dumps
 
-# What decoding raises where somebody signed another thing than the framework writes.
+# What decoding raises if the key has signed something that the framework does not write.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-# So begins a pickle of protocol 2 or later, and neither UTF-8 nor zlib.
+# A pickle of protocol 2 or later begins so, and neither UTF-8 nor zlib does.
 _PICKLE = b"\x80"
 
 
 class ForeignCookie(ABC):
-    """What ``migrate_from`` takes: a framework's cookie, and how its sessions are read.
+    """A framework's cookie, for ``migrate_from``, and how its sessions are read.
 
-    The settings have the framework's names; ``_names`` says what we call them. Raises
+    The settings have the framework's names, and ``_names`` maps ours to them. Raises
     ConfigurationError with every problem, and never shows a key.
     """
 
     _names: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self) -> None:
-        """Refuse what is wrong, under the framework's names."""
+        """Raise ConfigurationError with every problem, under the framework's names."""
         problems = [*self._problems()]
         for check in ("cookie", "_expiry"):
             with collecting(problems):
@@ -60,20 +60,21 @@ class ForeignCookie(ABC):
 
     @cached_property
     def cookie(self) -> SessionCookie:
-        """To find the framework's cookie, and to delete it where it stands."""
+        """The framework's cookie, by which it is found and deleted."""
         name, domain, path = map(self._setting, ("cookie_name", "cookie_domain", "cookie_path"))
         partitioned = self._setting("cookie_partitioned", False)
         if partitioned is not True:
             return SessionCookie(name=name, domain=domain, path=path, partitioned=partitioned)
-        # It lives in frames of other sites, where a Lax one is dropped.
+        # It is used in frames on other sites, where browsers drop a Lax cookie.
         return SessionCookie(
             name=name, domain=domain, path=path, secure=True, samesite="None", partitioned=True
         )
 
     def load(self, value: str, now: int) -> tuple[dict[str, Any], int]:
-        """Give the data, with ``_permanent`` where the cookie outlives the browser, and its time.
+        """Return the data, and when the cookie was issued, in seconds since the epoch.
 
-        Both times in seconds since the epoch. Raises CookieRejected, and nothing else.
+        The data has ``_permanent`` if the cookie outlives the browser. Raises CookieRejected, and
+        nothing else.
         """
         if len(value) > self.cookie.room:
             raise CookieRejected("too_large")
@@ -81,14 +82,14 @@ class ForeignCookie(ABC):
             data, issued, permanent = self._read(value.encode("ascii"))
             self._expiry.check(now, issued, issued)
             data = {**data, "_permanent": True} if data and permanent else {**data}
-            dumps(data)  # or else the first response would fail on it
+            dumps(data)  # or else the first response would fail
         except (*_MALFORMED, zlib.error):
             raise CookieRejected("malformed") from None
         return data, issued
 
     @abstractmethod
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
-        """Verify, then decode: the data, when it was issued, whether it outlives the browser."""
+        """Verify and decode; return the data, the time of issue, and if it outlives the browser."""
 
     def _problems(self) -> Iterable[Problem]:
         yield from key_problems("secret_key", self._setting("secret_key"))
@@ -106,7 +107,7 @@ class ForeignCookie(ABC):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FlaskCookie(ForeignCookie):
-    """Flask's ``SecureCookieSessionInterface``: ``app.config`` in lower case, and its ``salt``."""
+    """Flask's ``SecureCookieSessionInterface``: the names of its settings in lower case."""
 
     secret_key: SecretKey
     secret_key_fallbacks: Sequence[SecretKey] = ()
@@ -129,13 +130,13 @@ class FlaskCookie(ForeignCookie):
         keys = (self.secret_key, *self.secret_key_fallbacks)
         signers = [Signer(key, self.salt, b".", "hmac", hashlib.sha1) for key in keys]
         payload, moment = _unsign(signers, value)
-        # The data itself says, under "_permanent", whether the cookie outlives the browser.
+        # The data has "_permanent" itself if the cookie outlives the browser.
         return _parse(_unpack(payload), _untag), int.from_bytes(_from_base64(moment), "big"), False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class StarletteCookie(ForeignCookie):
-    """Starlette's ``SessionMiddleware``, which is FastAPI's too: its arguments."""
+    """Starlette's ``SessionMiddleware``, which FastAPI uses too: the names of its arguments."""
 
     secret_key: SecretKey
     session_cookie: str = "session"
@@ -153,7 +154,7 @@ class StarletteCookie(ForeignCookie):
     }
 
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
-        # As Starlette does, also to bytes: their repr is the key then.
+        # As in Starlette: if the key is bytes, their repr is used.
         signer = Signer(str(self.secret_key), digest_method=hashlib.sha1)
         payload, moment = _unsign([signer], value)
         return (
@@ -165,9 +166,9 @@ class StarletteCookie(ForeignCookie):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DjangoCookie(ForeignCookie):
-    """Django's ``signed_cookies`` backend with its JSONSerializer: the settings in lower case.
+    """Django's ``signed_cookies`` backend with JSONSerializer: its settings in lower case.
 
-    ``_auth_user_id`` and its like are kept, for without them everybody is logged out. Of
+    Keys such as ``_auth_user_id`` are kept, because without them users are logged out. Of
     ``_session_expiry`` only remains whether the session ends with the browser.
     """
 
@@ -199,7 +200,7 @@ class DjangoCookie(ForeignCookie):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class PyramidCookie(ForeignCookie):
-    """Pyramid's ``SignedCookieSessionFactory`` with its JSONSerializer: its arguments."""
+    """Pyramid's ``SignedCookieSessionFactory`` with JSONSerializer: the names of its arguments."""
 
     secret: SecretKey
     cookie_name: str = "session"
@@ -218,7 +219,7 @@ class PyramidCookie(ForeignCookie):
     }
 
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
-        # The signature is of the bytes, which base64 spells in several ways, and one is theirs.
+        # The bytes are signed, and base64 has several spellings of them, of which one is valid.
         raw = _from_base64(value)
         size = hashlib.new(self.hashalg).digest_size
         signature, plain = raw[:size], raw[size:]
@@ -277,9 +278,9 @@ class BeakerCookie(ForeignCookie):
 
 
 def _unsign(signers: Sequence[Signer], value: bytes) -> tuple[bytes, bytes]:
-    """Give the payload and the moment that one of the keys signed."""
+    """Return the payload and the time that one of the keys has signed."""
     signed, _, signature = value.rpartition(signers[0].sep)
-    # As text: base64 spells the same bytes in several ways, and only one is theirs.
+    # Compared as text: base64 has several spellings of the same bytes, and one is valid.
     if not any(hmac.compare_digest(each.get_signature(signed), signature) for each in signers):
         raise CookieRejected("bad_signature")
     payload, _, moment = signed.rpartition(signers[0].sep)
@@ -287,7 +288,7 @@ def _unsign(signers: Sequence[Signer], value: bytes) -> tuple[bytes, bytes]:
 
 
 def _unpack(payload: bytes) -> bytes:
-    """Undo what itsdangerous and Django do to make it short and URL-safe."""
+    """Decode base64, and decompress, as itsdangerous and Django do."""
     plain = _from_base64(payload.removeprefix(b"."))
     return inflate(plain) if payload.startswith(b".") else plain
 
@@ -308,7 +309,7 @@ def _parse(plain: bytes, hook: Callable[[dict[str, Any]], Any] | None = None) ->
 
 
 def _untag(found: dict[str, Any]) -> Any:
-    """Give what Flask's TaggedJSONSerializer wrote as an object with one key."""
+    """Return the value that Flask's TaggedJSONSerializer writes as an object with one key."""
     [tag] = found if len(found) == 1 else [""]
     return _UNTAGGERS[tag](found[tag]) if tag in _UNTAGGERS else found
 
@@ -324,7 +325,7 @@ _UNTAGGERS: dict[str, Callable[[Any], Any]] = {
 
 
 def _joined(salt: str, secret: SecretKey) -> bytes:
-    """As WebOb joins them: in Latin-1, or else both in UTF-8."""
+    """Return salt and secret joined as in WebOb: in Latin-1, or else both in UTF-8."""
     try:
         return want_bytes(salt, "latin-1") + want_bytes(secret, "latin-1")
     except UnicodeEncodeError:

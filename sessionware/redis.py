@@ -14,13 +14,13 @@ from .serializer import loads
 from .session import Owner, owner_of
 from .store import KeptSession
 
-SLACK = 24 * 60 * 60
-"""Seconds that the list of an owner's sessions outlasts them: the clocks of servers differ."""
+OWNER_LIST_MARGIN = 24 * 60 * 60
+"""Seconds by which the list of an owner's sessions outlives them, as clocks of servers differ."""
 
 
 @runtime_checkable
 class Client(Protocol):
-    """What is used of a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey."""
+    """The methods used of a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey."""
 
     def get(self, name: str, /) -> Any:
         """Send GET."""
@@ -40,11 +40,11 @@ class Client(Protocol):
         """Send ZREM."""
 
     def pipeline(self, transaction: bool) -> Any:
-        """Collect commands, to be sent at once."""
+        """Return a pipeline, which sends several commands at once."""
 
 
 class _InRedis:
-    """What both have: a client, a prefix, and one error for whatever the client raises."""
+    """What both classes share: a client, a prefix, and one error for all that the client raises."""
 
     def __init__(self, client: Client, prefix: str, *more: Problem) -> None:
         problems = [*_client_problems(client)]
@@ -69,7 +69,7 @@ class _InRedis:
             raise SessionUnavailable(
                 f"Could not {what} under {self._prefix!r}: the client raised "
                 f"{type(error).__qualname__}, which is the cause of this error. Check that the "
-                "server is up and reachable, and that the client's socket_timeout gives it the "
+                "server is up and reachable, and that the client's socket_timeout leaves it enough "
                 "time to answer."
             ) from error
 
@@ -84,9 +84,10 @@ class _InRedis:
 class RedisStore(_InRedis):
     """Sessions in Redis 7.0, Valkey 7.2 or newer, for ``store=``.
 
-    Each is JSON text of at most ``limit`` bytes under the prefix and its hashed id, with Redis'
-    own time to live; a sorted set lists those of an owner. Raises ConfigurationError with every
-    problem, and SessionUnavailable where the client raises: how soon, its time-outs say.
+    Each session is JSON text of at most ``limit`` bytes, under the prefix and its hashed id, and
+    expires by Redis' own time to live. A sorted set lists the sessions of an owner. Raises
+    ConfigurationError with every problem, and SessionUnavailable if the client raises; the
+    client's time-outs decide how soon.
     """
 
     def __init__(self, client: Client, prefix: str = "session:", limit: int = 1024 * 1024) -> None:
@@ -99,22 +100,22 @@ class RedisStore(_InRedis):
         self.limit = limit
 
     def load(self, key: str, /) -> str | None:
-        """Give the text that was saved last; ``None`` where there is none."""
+        """Return the text that was saved last, or ``None`` if there is none."""
         with self._asking("load a session"):
             return self._text(self._client.get, key)
 
     def save(
         self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
     ) -> bool:
-        """Keep the text, and list it under its owner; a new one is listed in a second round trip.
+        """Save the text, and list it under its owner; a new session, in a second round trip.
 
-        What is listed and gone is gone for good, on which revoke_owner relies: the nodes of a
-        cluster answer in any order.
+        A session that is listed and missing has ended for good. revoke_owner relies on this,
+        because the nodes of a cluster answer in any order.
         """
         with self._asking("save a session"), self._client.pipeline(transaction=False) as pipeline:
             if new:
                 pipeline.set(self._prefix + key, text, ex=seconds, nx=True, get=True)
-                # A client may ask again when it has lost the answer: what is there then is ours.
+                # A client may send SET again after a lost reply, and then finds its own text.
                 saved = _decoded(_answers(pipeline)[0]) in (None, text)
                 if saved:
                     self._enlist(pipeline, key, seconds, owner)
@@ -128,17 +129,17 @@ class RedisStore(_InRedis):
             return bool(_answers(pipeline)[-1])
 
     def delete(self, key: str, /) -> bool:
-        """End one session, which may be of ``sessions_of``; ``False`` where there was none."""
+        """End one session, such as one of ``sessions_of``. Return whether there was one."""
         with self._asking("end a session"):
             text = self._text(self._client.getdel, key)
             owner = _owner(_data(text))
             if owner is not None:
-                with suppress(Exception):  # It has ended; in the list it is forgotten in time.
+                with suppress(Exception):  # The session has ended, and leaves the list in time.
                     self._client.zrem(self._of_owner("owner", owner), key)
             return text is not None
 
     def sessions_of(self, owner: Owner, most: int = 100) -> list[KeptSession]:
-        """Give the owner's living sessions, ``most`` at the most, those that live longest first."""
+        """Return up to ``most`` sessions of the owner, those with the most time left first."""
         listed, what = self._of_owner("owner", owner), "list an owner's sessions"
         with self._asking(what), self._client.pipeline(transaction=False) as pipeline:
             keys = self._keys(listed, most)
@@ -147,17 +148,17 @@ class RedisStore(_InRedis):
                 pipeline.ttl(self._prefix + key)
             answers = _answers(pipeline)
         found = zip(keys, map(_data, map(_decoded, answers[::2])), answers[1::2], strict=True)
-        # One may have been handed on to somebody else, or have ended meanwhile.
+        # A session may belong to another owner now, or have ended meanwhile.
         mine = [kept for kept in found if _owner(kept[1]) == str(owner) and kept[2] >= 0]
         return [KeptSession(*kept) for kept in mine]
 
     def revoke_owner(self, owner: Owner) -> int:
-        """End all sessions of the owner, and give how many there were."""
+        """End all sessions of the owner, and return how many there were."""
         listed, what = self._of_owner("owner", owner), "end an owner's sessions"
         seen: set[str] = set()
         ended, answers = 0, [0]
         with self._asking(what), self._client.pipeline(transaction=False) as pipeline:
-            # Where one was gone already, regenerate() may have put another in its place.
+            # If one is missing, regenerate() may have replaced it by another.
             while not all(answers):
                 keys = [key for key in self._keys(listed) if key not in seen]
                 for key in keys:
@@ -170,10 +171,10 @@ class RedisStore(_InRedis):
     def _enlist(self, pipeline: Any, key: str, seconds: int, owner: str | None) -> None:
         if owner is None:
             return
-        listed, life, now = self._of_owner("owner", owner), seconds + SLACK, time.time()
+        listed, life, now = self._of_owner("owner", owner), seconds + OWNER_LIST_MARGIN, time.time()
         pipeline.zadd(listed, {key: now + life})
         pipeline.zremrangebyscore(listed, "-inf", now)
-        # The list lives as long as the session in it that lives longest.
+        # The list lives as long as the last of its sessions.
         pipeline.expire(listed, life, nx=True)
         pipeline.expire(listed, life, gt=True)
 
@@ -191,23 +192,23 @@ class RedisStore(_InRedis):
 class RedisRevocations(_InRedis):
     """The list of ended sessions in Redis or Valkey, for ``revocations=``.
 
-    An ended session is a key with a time to live; an owner whose sessions were ended all at once
-    is one without, so that it holds whatever the time-outs are. Raises as RedisStore does.
+    An ended session is a key with a time to live. An owner whose sessions were all ended is a key
+    without one, so that this holds whatever the timeouts are. Raises the same as RedisStore.
     """
 
     def __init__(self, client: Client, prefix: str = "revoked:") -> None:
         super().__init__(client, prefix)
 
     def revoke(self, key: str, seconds: int, /) -> bool:
-        """Refuse it from now on, for so many seconds; ``False`` if it was already."""
+        """Refuse the key for ``seconds``. Return ``False`` if it is refused already."""
         with self._asking("end a session"):
-            # A client may ask again when it has lost the answer, and is to get the same.
+            # A client may send SET again after a lost reply, and has to get the same answer.
             ours = secrets.token_urlsafe(8)
             found = self._client.set(self._prefix + key, ours, ex=seconds, nx=True, get=True)
             return _decoded(found) in (None, ours)
 
     def check(self, key: str, owner: str | None, /) -> str | None:
-        """Give ``None`` where it is refused, and the owner's stamp where it is not."""
+        """Return ``None`` if the key is refused, or else the owner's stamp."""
         with self._asking("check a session"), self._client.pipeline(transaction=False) as pipeline:
             pipeline.get(self._prefix + key)
             if owner is not None:
@@ -218,15 +219,15 @@ class RedisRevocations(_InRedis):
         return _decoded(stamp[0]) or "" if stamp else ""
 
     def revoke_owner(self, owner: Owner) -> None:
-        """End all sessions of the owner that there are: log out everywhere."""
+        """End all present sessions of the owner: log out everywhere."""
         stamp = self._of_owner("stamp", owner)
         with self._asking("end an owner's sessions"):
             self._client.set(stamp, secrets.token_urlsafe(8))
 
 
 def _answers(pipeline: Any) -> list[Any]:
-    """Send what the pipeline holds, in one round trip."""
-    # Left to itself, the client raises an error that quotes the command, data and all.
+    """Send the commands of the pipeline in one round trip, and return the replies."""
+    # By default, the client raises an error that quotes the command with its data.
     answers: list[Any] = pipeline.execute(raise_on_error=False)
     for answer in answers:
         if isinstance(answer, Exception):
@@ -235,14 +236,14 @@ def _answers(pipeline: Any) -> list[Any]:
 
 
 def _decoded(answer: str | bytes | None) -> str | None:
-    """Give text; what is not ASCII is not ours, and "" is no JSON."""
+    """Return the reply as text, or ``""`` if it is not ASCII and so not ours."""
     if isinstance(answer, bytes):
         return answer.decode() if answer.isascii() else ""
     return answer
 
 
 def _data(text: str | None) -> dict[str, Any]:
-    """Give a session's data; none where the text is not ours."""
+    """Return a session's data, or an empty dict if the text is not ours."""
     try:
         data = loads(text or "")
     except ValueError:
@@ -260,21 +261,21 @@ def _client_problems(client: object) -> Iterator[Problem]:
     if isinstance(client, type) or not isinstance(client, Client):
         yield Problem("client", f"found {kind_of(client)}, {expected}")
     elif iscoroutinefunction(getattr(client, "execute_command", None)):
-        yield Problem("client", f"found an asyncio client, which WSGI has no use for; {expected}")
+        yield Problem("client", f"found an asyncio client, which WSGI cannot use; {expected}")
     elif hasattr(client, "command_stack") or hasattr(client, "cluster_client"):
         yield Problem(
-            "client", f"found a pipeline, which would keep the commands to itself; {expected}"
+            "client", f"found a pipeline, which does not send its commands by itself; {expected}"
         )
     elif getattr(client, "get_cache", lambda: None)() is not None:
         yield Problem(
             "client",
-            "found one with a cache of its own, which may not know of a log-out yet",
+            "found a client with its own cache, which may not know of a log-out yet",
             "make it without cache_config",
         )
     elif any(getattr(client, name, None) for name in _REPLICAS):
         yield Problem(
             "client",
-            "found one that reads from replicas, which may not know of a log-out yet",
+            "found a client that reads from replicas, which may not know of a log-out yet",
             f"make it without {' and '.join(_REPLICAS)}",
         )
 

@@ -20,7 +20,7 @@ def from_settings(
 ) -> SessionMiddleware:
     """Wrap the application with the settings whose names begin with the prefix, in any case.
 
-    They are those of SessionMiddleware, but for what text cannot stand for (such as ``interface``):
+    The settings are those of SessionMiddleware, except for objects such as ``interface``:
 
     - durations: seconds, or ``45s``, ``30m``, ``12h``, ``31d``;
     - booleans: ``true``, ``yes``, ``on``, ``1`` or ``false``, ``no``, ``off``, ``0``;
@@ -28,8 +28,8 @@ def from_settings(
     - an empty value: none, for ``cookie_domain``, ``absolute_timeout``, ``refresh_after`` and
       ``cookie_samesite``, where it means no attribute (``none`` is the attribute's value);
     - ``secret_key_fallbacks``: keys with white space between them;
-    - ``$NAME`` or ``${NAME}``, in capitals: the value of that variable of the process environment.
-      So a value that begins with ``$`` has to come from there itself.
+    - ``$NAME`` or ``${NAME}``, in capitals: the value of that environment variable. A value that
+      itself begins with ``$`` has to come from there.
 
     A value that is not text is taken as it is. Raises ConfigurationError with every problem of
     every setting, and never a secret key.
@@ -66,7 +66,7 @@ def filter_app_factory(
     /,
     **settings: str,
 ) -> SessionMiddleware:
-    """Wrap the application as PasteDeploy asks for it: ``use = egg:sessionware``.
+    """Wrap the application for PasteDeploy: ``use = egg:sessionware``.
 
     The settings are those of ``from_settings``, without a prefix.
     """
@@ -74,7 +74,7 @@ def filter_app_factory(
 
 
 class _Kind(NamedTuple):
-    """How text becomes a value; ``read`` raises LookupError for what is not ``expected``."""
+    """How text becomes a value. ``read`` raises LookupError if the text is not ``expected``."""
 
     expected: str
     read: Callable[[str], Any]
@@ -124,7 +124,7 @@ _KINDS = {name: _OF_TYPE[type_] for name, type_ in _TYPES.items() if type_ in _O
 
 
 def _read(name: str, value: Any, prefix: str) -> Any:
-    """Give the value that the text stands for; raises ValueError with what is wrong."""
+    """Return the value that the text stands for. Raises ValueError with what is wrong."""
     if not isinstance(value, str) and name in _TYPES:
         return value
     if name not in _KINDS:
@@ -134,7 +134,7 @@ def _read(name: str, value: Any, prefix: str) -> Any:
     try:
         return kind.read(text)
     except LookupError:
-        # As it was written: what the environment holds may be a secret.
+        # The text as it was written: the environment may hold a secret.
         raise ValueError(f"found {value!r}, expected {kind.expected}") from None
 
 
@@ -150,13 +150,13 @@ def _expand(text: str) -> str:
         return text
     found = re.fullmatch(r"\$(?:([A-Z_][A-Z0-9_]*)|\{([A-Z_][A-Z0-9_]*)\})", text)
     if not found:
-        # Not shown: it may be a secret key that happens to begin so.
+        # The value is not shown: it may be a secret key that begins with $.
         raise ValueError(
             "found a value that begins with $, expected the name of an environment variable after "
             "it, in capitals, as in $SECRET_KEY"
         )
     name = found[1] or found[2]
     if name not in os.environ:
-        # Shown in part: a secret key may happen to look like a name.
+        # The name is shown in part: it may be a secret key that looks like a name.
         raise ValueError(f"the environment variable {name[:16]} is not set")
     return os.environ[name]

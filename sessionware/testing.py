@@ -1,6 +1,6 @@
 """Read and change a test client's session between requests.
 
-As ``session_transaction`` of Flask's test client, for any client that keeps its cookies.
+Like ``session_transaction`` of Flask's test client, for any client that keeps cookies.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from werkzeug.test import Client, create_environ
 from .errors import UsageError
 from .middleware import SessionMiddleware
 
-# By name, because none of them is a dependency: package, class, and where its CookieJar is.
+# By name, because none is a dependency: package and class, and where its CookieJar is.
 _COOKIEJARS = {
     ("webtest", "TestApp"): attrgetter("cookiejar"),
     ("requests", "Session"): attrgetter("cookies"),
@@ -34,10 +34,10 @@ def session_transaction(
 ) -> Iterator[Any]:
     """Open the client's session as a request to ``url`` would, and save it after the block.
 
-    ``client`` is a webtest.TestApp, werkzeug.test.Client, requests.Session or httpx.Client. Its
-    own jar sends and gets the cookie, so ``url`` has to be one that the cookie belongs to. An
-    exception in the block leaves the jar as it was. Raises UsageError for an argument that is
-    something else, and what saving raises (SessionTooLarge, UnserializableValue).
+    ``client`` is a webtest.TestApp, werkzeug.test.Client, requests.Session or httpx.Client. The
+    cookie goes through the client's own jar, so its attributes have to allow ``url``. If the block
+    raises an exception, the jar stays as it was. Raises UsageError for a wrong argument, and all
+    that saving raises (SessionTooLarge, UnserializableValue).
     """
     jar = _jar_of(client)
     _check(middleware, url)
@@ -45,7 +45,7 @@ def session_transaction(
     if cookie := jar.cookie_header(url):
         environ["HTTP_COOKIE"] = cookie
     headers = Headers()
-    # The whole way of a request, around an application that waits until the block is over.
+    # A whole request, to an application that waits until the block is over.
     visit: Any = SessionMiddleware(_wait, interface=middleware.interface)
     with closing(visit(environ, lambda _, fields, *__: headers.extend(fields))) as body:
         yield environ["session"]
@@ -56,7 +56,7 @@ def session_transaction(
     kept = jar.cookie_header(url).split("; ")
     if lost := [pair.partition("=")[0] for pair in pairs if pair[-1:] != "=" and pair not in kept]:
         raise UsageError(
-            f"url: the client sends the cookie {lost[0]!r} not to {url!r}: give a url that the "
+            f"url: the client does not send the cookie {lost[0]!r} to {url!r}: use a url that the "
             "cookie's domain, path and Secure allow"
         )
 
@@ -67,17 +67,17 @@ def _wait(_: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
 
 
 class _Jar(Protocol):
-    """What is asked of a client."""
+    """What a client's cookies are used for here."""
 
     def cookie_header(self, url: str) -> str:
-        """Give the Cookie header of a request to the url; an empty str for none."""
+        """Return the Cookie header of a request to the url, or an empty str."""
 
     def take(self, url: str, set_cookies: list[str]) -> None:
-        """Do with these Set-Cookie headers what is done with those of a response."""
+        """Store these Set-Cookie headers like those of a response."""
 
 
 class _StandardJar:
-    """The standard library's, which WebTest, requests and httpx use."""
+    """The standard library's CookieJar, which WebTest, requests and httpx use."""
 
     def __init__(self, jar: CookieJar) -> None:
         self._jar = jar
@@ -96,7 +96,7 @@ class _StandardJar:
 
 
 class _WerkzeugJar:
-    """The one of werkzeug's client, through the two methods that Flask's test client uses."""
+    """The cookies of werkzeug's client, by the two methods that Flask's test client uses."""
 
     def __init__(self, client: Client) -> None:
         try:

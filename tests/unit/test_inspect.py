@@ -137,7 +137,7 @@ def test_the_salt_and_the_name_are_those_of_the_fallback_keys_too(
 def test_a_cookie_signed_otherwise_does_not_verify(inspect: Inspect, wrong: str) -> None:
     status, text = inspect(wrong)
     assert status == 1
-    assert "does NOT verify (bad_signature): anybody may have written what follows" in text
+    assert "does NOT verify (bad_signature): anyone may have written what follows" in text
     assert '"user": "Ada"' in text
 
 
@@ -160,7 +160,7 @@ def test_without_a_key_it_shows_what_anybody_can_read(
         monkeypatch.setenv("SECRET_KEY", key)
     status, text = inspect(token())
     assert status == 1
-    assert "not checked, SECRET_KEY is not set: what follows, anybody can read" in text
+    assert "not checked, SECRET_KEY is not set: anyone can read what follows" in text
     assert '"user": "Ada"' in text
 
 
@@ -252,7 +252,7 @@ def test_a_time_beyond_the_calendar_is_said_to_be_so(inspect: Inspect) -> None:
 def test_junk_is_no_cookie_of_ours(inspect: Inspect, junk: str) -> None:
     status, text = inspect(f"session={junk}")
     assert status == 1
-    assert "none: this is no cookie that sessionware writes" in text
+    assert "none: sessionware does not write such a cookie" in text
 
 
 @pytest.mark.parametrize("nothing", ["", " \n", "session=", "Cookie:"])
@@ -367,7 +367,7 @@ def test_an_encrypted_cookie_without_the_extra_says_what_to_install(
 
 def test_an_encrypted_cookie_cut_short_is_no_cookie_of_ours(inspect: Inspect) -> None:
     line = inspect.line("signature", encrypted("x" * 99)[:-1])
-    assert line == "none: this is no cookie that sessionware writes"
+    assert line == "none: sessionware does not write such a cookie"
 
 
 # Sessions that are kept on the server

@@ -489,7 +489,7 @@ def test_session_that_is_no_session_mixin_is_an_error_that_says_so() -> None:
         call(SessionMiddleware(count, interface=Plain()))
     assert str(caught.value) == (
         "test_session_that_is_no_session_mixin_is_an_error_that_says_so.<locals>.Plain"
-        ".open_session gave a dict, expected a SessionMixin or None"
+        ".open_session returned a dict, expected a SessionMixin or None"
     )
 
 

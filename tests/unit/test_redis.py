@@ -68,7 +68,7 @@ def test_asyncio_client_is_refused(make: type[RedisStore | RedisRevocations], li
     require(library)
     client = import_module(f"{library}.asyncio").from_url("redis://127.0.0.1")
     [problem] = problems(make, client)
-    assert "found an asyncio client, which WSGI has no use for" in problem
+    assert "found an asyncio client, which WSGI cannot use" in problem
 
 
 @pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
@@ -83,10 +83,10 @@ def test_client_that_reads_from_replicas_is_refused(
 
 def test_client_that_would_lose_or_remember_too_much_is_refused() -> None:
     with redis.Redis() as client:
-        with pytest.raises(ConfigurationError, match="found a pipeline, which would keep the comm"):
+        with pytest.raises(ConfigurationError, match="found a pipeline, which does not send its"):
             RedisStore(client.pipeline())
         client.get_cache = lambda: CacheConfig()
-        with pytest.raises(ConfigurationError, match="found one with a cache of its own"):
+        with pytest.raises(ConfigurationError, match="found a client with its own cache"):
             RedisStore(client)
 
 
@@ -158,6 +158,6 @@ def test_error_says_what_was_tried_and_what_to_do_and_no_data(
     assert isinstance(caught.value.__cause__, OSError)
     assert str(caught.value) == (
         f"Could not {what}: the client raised OSError, which is the cause of this error. Check "
-        "that the server is up and reachable, and that the client's socket_timeout gives it the "
+        "that the server is up and reachable, and that the client's socket_timeout leaves it enough "
         "time to answer."
     )

@@ -323,6 +323,6 @@ def test_cookie_that_the_client_does_not_send_there_is_an_error(
     ):
         session["n"] = 1
     assert str(caught.value) == (
-        "url: the client sends the cookie 'session' not to 'http://localhost/': give a url that "
+        "url: the client does not send the cookie 'session' to 'http://localhost/': use a url that "
         "the cookie's domain, path and Secure allow"
     )
