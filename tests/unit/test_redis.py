@@ -158,6 +158,6 @@ def test_error_says_what_was_tried_and_what_to_do_and_no_data(
     assert isinstance(caught.value.__cause__, OSError)
     assert str(caught.value) == (
         f"Could not {what}: the client raised OSError, which is the cause of this error. Check "
-        "that the server is up and reachable, and that the client's socket_timeout leaves it enough "
-        "time to answer."
+        "that the server is up and reachable, and that the client's socket_timeout leaves it "
+        "enough time to answer."
     )
