@@ -17,7 +17,7 @@ def show() -> str:
     """Count a visit."""
     session = request.environ["session"]
     visits = session.setdefault("visits", {"count": 0, "since": datetime.now(UTC)})
-    visits["count"] += 1  # One level down, and saved all the same.
+    visits["count"] += 1  # A nested change is saved too.
     return PAGE.format(flash=" ".join(session.pop_flash()), **visits)
 
 

@@ -18,7 +18,7 @@ View = Callable[[HttpRequest], HttpResponse]
 
 
 def with_session(get_response: View) -> View:
-    """Stand in for django.contrib.sessions.middleware.SessionMiddleware."""
+    """Take the place of django.contrib.sessions.middleware.SessionMiddleware."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         request.session = request.environ["session"]
@@ -28,14 +28,14 @@ def with_session(get_response: View) -> View:
 
 
 def visits(request: HttpRequest) -> HttpResponse:
-    """Count a visit; or forget all of them, and say so on the next page."""
+    """Count a visit, or forget all visits and say so on the next page."""
     session = request.session
     if request.method == "POST":
         session.invalidate()
         session.flash("You are forgotten.")
         return redirect("/")
     counter = session.setdefault("visits", {"count": 0, "since": datetime.now(UTC)})
-    counter["count"] += 1  # One level down, and saved all the same.
+    counter["count"] += 1  # A nested change is saved too.
     return HttpResponse(PAGE.format(flash=" ".join(session.pop_flash()), **counter))
 
 

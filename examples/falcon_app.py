@@ -12,13 +12,13 @@ PAGE = """<!doctype html><title>Visits</title>{flash} Visit {count} since {since
 
 
 class Visits:
-    """What the session of this browser knows of its visits."""
+    """The visits that this browser's session has counted."""
 
     def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
         """Count a visit."""
         session = req.env["session"]
         visits = session.setdefault("visits", {"count": 0, "since": datetime.now(UTC)})
-        visits["count"] += 1  # One level down, and saved all the same.
+        visits["count"] += 1  # A nested change is saved too.
         resp.content_type = falcon.MEDIA_HTML
         resp.text = PAGE.format(flash=" ".join(session.pop_flash()), **visits)
 

@@ -21,7 +21,7 @@ PASSWORD = "correct horse"  # noqa: S105 - for show; a real site keeps a hash fo
 REMEMBERED = timedelta(days=14)
 SHOP = ("Tea", "Coffee", "Biscuits")
 
-# Markup.format escapes whatever it fills in, unless that is Markup itself.
+# Markup.format escapes its arguments, unless they are Markup.
 PAGE = Markup("""<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -44,7 +44,7 @@ input, button { font: inherit; padding: .2rem .6rem; min-width: 0 }
 [role=status] { border-left: .3rem solid; padding-left: .7rem }
 """)
 FLASH = Markup('<p role="status">{}</p>\n')
-ERROR = Markup('<p>{}</p>\n<p><a href="/">To the start</a></p>\n')
+ERROR = Markup('<p>{}</p>\n<p><a href="/">Back to the start</a></p>\n')
 FORM = Markup("""<form method="post" action="{action}">
 <input type="hidden" name="csrf_token" value="{token}">
 {fields}<button>{button}</button></form>
@@ -60,7 +60,7 @@ LINE = Markup("""<label>{item}
 """)
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
-    "Cache-Control": "no-store",  # After a log-out the back button shows nothing private.
+    "Cache-Control": "no-store",  # The back button shows nothing private after the log-out.
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
     "img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -68,18 +68,18 @@ HEADERS = {
 
 
 def form_to(action: str, fields: Markup, button: str, session: Session) -> Markup:
-    """Make a form that no other site can send in this browser's name."""
+    """Return a form with the CSRF token of this session."""
     token = session.get_csrf_token()
     return FORM.format(action=action, token=token, fields=fields, button=button)
 
 
 def same(given: str, secret: str) -> bool:
-    """Compare without telling, by the time it takes, how much was right."""
+    """Compare in constant time."""
     return hmac.compare_digest(given.encode(), secret.encode())
 
 
 def home(session: Session) -> Markup:
-    """Show the way in, or the cart."""
+    """Return the log-in form, or the cart."""
     content = Markup().join(FLASH.format(message) for message in session.pop_flash())
     if "user" in session:
         title = f"The cart of {session['user']}"
@@ -93,12 +93,12 @@ def home(session: Session) -> Markup:
 
 
 def log_in(session: Session, form: MultiDict[str, str]) -> str:
-    """Let in whoever knows the password, under any name."""
+    """Log in with any name and the password."""
     name = form.get("name", "").strip()[:40]
     if not name or not same(form.get("password", ""), PASSWORD):
-        return "It takes a name, and the password."
-    session.regenerate()  # Whoever knew the session before the log-in
-    session.new_csrf_token()  # does not know the one after it.
+        return "Name or password is wrong."
+    session.regenerate()  # A session that was known before the log-in
+    session.new_csrf_token()  # is worth nothing after it.
     session["user"] = name
     session["cart"] = [{"item": item, "quantity": 0} for item in SHOP]
     session.permanent = "remember" in form
@@ -106,18 +106,18 @@ def log_in(session: Session, form: MultiDict[str, str]) -> str:
 
 
 def log_out(session: Session, _form: MultiDict[str, str]) -> str:
-    """Forget everything."""
+    """End the session."""
     session.invalidate()
     return "You are logged out."
 
 
 def change_cart(session: Session, form: MultiDict[str, str]) -> str:
-    """Take over the quantities from the form."""
+    """Save the quantities of the form."""
     if "user" not in session:
         raise Forbidden("Please log in first.")
     for line in session["cart"]:
         quantity = form.get(line["item"], line["quantity"], type=int)
-        line["quantity"] = min(max(quantity, 0), 99)  # Two levels down, and saved all the same.
+        line["quantity"] = min(max(quantity, 0), 99)  # A nested change is saved too.
     return "The cart is saved."
 
 
@@ -127,7 +127,7 @@ for path, action in {"/login": log_in, "/logout": log_out, "/cart": change_cart}
 
 
 def answer(request: Request, session: Session) -> Response:
-    """Show the page; or do what a form asks, and send the browser back to the page."""
+    """Show the page, or handle a form and redirect to the page."""
     action, _ = URLS.bind_to_environ(request.environ).match()
     if request.method != "POST":
         return Response(home(session), mimetype="text/html")
@@ -138,7 +138,7 @@ def answer(request: Request, session: Session) -> Response:
 
 
 def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer a request, if only by saying what is wrong with it."""
+    """Answer a request, or show an error page."""
     try:
         response = answer(Request(environ), environ["session"])
     except HTTPException as error:

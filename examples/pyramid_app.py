@@ -20,7 +20,7 @@ def show(request: Request) -> Response:
     """Count a visit."""
     session = request.session
     visits = session.setdefault("visits", {"count": 0, "since": datetime.now(UTC)})
-    visits["count"] += 1  # One level down, and saved all the same.
+    visits["count"] += 1  # A nested change is saved too.
     return Response(PAGE.format(flash=" ".join(session.pop_flash()), **visits))
 
 
@@ -31,7 +31,7 @@ def forget(request: Request) -> Response:
     return HTTPSeeOther("/")
 
 
-classImplements(Session, ISession)  # For add-ons that ask; Pyramid itself does not.
+classImplements(Session, ISession)  # For add-ons that check it; Pyramid itself does not.
 with Configurator() as config:
     config.set_session_factory(lambda request: request.environ["session"])
     config.add_route("visits", "/")

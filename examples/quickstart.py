@@ -8,7 +8,7 @@ from sessionware import SessionMiddleware
 
 
 def counter(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Count a visit, and say which it is."""
+    """Count a visit, and return the number."""
     session = environ["session"]
     session["visits"] = session.get("visits", 0) + 1
     start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])

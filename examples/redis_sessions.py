@@ -22,8 +22,8 @@ from .login import ERROR, FLASH, HEADERS, LOGIN, PAGE, PASSWORD, REMEMBERED, STY
 DEVICE = Markup("<p>{device}<br><small>{state}</small></p>\n")
 KEY = Markup('<input type="hidden" name="key" value="{key}">\n')
 
-# Whoever waits for Redis blocks a thread: a second is enough. And no command is sent twice: where
-# its answer was lost, it may have been done.
+# A request that waits for Redis blocks a thread, so a second is enough. Retries are off, because a
+# command whose reply was lost may have run.
 client = Redis.from_url(
     os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
     socket_timeout=1,
@@ -34,7 +34,7 @@ store = RedisStore(client)
 
 
 def home(session: Session) -> Markup:
-    """Show the way in, or the devices."""
+    """Return the log-in form, or the devices."""
     content = Markup().join(FLASH.format(message) for message in session.pop_flash())
     if session.owner is None:
         title = "Log in"
@@ -49,14 +49,14 @@ def home(session: Session) -> Markup:
 
 
 def device(kept: KeptSession, session: Session) -> Markup:
-    """Show a device, and a button that ends its session."""
+    """Return a device, and a button that ends its session."""
     state = f"ends after {round(kept.seconds / 86400)} days without use"
     shown = DEVICE.format(device=kept.data["device"], state=state)
     return shown + form_to("/end", KEY.format(key=kept.key), "Log out there", session)
 
 
 def others(session: Session) -> list[KeptSession]:
-    """Give the owner's other sessions. What identifies them is hashed: it logs nobody in."""
+    """Return the owner's other sessions. Their keys are hashed, and cannot be used to log in."""
     if session.owner is None:
         raise Forbidden("Please log in first.")
     here = key_of(session.id)
@@ -64,14 +64,14 @@ def others(session: Session) -> list[KeptSession]:
 
 
 def log_in(session: Session, request: Request) -> str:
-    """Let in whoever knows the password, under any name."""
+    """Log in with any name and the password."""
     name = request.form.get("name", "").strip()[:40]
     if not name or not same(request.form.get("password", ""), PASSWORD):
-        return "It takes a name, and the password."
-    session.regenerate()  # Whoever knew the session before the log-in
-    session.new_csrf_token()  # does not know the one after it.
+        return "Name or password is wrong."
+    session.regenerate()  # A session that was known before the log-in
+    session.new_csrf_token()  # is worth nothing after it.
     session.owner = name
-    session["device"] = request.user_agent.string[:120] or "A device that says nothing of itself"
+    session["device"] = request.user_agent.string[:120] or "Unknown device"
     session.permanent = "remember" in request.form
     return f"Welcome, {name}!"
 
@@ -95,7 +95,7 @@ def end_one(session: Session, request: Request) -> str:
     """End one other session, which has to be the same owner's."""
     key = request.form.get("key", "")
     if key not in [kept.key for kept in others(session)]:
-        return "That device was logged out already."
+        return "That device was already logged out."
     store.delete(key)
     return "That device is logged out."
 
@@ -111,7 +111,7 @@ for path, action in {
 
 
 def answer(request: Request, session: Session) -> Response:
-    """Show the page; or do what a form asks, and send the browser back to the page."""
+    """Show the page, or handle a form and redirect to the page."""
     action, _ = URLS.bind_to_environ(request.environ).match()
     if request.method != "POST":
         return Response(home(session), mimetype="text/html")
@@ -122,7 +122,7 @@ def answer(request: Request, session: Session) -> Response:
 
 
 def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer a request, if only by saying what is wrong with it."""
+    """Answer a request, or show an error page."""
     try:
         response = answer(Request(environ), environ["session"])
     except HTTPException as error:
@@ -132,7 +132,7 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 
 def sorry(error: HTTPException, environ: WSGIEnvironment) -> Response:
-    """Say what is wrong, in the site's own style."""
+    """Return an error page in the site's own style."""
     content = ERROR.format(error.description)
     page = PAGE.format(title=error.name, style=STYLE, content=content)
     return Response(page, error.code, error.get_headers(environ))
@@ -143,7 +143,7 @@ sessions = SessionMiddleware(site, secret_key, store=store, idle_timeout=REMEMBE
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Say so where Redis does not answer, be it when the session is saved, after the site."""
+    """Show an error page if Redis does not answer, even when the session is saved."""
     try:
         return sessions(environ, start_response)
     except SessionUnavailable:

@@ -14,14 +14,14 @@ PAGE = """<!doctype html><title>Visits</title>{flash} Visit {count} since {since
 
 @Request.application
 def site(request: Request) -> Response:
-    """Count a visit; or forget all of them, and say so on the next page."""
+    """Count a visit, or forget all visits and say so on the next page."""
     session = request.environ["session"]
     if request.method == "POST":
         session.invalidate()
         session.flash("You are forgotten.")
         return redirect("/", 303)
     visits = session.setdefault("visits", {"count": 0, "since": datetime.now(UTC)})
-    visits["count"] += 1  # One level down, and saved all the same.
+    visits["count"] += 1  # A nested change is saved too.
     page = PAGE.format(flash=" ".join(session.pop_flash()), **visits)
     return Response(page, mimetype="text/html")
 

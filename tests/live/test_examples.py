@@ -62,7 +62,7 @@ def test_right_password_lets_in_under_any_name(browser: TestApp) -> None:
 
 def test_wrong_password_lets_no_visitor_in(browser: TestApp) -> None:
     page = send(browser.get("/"), "/login", name="Ada", password="battery staple").follow()
-    assert "It takes a name, and the password." in page
+    assert "Name or password is wrong." in page
     assert "The cart of" not in page
 
 
