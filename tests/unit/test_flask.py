@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("flask")
+pytest.importorskip("flask", reason="flask is not installed: pip install 'sessionware[dev]'")
 
 import flask
 from flask import session

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
-pytest.importorskip("pyramid.config")
+pytest.importorskip("pyramid", reason="pyramid is not installed: pip install 'sessionware[dev]'")
 
 from pyramid.config import Configurator
 from pyramid.csrf import get_csrf_token
