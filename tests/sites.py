@@ -1,4 +1,4 @@
-"""A site whose requests do what a test tells them, and the contracts of its store, in memory."""
+"""A site whose requests run a function of the test, and a store and a list in memory."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -9,13 +9,13 @@ from sessionware import Session, SessionMiddleware
 from tests.gateway import KEY, Response, make_environ, run
 
 Act = Callable[[Any], object]
-"""What a request does with its session; it returns what the test wants to know."""
+"""A function that a request calls with its session. Its result is returned to the test."""
 
 
 class Page(NamedTuple):
-    """What came of a visit.
+    """The outcome of a visit.
 
-    ``result``: what its act returned; ``cookie``: what the browser holds after it, ``""`` for none.
+    ``result``: what the act returned; ``cookie``: the browser's cookie after it, ``""`` for none.
     """
 
     result: Any
@@ -24,7 +24,7 @@ class Page(NamedTuple):
 
 
 class Site:
-    """Wrapped in a SessionMiddleware of these settings, it lets each visit act on its session."""
+    """An application in a SessionMiddleware. Each visit calls an act with its session."""
 
     def __init__(self, **settings: Any) -> None:
         self.app = SessionMiddleware(act_out, KEY, **settings)
@@ -37,7 +37,7 @@ class Site:
         return Page(environ["test.result"], "" if held.endswith("=") else held, response)
 
     def log_in(self, owner: Any = "ann", **data: Any) -> str:
-        """Return the cookie of a new session that is this owner's."""
+        """Return the cookie of a new session of this owner."""
 
         def act(session: Session) -> None:
             session.owner = owner
@@ -46,7 +46,7 @@ class Site:
         return self.visit(act).cookie
 
     def read(self, cookie: str) -> dict[str, Any] | None:
-        """Return what the cookie's session holds, but for its owner; ``None`` for a new one."""
+        """Return the data of the cookie's session without its owner; ``None`` for a new session."""
         result: dict[str, Any] | None = self.visit(data_of, cookie).result
         return result
 
@@ -78,14 +78,14 @@ def count(session: Session) -> int:
 
 
 def untouched(session: Session) -> None:
-    """Do nothing with it."""
+    """Do not use the session."""
 
 
 # In memory
 
 
 class MemoryStore:
-    """Keeps sessions in a dict, and what it was asked."""
+    """A store that keeps sessions in a dict, and records its calls."""
 
     def __init__(self, limit: int = 1024 * 1024) -> None:
         self.limit = limit
@@ -114,7 +114,7 @@ class MemoryStore:
 
 
 class MemoryRevocations:
-    """Remembers ended sessions in a dict, with the seconds that each is remembered."""
+    """A revocation list that keeps ended sessions in a dict, with their seconds to live."""
 
     def __init__(self) -> None:
         self.refused: dict[str, int] = {}

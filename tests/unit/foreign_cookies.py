@@ -1,6 +1,6 @@
-"""Cookies of other frameworks, as they write them, made without them; and our readers of these.
+"""Cookies in the formats of other frameworks, made without the frameworks, and our readers.
 
-``tests/peers/test_migration.py`` shows that the frameworks make the same.
+``tests/peers/test_migration.py`` checks that the frameworks make the same cookies.
 """
 
 import hmac
@@ -78,7 +78,7 @@ DJANGO_SALT = "django.contrib.sessions.backends.signed_cookies"
 
 
 class SignerAtNow(itsdangerous.TimestampSigner):
-    """Signs as if it were NOW."""
+    """A signer whose time is NOW."""
 
     def get_timestamp(self) -> int:
         return NOW
@@ -113,11 +113,11 @@ SIGN: dict[str, Callable[[bytes], str]] = {
     "Pyramid": sign_as_pyramid,
     "Beaker": lambda plain: sign_as_beaker(b64encode(plain)),
 }
-"""Any bytes, signed at NOW with the framework's own key where the framework puts its JSON."""
+"""Functions that sign any bytes at NOW in the place of the framework's JSON."""
 
 
 def flask_cookie(name: str, data: dict[str, Any]) -> str:
-    """Return what a browser sends back of Flask's own session, made now."""
+    """Return the Cookie header with a new session of Flask's own."""
     signing = {"key_derivation": "hmac", "digest_method": sha1}
     serializer = itsdangerous.URLSafeTimedSerializer(
         KEY, salt="cookie-session", signer_kwargs=signing

@@ -1,4 +1,4 @@
-"""Session interfaces of one's own, as an application would write them."""
+"""Custom session interfaces, as an application would write them."""
 
 from typing import Any
 from wsgiref.types import WSGIEnvironment
@@ -10,11 +10,11 @@ from sessionware import SessionInterface, SessionMixin
 
 
 class MySession(dict[str, Any], SessionMixin):
-    """The least that a session of one's own has to be."""
+    """The smallest custom session class."""
 
 
 class MySessionInterface(SessionInterface):
-    """Flask's documented interface: sessions kept here, unless it is down."""
+    """The interface of Flask's documentation, with a dict. ``?down`` simulates a failure."""
 
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, Any]] = {}
@@ -31,7 +31,7 @@ class MySessionInterface(SessionInterface):
 
 
 class SharedInterface(MySessionInterface):
-    """Opens the one object that it keeps, in every request."""
+    """An interface that opens the same session object in every request."""
 
     session = MySession()
 

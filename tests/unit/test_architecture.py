@@ -1,4 +1,4 @@
-"""The shape of the project: what stands where, and what may import what."""
+"""The structure of the project: its files, and which module may import which."""
 
 import ast
 import re
@@ -45,11 +45,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 DEPENDENCIES = {"itsdangerous", "werkzeug"}
 EXTRAS = {"encryption": {"cryptography"}, "flask": {"flask"}}
-"""What a module may import besides, because only those who have it import the module."""
+"""Optional packages that a module may import, because the module is useful only with them."""
 
 
 def imports_of(module: Path) -> Iterator[str]:
-    """Yield the names of our own modules that this one imports."""
+    """Yield the names of the sessionware modules that this module imports."""
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:
             yield from [node.module] if node.module else (name.name for name in node.names)
@@ -59,7 +59,7 @@ def imports_of(module: Path) -> Iterator[str]:
 
 
 def foreign_imports_of(module: Path) -> Iterator[str]:
-    """Yield the top-level names of what else this module imports."""
+    """Yield the top-level names of all other modules that this module imports."""
     for node in ast.walk(ast.parse(module.read_text())):
         if isinstance(node, ast.Import):
             yield from (name.name.partition(".")[0] for name in node.names)
@@ -68,7 +68,7 @@ def foreign_imports_of(module: Path) -> Iterator[str]:
 
 
 def imports_of_tests(source: Path) -> Iterator[str]:
-    """Yield what this file imports of a test module, or imports as one."""
+    """Yield the test modules that this file imports, and the names it imports from them."""
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import | ast.ImportFrom):
             origin = node.module or "" if isinstance(node, ast.ImportFrom) else ""
@@ -88,14 +88,14 @@ def test_every_module_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
-def test_a_module_begins_with_its_caption(module: Path) -> None:
+def test_a_module_begins_with_a_one_sentence_docstring(module: Path) -> None:
     caption = ast.get_docstring(ast.parse(module.read_text()))
     assert caption
     assert caption.splitlines()[0].endswith(".")
 
 
-def test_every_module_has_its_file_of_tests() -> None:
-    """Named after it; a module with many tests has them in parts, as test_session_life."""
+def test_every_module_has_a_test_module() -> None:
+    """Its name is that of the module, or begins with it, such as test_session_life."""
     names = {path.stem.removeprefix("test_") for path in TESTS if path.parent.name == "unit"}
     parts = {name.partition("_")[0] for name in names}
     modules = {module.stem.strip("_") for module in MODULES} - {"init"}
@@ -103,14 +103,14 @@ def test_every_module_has_its_file_of_tests() -> None:
 
 
 def test_nothing_is_imported_from_a_test_module() -> None:
-    """What several tests share is in a module of its own; a program may show what a test found."""
+    """Shared code has a module of its own. Only a ``__main__.py`` may import a test module."""
     sources = [path for path in TESTS if path.name != "__main__.py"]
     found = {str(path.relative_to(ROOT)): [*imports_of_tests(path)] for path in sources}
     assert {name: imports for name, imports in found.items() if imports} == {}
 
 
 def test_the_typed_settings_are_the_parameters_of_the_interface() -> None:
-    """By name and type: a type checker sees the keywords of SessionMiddleware in Settings."""
+    """In name and type, because type checkers check SessionMiddleware's keywords by Settings."""
     parameters = get_type_hints(SecureCookieSessionInterface.__init__)
     for name in ("secret_key", "unknown", "return"):
         del parameters[name]
@@ -123,16 +123,16 @@ def test_the_runtime_dependencies_are_two() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
-def test_a_module_imports_only_those_and_the_standard_library(module: Path) -> None:
+def test_a_module_imports_only_dependencies_and_the_standard_library(module: Path) -> None:
     allowed = DEPENDENCIES | sys.stdlib_module_names | EXTRAS.get(module.stem, set())
     assert set(foreign_imports_of(module)) <= allowed
 
 
-def test_pickle_is_nowhere() -> None:
+def test_no_module_imports_pickle() -> None:
     assert [module.name for module in MODULES if "import pickle" in module.read_text()] == []
 
 
-def test_the_package_says_that_it_is_typed() -> None:
+def test_the_package_is_marked_as_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
@@ -158,7 +158,7 @@ def test_the_public_names_are_those_of_the_design() -> None:
 
 def test_the_top_level_holds_only_what_the_design_allows() -> None:
     names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
-    # What a build or an install leaves behind is not part of the project.
+    # Left behind by a build or an install.
     assert names - {"build", "dist"} <= {
         "pyproject.toml",
         "README.md",

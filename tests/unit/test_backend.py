@@ -1,4 +1,4 @@
-"""Where a session is kept: what the cookie carries, and what a store and a list are asked."""
+"""The backends: what the cookie carries, and which calls the store and the list receive."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ def revocable(revocations: MemoryRevocations) -> Site:
 
 
 def envelope(cookie: str) -> list[Any]:
-    """What the cookie carries."""
+    """Return the list that the cookie carries."""
     opened: list[Any] = json.loads(CODEC.decode(cookie.partition("=")[2]).text)
     return opened
 
@@ -50,16 +50,16 @@ def down(*_: object, **__: object) -> None:
     raise SessionUnavailable("down")
 
 
-# Under which key
+# The key
 
 
-def test_key_is_a_hash_that_tells_no_id() -> None:
+def test_key_is_a_hash_that_does_not_reveal_the_id() -> None:
     keys = [key_of(session_id) for session_id in ("a", "b", "", "é", "\ud800")]
     assert len({*keys}) == len(keys)
     assert all(re.fullmatch("[0-9a-f]{64}", key) for key in keys)
 
 
-# In a store
+# A session in a store
 
 
 def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemoryStore) -> None:
@@ -72,9 +72,7 @@ def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemorySt
     assert store.kept == {key_of(session_id): '{"n":2}'}
 
 
-def test_untouched_asks_nothing_a_read_loads_and_a_write_saves(
-    site: Site, store: MemoryStore
-) -> None:
+def test_store_is_not_called_until_the_session_is_used(site: Site, store: MemoryStore) -> None:
     cookie = site.visit(count).cookie
     assert store.asked == ["create"]
     for act, asked in ((lambda _: "", []), (dict, ["load"]), (count, ["load", "update"])):
@@ -84,7 +82,7 @@ def test_untouched_asks_nothing_a_read_loads_and_a_write_saves(
 
 
 def test_session_of_the_wrong_kind_is_refused(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    """A cookie that carries its data was issued before the store was set, and cannot be ended."""
+    """A cookie from before the store was set carries its data, and could not be revoked."""
     signed = Site().visit(lambda session: (session.id, count(session))).cookie
     kept = site.visit(count).cookie
     caplog.set_level(logging.INFO)
@@ -93,7 +91,7 @@ def test_session_of_the_wrong_kind_is_refused(site: Site, caplog: pytest.LogCapt
     assert [record.__dict__["reason"] for record in caplog.records] == ["malformed"] * 2
 
 
-def test_seconds_are_what_is_left_of_both_limits(store: MemoryStore, clock: Clock) -> None:
+def test_time_to_live_respects_both_timeouts(store: MemoryStore, clock: Clock) -> None:
     site = Site(store=store, idle_timeout=1000, absolute_timeout=1500)
     cookie = site.visit(count).cookie
     assert [*store.seconds.values()] == [1000]
@@ -104,14 +102,12 @@ def test_seconds_are_what_is_left_of_both_limits(store: MemoryStore, clock: Cloc
     assert site.visit(count, cookie).result == 1
 
 
-def test_last_id_is_given_up_when_the_new_one_is_safe(site: Site, store: MemoryStore) -> None:
+def test_previous_id_is_deleted_after_the_new_one_is_saved(site: Site, store: MemoryStore) -> None:
     site.visit(Session.regenerate, site.visit(count).cookie)
     assert store.asked == ["create", "load", "create", "delete"]
 
 
-def test_reader_of_an_older_cookie_prolongs_what_is_kept_and_writes_nothing(
-    store: MemoryStore, clock: Clock
-) -> None:
+def test_refresh_of_an_unchanged_session_only_prolongs_it(store: MemoryStore, clock: Clock) -> None:
     site = Site(store=store, refresh_after=1)
     cookie = site.visit(count).cookie
     clock.advance(2)
@@ -121,7 +117,7 @@ def test_reader_of_an_older_cookie_prolongs_what_is_kept_and_writes_nothing(
 
 
 @pytest.mark.parametrize("act", [dict, count])
-def test_store_that_does_not_answer_is_no_anonymous_session(
+def test_store_failure_is_an_error_and_not_an_empty_session(
     site: Site, store: MemoryStore, act: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookie = site.visit(count).cookie
@@ -133,10 +129,10 @@ def test_store_that_does_not_answer_is_no_anonymous_session(
     assert site.read(cookie) == {"n": 1}
 
 
-def test_page_that_does_without_a_session_still_varies_by_cookie(
+def test_page_that_suppresses_a_store_failure_still_varies_by_cookie(
     site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or a shared cache would show the makeshift page to those whose session is there."""
+    """Without ``Vary``, a shared cache would serve this page to users whose session loads."""
 
     def act(session: Any) -> None:
         with suppress(SessionUnavailable):
@@ -147,11 +143,13 @@ def test_page_that_does_without_a_session_still_varies_by_cookie(
     assert site.visit(act, cookie).response.header_list == [("Vary", "Cookie")]
 
 
-# In the cookie, beside a list of ended sessions
+# A session in the cookie, with a list of ended sessions
 
 
-def test_refused_for_as_long_as_it_could_live(revocations: MemoryRevocations, clock: Clock) -> None:
-    """And for a slow request's time more: its cookie counts from the end of the request."""
+def test_ended_session_is_refused_until_it_would_have_expired(
+    revocations: MemoryRevocations, clock: Clock
+) -> None:
+    """MAX_REQUEST_TIME is added, because a slow request issues its cookie only when it ends."""
     site = Site(revocations=revocations, idle_timeout=1000, absolute_timeout=1500)
     cookie = site.log_in("ada")
     clock.advance(900)
@@ -159,7 +157,7 @@ def test_refused_for_as_long_as_it_could_live(revocations: MemoryRevocations, cl
     assert revocations.refused == {key_of(envelope(cookie)[2]): 600 + MAX_REQUEST_TIME}
 
 
-def test_cookie_that_is_too_large_ends_nothing(revocable: Site) -> None:
+def test_session_that_is_too_large_does_not_end_the_previous_one(revocable: Site) -> None:
     def too_much(session: Any) -> None:
         session.regenerate()
         session["noise"] = os.urandom(3000)
@@ -170,7 +168,7 @@ def test_cookie_that_is_too_large_ends_nothing(revocable: Site) -> None:
     assert revocable.read(cookie) == {}
 
 
-def test_list_that_does_not_answer_is_no_anonymous_session(
+def test_list_failure_is_an_error_and_not_an_empty_session(
     revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookie = revocable.log_in("ada")
@@ -180,10 +178,10 @@ def test_list_that_does_not_answer_is_no_anonymous_session(
     assert revocable.visit(lambda _: "untouched", cookie).result == "untouched"
 
 
-def test_owner_that_could_not_be_looked_up_is_not_set(
+def test_owner_is_not_set_if_the_list_fails(
     revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor does the session then stand on its own: another request's log-out still holds."""
+    """A log-out in another request still ends this session after the failure."""
 
     def slow(session: Any) -> None:
         dict(session)

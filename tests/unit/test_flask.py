@@ -23,7 +23,7 @@ LINE = "add app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key)"
 
 
 def bare(environ_key: str = "session", **pages: Any) -> flask.Flask:
-    """Make an application that lacks its middleware."""
+    """Return an application without the middleware."""
     app = flasks(**pages)
     app.session_interface = EnvironSessionInterface(environ_key)
     return app
@@ -51,7 +51,7 @@ def test_change_sets_one_cookie_and_the_middleware_reads_it() -> None:
     assert seen == [{"a": 42}]
 
 
-def test_session_may_be_read_while_the_body_is_sent() -> None:
+def test_session_can_be_read_while_the_body_is_sent() -> None:
     def stream() -> flask.Response:
         return flask.Response(flask.stream_with_context(str(read()) for _ in ".."))
 
@@ -60,7 +60,7 @@ def test_session_may_be_read_while_the_body_is_sent() -> None:
     assert client.get("/stream").text == "44"
 
 
-def test_session_may_be_read_when_the_response_is_over() -> None:
+def test_session_can_be_read_after_the_response() -> None:
     with ours(put=put(a=42), nothing=str).test_client() as client:
         client.get("/put")
         client.get("/nothing")
@@ -98,7 +98,7 @@ def test_response_processed_by_hand_has_the_cookie() -> None:
     assert len(response.headers.getlist("Set-Cookie")) == 1
 
 
-def test_interface_of_ones_own_is_asked() -> None:
+def test_custom_interface_is_used() -> None:
     app = bare(put=put(a=42), read=read)
     interface = MySessionInterface()
     app.wsgi_app = SessionMiddleware(app.wsgi_app, interface=interface)  # type: ignore[method-assign]
@@ -110,7 +110,7 @@ def test_interface_of_ones_own_is_asked() -> None:
     assert interface.kept == {"sid-0": {"a": 42}}
 
 
-def test_session_that_says_that_it_was_not_accessed_is_not_saved() -> None:
+def test_custom_session_that_was_not_accessed_is_not_saved() -> None:
     class Careful(MySessionInterface):
         def save_session(self, environ: Any, session: Any, headers: Headers) -> None:
             raise AssertionError
@@ -155,20 +155,20 @@ def test_middleware_with_another_environ_key_is_missing_too() -> None:
         ask(app)
 
 
-def test_line_of_the_error_is_the_one_that_helps() -> None:
+def test_adding_the_line_of_the_error_fixes_it() -> None:
     app = bare("mine", read=read)
     wrap(app, environ_key="mine")
     assert app.test_client().get("/read").text == "None"
 
 
-def test_session_of_somebody_else_is_not_taken_for_ours() -> None:
+def test_session_of_another_library_is_not_used() -> None:
     app = bare(read=read)
     with pytest.raises(ConfigurationError, match="found no SessionMiddleware"):
         app.test_client().get("/read", environ_base={"session": {"a": 1}})
 
 
 @pytest.mark.parametrize("environ", [{}, {"session": {"a": 1}}], ids=["nothing", "other"])
-def test_error_page_for_a_missing_middleware_says_so_in_the_log_alone(
+def test_missing_middleware_is_reported_in_the_log_and_not_on_the_error_page(
     environ: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = bare(read=read)

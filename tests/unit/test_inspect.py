@@ -1,4 +1,4 @@
-"""What a cookie holds, in words: ``python -m sessionware inspect``."""
+"""``python -m sessionware inspect``: show what a session cookie holds."""
 
 import io
 import json
@@ -28,7 +28,7 @@ def token(text: str = DATA, key: str = KEY, salt: str = "", name: str = "session
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
-    """A key, no older ones, and a time that stands still."""
+    """Set a secret key, unset the fallback keys, and stop the clock."""
     monkeypatch.setenv("SECRET_KEY", KEY)
     monkeypatch.delenv("SECRET_KEY_FALLBACKS", raising=False)
 
@@ -39,7 +39,7 @@ def inspect(capsys: pytest.CaptureFixture[str]) -> "Inspect":
 
 
 class Inspect:
-    """Run the command; keep its exit status and what it printed."""
+    """Runs the command, and returns its exit status and its output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
@@ -53,7 +53,7 @@ class Inspect:
         return status, out + err
 
     def line(self, label: str, *arguments: str) -> str:
-        """Return what stands beside the label."""
+        """Return the text after this label."""
         lines = self(*arguments)[1].splitlines()
         [found] = [line for line in lines if line.startswith(f"{label} ")]
         return found.removeprefix(label).strip()
@@ -134,7 +134,7 @@ def test_the_salt_and_the_name_are_those_of_the_fallback_keys_too(
 
 
 @pytest.mark.parametrize("wrong", [token(key=OLD), token(salt="x"), token(name="x")])
-def test_a_cookie_signed_otherwise_does_not_verify(inspect: Inspect, wrong: str) -> None:
+def test_a_cookie_with_another_signature_does_not_verify(inspect: Inspect, wrong: str) -> None:
     status, text = inspect(wrong)
     assert status == 1
     assert "does NOT verify (bad_signature): anyone may have written what follows" in text
@@ -142,7 +142,7 @@ def test_a_cookie_signed_otherwise_does_not_verify(inspect: Inspect, wrong: str)
 
 
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_fallback_key_is_told_by_its_number(
+def test_a_fallback_key_is_reported_by_its_number(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     keys = [KEY.replace(" ", "-")] * 2
@@ -152,7 +152,7 @@ def test_a_fallback_key_is_told_by_its_number(
 
 
 @pytest.mark.parametrize("key", [None, ""])
-def test_without_a_key_it_shows_what_anybody_can_read(
+def test_without_a_key_it_shows_the_unverified_content(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch, key: str | None
 ) -> None:
     monkeypatch.delenv("SECRET_KEY")
@@ -174,7 +174,7 @@ def test_no_key_is_ever_shown(inspect: Inspect, monkeypatch: pytest.MonkeyPatch)
     assert "hunter2" not in text
 
 
-def test_fallback_keys_alone_are_a_wrong_use(
+def test_fallback_keys_alone_are_a_usage_error(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SECRET_KEY")
@@ -189,7 +189,7 @@ def test_an_idle_timeout_can_be_given(inspect: Inspect) -> None:
     assert " idle_timeout of 60 seconds\n" in text
 
 
-def test_the_nearer_of_the_two_limits_is_the_end(inspect: Inspect) -> None:
+def test_the_session_ends_at_the_first_of_both_timeouts(inspect: Inspect) -> None:
     line = inspect.line("ends", "--absolute-timeout=90", token())
     assert line == "2027-01-15T08:00:30Z"
 
@@ -201,7 +201,7 @@ def test_a_session_that_has_ended_says_so_and_verifies(inspect: Inspect, clock: 
     assert "2027-01-15T08:01:00Z, and is refused now (expired_idle)" in text
 
 
-def test_timeouts_that_are_none_are_a_wrong_use(inspect: Inspect) -> None:
+def test_bad_timeouts_are_a_usage_error(inspect: Inspect) -> None:
     status, text = inspect("--idle-timeout=nan", "--absolute-timeout=0", token())
     assert status == 2
     assert "idle_timeout: found nan" in text
@@ -227,7 +227,7 @@ def test_the_bar_is_full_at_the_limit_and_beyond(inspect: Inspect) -> None:
 
 
 @pytest.mark.parametrize("text", ["{}", "[1]", '["1",{}]', "[1,[]]", '[1,{},"id",2]'])
-def test_what_is_signed_but_no_session_is_shown_as_such(inspect: Inspect, text: str) -> None:
+def test_signed_data_that_is_not_a_session_is_shown_as_such(inspect: Inspect, text: str) -> None:
     status, shown = inspect(token(text))
     assert status == 0
     head, _, data = shown.partition("data, but no session that sessionware writes\n")
@@ -236,12 +236,12 @@ def test_what_is_signed_but_no_session_is_shown_as_such(inspect: Inspect, text: 
 
 
 @pytest.mark.parametrize("text", ["nonsense", "[" * 60_000, "1" * 5000])
-def test_what_is_no_json_is_said_to_be_none(inspect: Inspect, text: str) -> None:
+def test_a_payload_that_is_not_json_is_reported(inspect: Inspect, text: str) -> None:
     line = inspect.line("data", token(text))
     assert line == "none: the payload is not JSON that can be read"
 
 
-def test_a_time_beyond_the_calendar_is_said_to_be_so(inspect: Inspect) -> None:
+def test_a_time_that_datetime_cannot_hold_is_reported(inspect: Inspect) -> None:
     text = SignedCodec(KEY).encode('[0,{"a":1}]', 2**5000)
     for label in ("issued", "created"):
         assert inspect.line(label, text) == "beyond the calendar"
@@ -249,27 +249,27 @@ def test_a_time_beyond_the_calendar_is_said_to_be_so(inspect: Inspect) -> None:
 
 
 @pytest.mark.parametrize("junk", ["x", ".", "..", "a.b.c", "=", "\ud800.b.c", "é.a.b"])
-def test_junk_is_no_cookie_of_ours(inspect: Inspect, junk: str) -> None:
+def test_junk_is_reported_as_not_ours(inspect: Inspect, junk: str) -> None:
     status, text = inspect(f"session={junk}")
     assert status == 1
     assert "none: sessionware does not write such a cookie" in text
 
 
 @pytest.mark.parametrize("nothing", ["", " \n", "session=", "Cookie:"])
-def test_nothing_is_a_wrong_use(inspect: Inspect, nothing: str) -> None:
+def test_no_cookie_is_a_usage_error(inspect: Inspect, nothing: str) -> None:
     status, text = inspect(nothing)
     assert status == 2
     assert "no cookie was given" in text
 
 
-def test_a_standard_input_that_is_closed_is_a_wrong_use(
+def test_a_closed_standard_input_is_a_usage_error(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", None)
     assert inspect()[0] == 2
 
 
-def test_bytes_that_are_no_text_do_not_verify(
+def test_bytes_that_are_not_utf_8_do_not_verify(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     feed(monkeypatch, b"session=\xff\xfe.\x80.\x1b[31m")
@@ -291,7 +291,7 @@ def test_no_control_character_reaches_the_terminal(inspect: Inspect, text: str) 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.binary() | st.text(alphabet="session=.;:Cokie -_\x00\x1b9").map(str.encode))
-def test_no_junk_raises(inspect: Inspect, monkeypatch: pytest.MonkeyPatch, junk: bytes) -> None:
+def test_junk_never_raises(inspect: Inspect, monkeypatch: pytest.MonkeyPatch, junk: bytes) -> None:
     feed(monkeypatch, junk)
     status, text = inspect()
     assert status in (1, 2)
@@ -300,7 +300,7 @@ def test_no_junk_raises(inspect: Inspect, monkeypatch: pytest.MonkeyPatch, junk:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.integers(0, 2**80))
-def test_no_payload_raises(inspect: Inspect, text: str, issued: int) -> None:
+def test_a_signed_payload_never_raises(inspect: Inspect, text: str, issued: int) -> None:
     assert inspect(SignedCodec(KEY).encode(text, issued))[0] == 0
 
 
@@ -319,7 +319,7 @@ def test_an_encrypted_cookie_is_shown_with_its_key(inspect: Inspect) -> None:
     assert '"user": "Ada"' in text
 
 
-def test_an_encrypted_cookie_that_begins_with_a_hyphen_is_no_option(
+def test_an_encrypted_cookie_that_begins_with_a_hyphen_is_not_an_option(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("secrets.token_bytes", lambda size: b"\xf8" * size)
@@ -346,7 +346,7 @@ def test_an_encrypted_cookie_of_another_key_shows_nothing(inspect: Inspect) -> N
     assert "data" not in text
 
 
-def test_an_encrypted_cookie_without_a_key_is_said_to_be_one(
+def test_an_encrypted_cookie_without_a_key_is_recognized(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SECRET_KEY")
@@ -365,7 +365,7 @@ def test_an_encrypted_cookie_without_the_extra_says_what_to_install(
     assert "pip install 'sessionware[encryption]'" in text
 
 
-def test_an_encrypted_cookie_cut_short_is_no_cookie_of_ours(inspect: Inspect) -> None:
+def test_a_truncated_encrypted_cookie_is_reported_as_not_ours(inspect: Inspect) -> None:
     line = inspect.line("signature", encrypted("x" * 99)[:-1])
     assert line == "none: sessionware does not write such a cookie"
 
@@ -374,7 +374,7 @@ def test_an_encrypted_cookie_cut_short_is_no_cookie_of_ours(inspect: Inspect) ->
 
 
 @pytest.mark.parametrize("session_id", ["abc", "\ud800"])
-def test_the_key_in_the_store_is_told(inspect: Inspect, session_id: str) -> None:
+def test_the_key_in_the_store_is_shown(inspect: Inspect, session_id: str) -> None:
     payload = '[60,null,"abc"]' if session_id == "abc" else '[60,null,"\\ud800"]'
     status, text = inspect(SignedCodec(KEY).encode(payload, NOW))
     assert status == 0

@@ -1,4 +1,4 @@
-"""From a cookie to a session and back: the verdict, the time that is left, the size."""
+"""SecureCookieSessionInterface: when it writes or deletes the cookie, timeouts, sizes."""
 
 import hashlib
 import logging
@@ -46,7 +46,7 @@ ADVICE = (
 
 
 def serve(act: Act, status: str = "200 OK", **settings: Any) -> SessionMiddleware:
-    """Wrap an application that does this with its session."""
+    """Wrap an application that calls ``act`` with its session."""
     return acting(act, *UNTOUCHED, status=status, **settings)
 
 
@@ -65,23 +65,23 @@ def remember(session: Any) -> None:
 
 
 def ask(what: Act, cookie: str, **settings: Any) -> Any:
-    """Return what the application finds out about the session of this cookie."""
+    """Return the result of ``what``, which is called with the session of this cookie."""
     seen: list[Any] = []
     call(serve(lambda session: seen.append(what(session)), **settings), cookie)
     return seen[0]
 
 
 def attributes(response: Response) -> dict[str, str]:
-    """Return those of the one Set-Cookie header."""
+    """Return the attributes of the response's only Set-Cookie header."""
     parts = (response.set_cookie or "").split("; ")[1:]
     return {name: value for name, _, value in (part.partition("=") for part in parts)}
 
 
-# Nothing, write or delete
+# Which cookie the response sets
 
 
-def test_a_session_that_is_not_looked_at_leaves_the_response_alone(clock: Clock) -> None:
-    """Byte for byte, also where its cookie is due to be issued again, or junk."""
+def test_a_session_that_is_not_used_leaves_the_response_alone(clock: Clock) -> None:
+    """Byte for byte, even if the cookie is junk or due to be issued again."""
     cookie = call(serve(login)).cookie
     clock.advance(30 * DAY)
     for header in ("", cookie, JUNK):
@@ -90,7 +90,7 @@ def test_a_session_that_is_not_looked_at_leaves_the_response_alone(clock: Clock)
 
 @pytest.mark.parametrize("look", [len, dict, bool, repr, lambda session: session.get("user")])
 def test_a_session_that_is_only_read_makes_the_response_vary(look: Act) -> None:
-    """And no more, also where the cookie is junk: it stays."""
+    """It sets no cookie, and leaves a junk cookie in the browser."""
     for header in ("", JUNK, call(serve(login)).cookie):
         assert call(serve(look), header).header_list == VARIES
 
@@ -101,7 +101,7 @@ def test_a_session_that_is_only_read_makes_the_response_vary(look: Act) -> None:
 def test_a_cookie_older_than_refresh_after_is_issued_again(
     clock: Clock, settings: Any, seconds: float
 ) -> None:
-    """By default that is a tenth of idle_timeout."""
+    """The default of refresh_after is a tenth of idle_timeout."""
     cookie = call(serve(login, **settings)).cookie
     clock.advance(seconds)
     assert call(serve(len, **settings), cookie).header_list == VARIES
@@ -130,15 +130,15 @@ def test_a_changed_session_is_written(cookie: str) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, 30 * DAY])
-def test_a_session_that_is_changed_within_is_written(clock: Clock, seconds: int) -> None:
-    """With one cookie, also where it was due to be issued again."""
+def test_a_nested_change_is_written(clock: Clock, seconds: int) -> None:
+    """The response sets one cookie, even if it was due to be issued again."""
     cookie = call(serve(login)).cookie
     clock.advance(seconds)
     cookie = call(serve(lambda session: session["cart"].append("egg")), cookie).cookie
     assert ask(dict, cookie) == {"user": "ann", "cart": ["egg"]}
 
 
-def test_what_changes_nothing_is_no_change() -> None:
+def test_calls_that_change_nothing_do_not_write_the_session() -> None:
     def act(session: Any) -> None:
         session.pop("missing", None)
         session.setdefault("user", "bob")
@@ -150,7 +150,7 @@ def test_what_changes_nothing_is_no_change() -> None:
 
 
 @pytest.mark.parametrize("empty", [logout, methodcaller("clear")])
-def test_a_session_that_is_changed_to_empty_is_deleted(empty: Act) -> None:
+def test_a_session_that_is_emptied_is_deleted(empty: Act) -> None:
     response = call(serve(empty), call(serve(login)).cookie)
     assert response.cookie == "session="
     assert response.headers["Vary"] == "Cookie"
@@ -164,7 +164,7 @@ def test_a_junk_cookie_is_deleted_by_invalidate(cookie: str) -> None:
 
 
 @pytest.mark.parametrize("cookie", ["", "x=1; xsession=2"])
-def test_a_session_that_is_changed_to_empty_where_none_had_come_is_nothing(cookie: str) -> None:
+def test_a_new_session_that_is_emptied_sets_no_cookie(cookie: str) -> None:
     assert call(serve(logout), cookie).header_list == VARIES
 
 
@@ -215,17 +215,17 @@ def test_a_browser_keeps_the_session_until_it_is_deleted(settings: Any) -> None:
     assert len(jar) == 0
 
 
-def test_what_was_not_looked_at_is_not_saved() -> None:
+def test_a_session_that_was_not_used_is_not_saved() -> None:
     interface, headers = SecureCookieSessionInterface(KEY), Headers(UNTOUCHED)
     interface.save_session(make_environ(), interface.open_session(make_environ(JUNK)), headers)
     assert headers.to_wsgi_list() == UNTOUCHED
 
 
-# The time that is left
+# Timeouts
 
 
-def test_a_session_ends_when_it_was_not_used(clock: Clock) -> None:
-    """That is idle_timeout, whatever Max-Age says; a cookie that is issued again begins anew."""
+def test_a_session_ends_at_its_idle_timeout(clock: Clock) -> None:
+    """It ends even if it has a Max-Age, and the time starts again when its cookie is reissued."""
     cookie = call(serve(remember)).cookie
     clock.advance(31 * DAY)
     renewed = call(serve(len), cookie).cookie
@@ -236,8 +236,8 @@ def test_a_session_ends_when_it_was_not_used(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("limit", [250, 250.0, timedelta(seconds=250)])
-def test_a_session_ends_however_much_it_is_used(clock: Clock, limit: Any) -> None:
-    """That is absolute_timeout, since the session was created."""
+def test_a_session_in_use_ends_at_its_absolute_timeout(clock: Clock, limit: Any) -> None:
+    """The time counts from the creation of the session."""
     settings: dict[str, Any] = {"idle_timeout": 100, "absolute_timeout": limit}
     began = int(clock.now)
     cookie = call(serve(login, **settings)).cookie
@@ -252,7 +252,7 @@ def test_a_session_ends_however_much_it_is_used(clock: Clock, limit: Any) -> Non
 
 
 @pytest.mark.parametrize("begin_anew", [logout, methodcaller("regenerate")])
-def test_a_session_that_begins_anew_has_its_whole_time(clock: Clock, begin_anew: Act) -> None:
+def test_the_absolute_timeout_restarts_with_a_new_session(clock: Clock, begin_anew: Act) -> None:
     def act(session: Any) -> None:
         begin_anew(session)
         login(session)
@@ -267,7 +267,7 @@ def test_a_session_that_begins_anew_has_its_whole_time(clock: Clock, begin_anew:
 
 
 def test_a_clock_may_be_a_minute_behind(clock: Clock) -> None:
-    """That of the server which reads the cookie, not more."""
+    """That is the clock of the server that reads the cookie, and one minute is the limit."""
     cookie = call(serve(login)).cookie
     clock.advance(-60)
     assert ask(len, cookie) == 2
@@ -288,7 +288,7 @@ def test_a_clock_may_be_a_minute_behind(clock: Clock) -> None:
     ],
 )
 def test_a_permanent_session_outlives_a_browser(clock: Clock, settings: Any, max_age: int) -> None:
-    """For the nearer of the two limits; no browser keeps a cookie more than 400 days."""
+    """Max-Age is what is left until the first timeout, and 400 days at most."""
     cookie = call(serve(login, **settings)).cookie
     clock.advance(40)
     found = attributes(call(serve(remember, **settings), cookie))
@@ -311,11 +311,11 @@ def test_a_session_that_is_not_permanent_ends_with_the_browser() -> None:
         assert {"Max-Age", "Expires"}.isdisjoint(attributes(response))
 
 
-# The size
+# Size limits
 
 
 def refused(act: Act, cookie: str = "", **settings: Any) -> SessionTooLarge:
-    """Return the error of such a session, of which nothing reaches the server."""
+    """Return the error raised for this session, and check that nothing reaches the server."""
 
     def start_response(*_: Any) -> Any:
         pytest.fail("the response has begun")
@@ -326,7 +326,7 @@ def refused(act: Act, cookie: str = "", **settings: Any) -> SessionTooLarge:
 
 
 def test_a_cookie_of_4096_bytes_is_accepted_and_of_4097_refused() -> None:
-    """Name and value together, as browsers count."""
+    """The size is that of name and value together, as in browsers."""
     data = {"n": 1, "text": shake_256(b"").hexdigest(2400), "list": [1, 2, 3], "user": "ann"}
     value = call(serve(write(**data))).cookie.removeprefix("session=")
     name = "n" * (4096 - len(value))
@@ -344,7 +344,7 @@ def test_a_cookie_of_4096_bytes_is_accepted_and_of_4097_refused() -> None:
 
 @pytest.mark.usefixtures("clock")
 def test_json_of_64_kib_is_accepted_and_a_byte_more_refused() -> None:
-    """However small it is when compressed: it would not be inflated again."""
+    """Its compressed size does not count, because it could not be decompressed again."""
     longest = "x" * (65536 - len('[0,{"a":""}]'))
     cookie = call(serve(write(a=longest))).cookie
     assert ask(dict, cookie) == {"a": longest}
@@ -358,18 +358,18 @@ def test_json_of_64_kib_is_accepted_and_a_byte_more_refused() -> None:
 
 
 def noise(length: int) -> str:
-    """Text that does not compress: hexadecimal digests."""
+    """Return text that hardly compresses: hexadecimal digests."""
     return "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(100))[:length]
 
 
 def noisy(length: int) -> str:
-    """Return the cookie of a session with so much noise."""
+    """Return the cookie of a session with noise of this length."""
     return call(serve(write(noise=noise(length)))).cookie
 
 
 @pytest.fixture
 def largest(clock: Clock) -> str:
-    """Return the largest cookie of such noise that fits."""
+    """Return the largest cookie with noise that fits the limit."""
 
     def is_too_long(length: int) -> bool:
         try:
@@ -382,7 +382,7 @@ def largest(clock: Clock) -> str:
 
 
 def test_cookie_that_no_longer_fits_is_kept_as_it_is(largest: str, clock: Clock) -> None:
-    """Its age takes a few bytes more; a request that only reads must not fail for that."""
+    """Its age has more digits now, and a request that only reads must not fail for that."""
     clock.advance(10 * DAY)
     seen: list[str] = []
     response = call(serve(lambda session: seen.append(session["noise"])), largest)
@@ -396,11 +396,11 @@ def test_cookie_that_fits_is_issued_again(clock: Clock) -> None:
     assert call(serve(len), cookie).cookie not in ("", cookie)
 
 
-# Cookies of the application's own
+# The application's own cookies
 
 
 def respond(*set_cookies: str, change: bool = True) -> Response:
-    """Return a response that sets these cookies, and perhaps the session's."""
+    """Return a response that sets these cookies, and the session cookie if ``change``."""
     act = write(a=1) if change else id
     return call(acting(act, *(("set-cookie", value) for value in set_cookies)))
 
@@ -414,7 +414,7 @@ def test_cookies_of_other_names_stay(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_cookie_of_the_same_name_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
-    """As of another framework's session: a browser keeps one, and the other's data is lost."""
+    """For example, Flask's own session: a browser keeps one cookie and loses the other's data."""
     assert len(respond("session=another").headers.getlist("Set-Cookie")) == 2
     [record] = caplog.records
     assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "cookie_name_taken")
@@ -425,17 +425,17 @@ def test_cookie_of_the_same_name_is_warned_about(caplog: pytest.LogCaptureFixtur
     )
 
 
-def test_cookie_of_the_same_name_alone_is_the_application_s_own_affair(
+def test_cookie_of_the_same_name_is_allowed_if_the_session_sets_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert respond("session=another", change=False).set_cookie == "session=another"
     assert caplog.records == []
 
 
-# Interfaces of one's own
+# Custom interfaces
 
 
-def test_an_interface_of_ones_own_has_two_methods_to_write() -> None:
+def test_a_custom_interface_has_to_implement_two_methods() -> None:
     interface = SessionInterface()
     with pytest.raises(NotImplementedError):
         interface.open_session(make_environ())
@@ -445,7 +445,7 @@ def test_an_interface_of_ones_own_has_two_methods_to_write() -> None:
     assert not interface.is_null_session({})
 
 
-def test_flasks_documented_interface_works_as_it_stands() -> None:
+def test_flasks_documented_interface_works() -> None:
     middleware = SessionMiddleware(count, interface=(interface := MySessionInterface()))
     ada, bob = call(middleware), call(middleware)
     call(middleware, ada.cookie)
@@ -453,7 +453,7 @@ def test_flasks_documented_interface_works_as_it_stands() -> None:
     assert interface.kept == {"sid-0": {"n": 2}, "sid-1": {"n": 1}}
 
 
-def test_session_that_says_that_it_was_not_accessed_is_not_saved() -> None:
+def test_custom_session_that_was_not_accessed_is_not_saved() -> None:
     app = App("list", lambda app: setattr(app.session, "accessed", False))
     assert call(SessionMiddleware(app, interface=MySessionInterface())).header_list == TEXT
 
@@ -467,7 +467,7 @@ def test_null_session_stands_in_for_none_and_is_never_saved(shape: str, interfac
     assert response.header_list == TEXT
 
 
-def test_sub_request_finds_a_session_open_that_an_earlier_request_sealed() -> None:
+def test_sub_request_shares_a_session_object_that_an_earlier_request_sealed() -> None:
     seen: list[Response] = []
 
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -480,7 +480,7 @@ def test_sub_request_finds_a_session_open_that_an_earlier_request_sealed() -> No
     assert not any("Set-Cookie" in response.headers for response in seen)
 
 
-def test_session_that_is_no_session_mixin_is_an_error_that_says_so() -> None:
+def test_session_that_is_not_a_session_mixin_is_an_error() -> None:
     class Plain(MySessionInterface):
         def open_session(self, environ: WSGIEnvironment) -> Any:
             return {}
@@ -488,12 +488,12 @@ def test_session_that_is_no_session_mixin_is_an_error_that_says_so() -> None:
     with pytest.raises(UsageError) as caught:
         call(SessionMiddleware(count, interface=Plain()))
     assert str(caught.value) == (
-        "test_session_that_is_no_session_mixin_is_an_error_that_says_so.<locals>.Plain"
+        "test_session_that_is_not_a_session_mixin_is_an_error.<locals>.Plain"
         ".open_session returned a dict, expected a SessionMixin or None"
     )
 
 
-def test_null_session_of_one_s_own_is_made_for_its_request() -> None:
+def test_custom_null_session_is_made_for_its_request() -> None:
     class Down(SessionInterface):
         def open_session(self, environ: Any) -> None:
             return None

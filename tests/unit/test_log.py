@@ -1,4 +1,4 @@
-"""The records of the logger ``sessionware``: one with a reason, and never a secret in it."""
+"""The log records of ``sessionware``: each has a reason, and none holds a secret."""
 
 import logging
 from collections.abc import Callable
@@ -15,7 +15,7 @@ REJECTED = "A session cookie was rejected, a new session begins"
 
 
 def signed(text: str) -> str:
-    """Return a cookie that our own key has signed, whatever is in it."""
+    """Return a cookie with this text, signed with our key."""
     return f"session={sign(text)}"
 
 
@@ -68,17 +68,17 @@ def test_a_fallback_key_is_one_record_with_its_reason(caplog: pytest.LogCaptureF
     assert not any(hidden in str(vars(record)) for hidden in (KEY, OLDER_KEY, cookie[8:], "ann"))
 
 
-def test_a_request_is_one_record_however_many_cookies_are_rejected(
+def test_a_request_with_several_rejected_cookies_is_one_record(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The reason is that of the first."""
+    """Its reason is that of the first cookie."""
     caplog.set_level(logging.DEBUG)
     call(acting(len), "session=a.b.c; session=; session=d")
     assert [vars(record)["reason"] for record in caplog.records] == ["bad_signature"]
 
 
 @pytest.mark.parametrize("twins", ["session=a.b.c; {}", "{}; session=a.b.c", "{}", "x=1"])
-def test_a_request_that_rejects_nobody_is_no_record(
+def test_a_request_without_a_rejection_is_not_logged(
     caplog: pytest.LogCaptureFixture, twins: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -87,7 +87,7 @@ def test_a_request_that_rejects_nobody_is_no_record(
 
 
 def test_a_short_secret_key_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
-    """In bytes, at construction, and without a word of the key."""
+    """The warning comes at construction, gives the size in bytes, and does not show the key."""
     acting(len, secret_key="é" * 16)
     acting(len, secret_key="é" * 15 + "a")
     [record] = caplog.records

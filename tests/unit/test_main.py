@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line: ``python -m sessionware``."""
 
 import subprocess
 import sys
@@ -35,7 +35,7 @@ def test_it_runs_as_a_module() -> None:
     assert len(done.stdout.strip()) == 64
 
 
-def test_it_runs_as_a_command_of_its_own() -> None:
+def test_it_runs_as_an_installed_command() -> None:
     [command] = entry_points(group="console_scripts", name="sessionware")
     assert command.load() is main
 
@@ -47,7 +47,7 @@ def test_it_succeeds_with_status_0() -> None:
 @pytest.mark.parametrize(
     "arguments", ["secret >&-", "secret >/dev/full", "inspect x >&-", "inspect </dev/zero"]
 )
-def test_what_cannot_be_printed_or_read_is_no_success(arguments: str) -> None:
+def test_input_or_output_that_fails_is_not_a_success(arguments: str) -> None:
     command = f"{sys.executable} -m sessionware {arguments}"
     done = subprocess.run(command, shell=True, capture_output=True, check=False)  # noqa: S602 - ours
     assert done.returncode != 0
@@ -61,7 +61,7 @@ def test_version_is_that_of_the_installed_distribution(capsys: pytest.CaptureFix
     assert sessionware.__version__ == version("sessionware")
 
 
-def test_closed_standard_output_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Or a script would take the empty text for a key."""
+def test_closed_standard_output_is_not_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise, a script would use the empty output as a key."""
     monkeypatch.setattr("sys.stdout", None)
     assert main(["secret"]) == 1

@@ -1,4 +1,4 @@
-"""The way of a request: open, dispatch, commit, between a server and an application (PEP 3333)."""
+"""SessionMiddleware between a server and an application (PEP 3333): open, dispatch, commit."""
 
 import gc
 import io
@@ -33,7 +33,7 @@ SESSION_ERRORS = (SessionTooLarge, UnserializableValue)
 
 
 class Server(list[tuple[Any, ...]]):
-    """A start_response that keeps the arguments of its calls, and the chunks of its write."""
+    """A start_response that records the arguments of its calls, and the chunks of its write."""
 
     def __call__(self, *given: Any) -> Callable[[bytes], object]:
         self.append(given)
@@ -51,8 +51,10 @@ def test_session_is_in_the_environ_under_the_key_of_its_setting() -> None:
 @every_shape
 @pytest.mark.parametrize("first", [App.log_in, App.fail, App.overfill])
 @pytest.mark.parametrize("leave_after", [None, 0])
-def test_environ_may_be_used_again(shape: str, first: Step, leave_after: Any) -> None:
-    """It counts as another request as soon as the one before is over, however that ended."""
+def test_environ_may_be_reused_for_another_request(
+    shape: str, first: Step, leave_after: Any
+) -> None:
+    """The next request starts with its own session, even if the previous request failed."""
     environ, middleware = make_environ(), SessionMiddleware(App(shape, first), KEY)
     with suppress(KeyError, SessionTooLarge):
         run(middleware, environ, leave_after=leave_after)
@@ -61,7 +63,7 @@ def test_environ_may_be_used_again(shape: str, first: Step, leave_after: Any) ->
 
 
 @pytest.mark.parametrize("found", [{}, "", 0, []])
-def test_something_else_under_the_environ_key_is_a_clear_error(found: object) -> None:
+def test_another_object_under_the_environ_key_is_an_error(found: object) -> None:
     with pytest.raises(ConfigurationError) as caught:
         serve(count, session=found)
     assert tuple(map(str, caught.value.problems)) == (
@@ -71,7 +73,7 @@ def test_something_else_under_the_environ_key_is_a_clear_error(found: object) ->
     )
 
 
-def test_two_middlewares_with_one_environ_key_are_a_clear_error() -> None:
+def test_two_middlewares_with_one_environ_key_are_an_error() -> None:
     with pytest.raises(ConfigurationError) as caught:
         serve(SessionMiddleware(count, KEY, cookie_name="inner"))
     assert str(caught.value) == (
@@ -83,7 +85,7 @@ def test_two_middlewares_with_one_environ_key_are_a_clear_error() -> None:
 
 
 @every_shape
-def test_two_middlewares_with_keys_and_cookies_of_their_own_work_together(shape: str) -> None:
+def test_two_middlewares_with_different_environ_keys_work_together(shape: str) -> None:
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         environ["outer"]["n"] = environ["outer"].get("n", 0) + 1
         return App(shape, App.log_in)(environ, start)
@@ -99,7 +101,7 @@ every_environ = pytest.mark.parametrize("derive", [dict, lambda environ: environ
 
 
 def with_sub_request(derive: Any, when: str) -> tuple[Response, ...]:
-    """Return a response, and that to a sub-request which counts, sent ``first`` or ``later``."""
+    """Return a response, and that of its sub-request, which is sent ``first`` or ``later``."""
 
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         return (outer if environ.pop("test.outer", False) else count)(environ, start)
@@ -119,12 +121,12 @@ def test_sub_request_shares_the_session_and_the_outer_call_commits(derive: Any) 
 
 
 @every_environ
-def test_sub_request_after_the_outer_commit_has_a_session_of_its_own(derive: Any) -> None:
+def test_sub_request_after_the_outer_commit_has_its_own_session(derive: Any) -> None:
     outer, inner = with_sub_request(derive, "later")
     assert (outer.header_list, saved(inner)) == (TEXT, {"n": 1})
 
 
-def test_sub_request_with_a_session_of_the_application_s_own_is_refused() -> None:
+def test_sub_request_with_a_session_that_the_application_made_is_refused() -> None:
     def app(environ: Any, start_response: Any) -> Any:
         environ["session"] = MySession()
         return middleware(environ, start_response)
@@ -137,7 +139,7 @@ def test_sub_request_with_a_session_of_the_application_s_own_is_refused() -> Non
 # Commit: when, and what is saved
 
 
-def test_return_commits_where_start_response_was_called() -> None:
+def test_return_commits_if_start_response_was_called() -> None:
     assert saved(serve(App("list", App.log_in), leave_after=0)) == {"user": "ada"}
 
 
@@ -155,7 +157,7 @@ def test_end_of_an_empty_body_commits() -> None:
     assert server == [(OK, TEXT)]
 
 
-def test_first_write_commits_and_each_chunk_is_handed_on_at_once() -> None:
+def test_first_write_commits_and_each_chunk_is_passed_on_at_once() -> None:
     server = Server()
     app = App("write", later=lambda _: server.append(("later",)), chunks=(b"1", b"2"))
     SessionMiddleware(app, KEY)(make_environ(), server)
@@ -172,7 +174,7 @@ def test_change_after_start_response_is_saved(shape: str) -> None:
 @every_shape
 @pytest.mark.parametrize("status", ["200 OK", "204 No Content", "304 Not Modified"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_change_is_saved_where_there_is_no_body(shape: str, status: str, method: str) -> None:
+def test_change_is_saved_if_the_response_has_no_body(shape: str, status: str, method: str) -> None:
     app = App(shape, App.log_in, chunks=())
     response = serve(lambda env, go: app(env, lambda *_: go(status, [])), REQUEST_METHOD=method)
     assert (response.status, response.chunks) == (status, [])
@@ -187,7 +189,7 @@ def test_change_after_the_commit_raises_late_write(shape: str) -> None:
 
 @every_shape
 @pytest.mark.parametrize("first", [id, App.look], ids=["first look", "second look"])
-def test_reading_goes_on_after_the_commit(shape: str, first: Step) -> None:
+def test_session_can_be_read_after_the_commit(shape: str, first: Step) -> None:
     app = App(shape, first, later=App.look)
     serve(app, serve(App("list", App.log_in)).cookie)
     assert app.seen == {"user": "ada"}
@@ -195,13 +197,13 @@ def test_reading_goes_on_after_the_commit(shape: str, first: Step) -> None:
 
 @every_shape
 def test_header_list_of_the_application_is_never_changed(shape: str) -> None:
-    """``TEXT`` is the module's: what is added to it for Alice would reach Bob."""
+    """``TEXT`` is shared by all requests: a header added for Alice would reach Bob."""
     alice, bob = serve(App(shape, App.log_in)), serve(App(shape))
     assert saved(alice) == {"user": "ada"}
     assert bob.header_list == TEXT == [("Content-Type", "text/plain")]
 
 
-def test_session_that_was_taken_out_of_the_environ_is_saved_all_the_same() -> None:
+def test_session_that_was_removed_from_the_environ_is_saved() -> None:
     def app(environ: Any, start_response: Any) -> list[bytes]:
         environ.pop("session")["user"] = "ada"
         start_response("200 OK", [])
@@ -211,7 +213,7 @@ def test_session_that_was_taken_out_of_the_environ_is_saved_all_the_same() -> No
 
 
 @every_shape
-def test_session_that_was_replaced_is_an_error_that_says_so(shape: str) -> None:
+def test_session_that_was_replaced_in_the_environ_is_an_error(shape: str) -> None:
     def replace(app: App) -> None:
         app.environ["session"] = {"user": "ada"}
 
@@ -228,7 +230,7 @@ def test_session_that_was_replaced_is_an_error_that_says_so(shape: str) -> None:
 
 @every_shape
 def test_untouched_response_is_byte_for_byte_the_applications_own(shape: str) -> None:
-    """Status, headers, chunks; no ``exc_info`` where none was given."""
+    """Status, headers and chunks are passed on, and ``exc_info`` only if there is one."""
     server, app = Server(), App(shape, chunks=(b"1", b"", b"2"))
     environ = make_environ(serve(App("list", App.log_in)).cookie)
     server.extend((chunk,) for chunk in SessionMiddleware(app, KEY)(environ, server))
@@ -288,7 +290,7 @@ def test_session_error_is_raised_instead_of_the_response(shape: str, spoil: Step
 
 
 def test_session_error_is_never_raised_out_of_start_response() -> None:
-    """The application that calls it there could not answer with an error page."""
+    """An application could not replace the response by an error page there."""
     returned: list[object] = []
 
     def app(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
@@ -310,14 +312,14 @@ def test_exception_of_the_application_passes_through_and_nothing_is_saved(shape:
 
 
 class Closing(list[bytes]):
-    """A body that does something when it is closed."""
+    """A body with a close method."""
 
     def __init__(self, close: Callable[[], object]) -> None:
         self.close = close
 
 
 @pytest.mark.parametrize("last", ["change", "write"])
-def test_session_error_is_not_hidden_by_what_the_body_does_when_it_is_closed(last: str) -> None:
+def test_session_error_is_not_hidden_by_the_close_method_of_the_body(last: str) -> None:
     def app(environ: Any, start_response: Any) -> Closing:
         session = environ["session"]
         session["large"] = token_hex(4096)
@@ -333,7 +335,7 @@ def test_session_error_is_not_hidden_by_what_the_body_does_when_it_is_closed(las
 
 @pytest.mark.parametrize("body", [[b"1"], (b"1", b"2"), App(), FileWrapper(io.BytesIO())])
 def test_body_is_the_applications_own_and_not_wrapped(body: Iterable[bytes]) -> None:
-    """So that ``len`` and ``wsgi.file_wrapper`` keep their meaning for the server."""
+    """The server may use ``len`` and ``wsgi.file_wrapper`` as without the middleware."""
     response = serve(lambda *given: body if App("list", App.log_in)(*given) else ())
     assert response.body is body
 
@@ -395,7 +397,7 @@ def test_every_kind_of_response_validates(shape: str, sides: str, first: Step, c
 
 
 def greet(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    """Log in whom the query names, and let another request come before the body begins."""
+    """Log in the user of the query string, and wait for another request before the body."""
     start(OK, TEXT)
     environ["session"]["user"] = environ["QUERY_STRING"]
     environ["test.other"]()
@@ -419,13 +421,13 @@ def test_middleware_keeps_nothing_of_a_request(shape: str) -> None:
 
 
 class Environ(dict[str, Any]):
-    """An environ that a weak reference may point to."""
+    """An environ that allows weak references."""
 
 
 @every_shape
 @pytest.mark.parametrize("step", [App.log_in, App.overfill, App.replace, App.replace_and_fail])
 def test_environ_is_freed_with_its_request(shape: str, step: Step) -> None:
-    """No reference cycle leads through it, so it need not wait for the garbage collector."""
+    """It is in no reference cycle, so it is freed without the garbage collector."""
 
     def answer(environ: Any) -> Any:
         with suppress(KeyError, SessionTooLarge), closing(app(environ, lambda *_: bool)) as body:
@@ -459,7 +461,7 @@ def test_app_environ_key_and_interface_are_public() -> None:
     assert (middleware.app, middleware.environ_key, middleware.interface) == (count, "mine", mine)
 
 
-def test_interface_is_refused_together_with_settings_and_beside_every_other_problem() -> None:
+def test_interface_with_settings_is_refused_along_with_every_other_problem() -> None:
     assert problems(KEY, app=None, environ_key=b"a", interface=SessionInterface(), salt="") == (
         "app: found NoneType, expected a WSGI application, which is callable",
         "environ_key: found bytes, expected a str that is not empty",
@@ -468,7 +470,7 @@ def test_interface_is_refused_together_with_settings_and_beside_every_other_prob
 
 
 @pytest.mark.parametrize(("interface", "found"), [(SessionInterface, "type"), ("cookie", "str")])
-def test_interface_that_is_no_session_interface_is_refused(interface: Any, found: str) -> None:
+def test_interface_that_is_not_a_session_interface_is_refused(interface: Any, found: str) -> None:
     problem = f"interface: found {found}, expected a SessionInterface()"
     assert problems(interface=interface) == (problem,)
 
@@ -493,7 +495,7 @@ def test_every_problem_is_in_one_message() -> None:
         ({"environ_key": 7}, "environ_key: found int, expected a str that is not empty"),
     ],
 )
-def test_argument_that_cannot_be_meant_is_refused(arguments: Any, problem: str) -> None:
+def test_argument_of_the_wrong_type_is_refused(arguments: Any, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SessionMiddleware(**{"app": App(), "secret_key": KEY} | arguments)
     assert tuple(map(str, caught.value.problems)) == (problem,)

@@ -1,7 +1,7 @@
-"""Readers of other frameworks' cookies, and sessions that ``migrate_from`` makes ours.
+"""The readers of other frameworks' cookies, and the sessions that ``migrate_from`` takes over.
 
-Every cookie here was written down or is signed by hand; those that the frameworks make themselves
-are in ``tests/peers/test_migration.py``.
+The cookies here are literals, or signed by hand. ``tests/peers/test_migration.py`` has cookies that
+the frameworks make themselves.
 """
 
 import json
@@ -108,7 +108,7 @@ def test_the_cookie_has_the_frameworks_own_name_path_and_domain(peer: str) -> No
     ],
     ids=MAKERS,
 )
-def test_it_is_found_and_deleted_where_the_framework_was_told_to_set_it(
+def test_it_is_found_and_deleted_with_the_configured_name_path_and_domain(
     cookie: ForeignCookie,
 ) -> None:
     assert cookie.cookie.find("sid=value") == ["value"]
@@ -147,18 +147,18 @@ def test_no_key_is_in_the_repr(peer: str) -> None:
 
 @pytest.mark.parametrize("make", [FlaskCookie, DjangoCookie])
 @pytest.mark.parametrize("fallbacks", [KEY, KEY.encode(), None, {KEY}])
-def test_fallbacks_that_are_no_list_are_refused(make: Make, fallbacks: Any) -> None:
+def test_fallbacks_that_are_not_a_list_are_refused(make: Make, fallbacks: Any) -> None:
     [problem] = problems(make, KEY, secret_key_fallbacks=fallbacks)
     assert "secret_key_fallbacks: found " in problem
     assert KEY not in problem
 
 
-def test_a_weak_fallback_is_named_by_its_place() -> None:
+def test_a_weak_fallback_is_reported_with_its_index() -> None:
     [problem] = problems(FlaskCookie, KEY, secret_key_fallbacks=[KEY, "short"])
     assert problem.startswith("FlaskCookie: secret_key_fallbacks[1]: found 5 bytes")
 
 
-def test_every_problem_is_told_at_once_under_the_frameworks_names() -> None:
+def test_every_problem_is_reported_at_once_under_the_frameworks_names() -> None:
     found = problems(
         FlaskCookie,
         "",
@@ -179,14 +179,14 @@ def test_every_problem_is_told_at_once_under_the_frameworks_names() -> None:
 
 
 @every_peer
-def test_a_limit_that_is_no_time_is_refused_under_the_frameworks_name(peer: str) -> None:
+def test_a_bad_time_limit_is_refused_under_the_frameworks_name(peer: str) -> None:
     make, name = MAKERS[peer]
     [problem] = problems(make, KEY, **{name: "an hour"})
     assert problem.startswith(f"{peer}Cookie: {name}: found str")
 
 
 @pytest.mark.parametrize("hashalg", ["sha513", "shake_128", "", None, 5])
-def test_a_hash_that_signs_nothing_is_refused(hashalg: Any) -> None:
+def test_a_hash_that_cannot_sign_is_refused(hashalg: Any) -> None:
     [problem] = problems(PyramidCookie, KEY, hashalg=hashalg)
     assert problem.startswith(f"PyramidCookie: hashalg: found {hashalg!r}")
 
@@ -197,7 +197,7 @@ def test_a_reader_for_pickles_cannot_be_made() -> None:
 
 
 def test_the_key_may_also_be_that_of_this_middleware() -> None:
-    """A cookie of ours is none of theirs, and the other way round."""
+    """Neither reader accepts the other's cookie."""
     middleware = SessionMiddleware(lambda *_: [], KEY)
     ours = cast(Any, middleware.interface).codec
     assert refusal(FlaskCookie(KEY), ours.encode("[0,{}]", NOW)) == "bad_signature"
@@ -205,7 +205,7 @@ def test_the_key_may_also_be_that_of_this_middleware() -> None:
         ours.decode(LITERALS["Flask"])
 
 
-# What somebody else made is refused, and nothing raises
+# Cookies that the framework has not made are refused with CookieRejected
 
 
 def sign_text(peer: str, text: str) -> str:
@@ -233,7 +233,7 @@ def test_every_other_spelling_of_a_cookie_is_refused(peer: str) -> None:
 @pytest.mark.parametrize(
     "change", ["{}=", "{}==", "={}", " {}", '"{}"', ".{}", "{}.", "é{}", "{}!"]
 )
-def test_nothing_may_stand_around_a_cookie(peer: str, change: str) -> None:
+def test_extra_characters_around_a_cookie_are_refused(peer: str, change: str) -> None:
     assert refusal(reader(peer), change.format(LITERALS[peer])) in ("bad_signature", "malformed")
 
 
@@ -278,13 +278,13 @@ def test_a_bomb_is_refused_before_it_fills_the_memory(peer: str) -> None:
 
 
 @every_peer
-def test_a_pickle_is_refused_by_that_name(peer: str) -> None:
+def test_a_pickle_is_refused_with_its_own_reason(peer: str) -> None:
     value = SIGN[peer](pickle.dumps({"user": "alice"}))
     assert refusal(reader(peer), value) == "pickled"
 
 
 @every_peer
-def test_a_pickle_with_a_wrong_signature_is_not_even_looked_at(peer: str) -> None:
+def test_a_pickle_with_a_wrong_signature_is_refused_as_any_forgery(peer: str) -> None:
     value = SIGN[peer](pickle.dumps({"user": "alice"}))
     assert refusal(reader(peer, OTHER_KEY), value) == "bad_signature"
 
@@ -309,21 +309,21 @@ def test_signed_data_that_could_not_be_saved_again_is_refused(peer: str, text: s
 
 
 @every_peer
-def test_what_is_signed_here_is_what_the_framework_signs(peer: str) -> None:
-    """Or else the refusals above would have another cause."""
+def test_a_session_signed_by_hand_is_read(peer: str) -> None:
+    """Otherwise, the refusals above could have another cause."""
     data = reader(peer).load(sign_text(peer, '{"user":"alice"}'), NOW)[0]
     assert data["user"] == "alice"
 
 
 @pytest.mark.parametrize("moment", ["null", '"soon"', "NaN", "1e999", "[]", "{}"])
-def test_a_moment_that_is_no_number_is_refused(moment: str) -> None:
+def test_a_time_that_is_not_a_number_is_refused(moment: str) -> None:
     pyramid = SIGN["Pyramid"](f'[{moment},0,{{"user":1}}]'.encode())
     beaker = SIGN["Beaker"](zlib.compress(f'{{"_accessed_time":{moment}}}'.encode()))
     assert refusal(PyramidCookie(KEY), pyramid) == "malformed"
     assert refusal(BeakerCookie(KEY), beaker) == "malformed"
 
 
-def test_a_beaker_session_without_its_moment_is_refused() -> None:
+def test_a_beaker_session_without_its_time_is_refused() -> None:
     assert refusal(BeakerCookie(KEY), SIGN["Beaker"](zlib.compress(b'{"user":1}'))) == "malformed"
 
 
@@ -335,7 +335,7 @@ def test_a_tag_of_flasks_around_nonsense_is_refused(tagged: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("value", ["-1", "a b", "!"])
-def test_a_moment_that_is_not_in_base_62_is_refused(value: str) -> None:
+def test_a_time_that_is_not_in_base_62_is_refused(value: str) -> None:
     signer = itsdangerous.Signer(KEY, DJANGO_SALT, ":", "django-concat", sha256)
     assert refusal(reader("Django"), signer.sign(f"e30:{value}").decode()) == "malformed"
 
@@ -344,7 +344,7 @@ def test_a_moment_that_is_not_in_base_62_is_refused(value: str) -> None:
 @given(
     value=st.text(st.characters(codec="latin-1")) | st.from_regex(r"[\w.:=+/-]*", fullmatch=True)
 )
-def test_whatever_a_client_sends_raises_nothing_else(peer: str, value: str) -> None:
+def test_any_client_input_raises_only_cookie_rejected(peer: str, value: str) -> None:
     with pytest.raises(CookieRejected):
         reader(peer).load(value, NOW)[0]
 
@@ -359,7 +359,7 @@ json_values = st.recursive(
 
 @every_peer
 @given(plain=st.binary() | json_values.map(json.dumps).map(str.encode))
-def test_whatever_the_key_signed_raises_nothing_else(peer: str, plain: bytes) -> None:
+def test_any_signed_data_raises_only_cookie_rejected(peer: str, plain: bytes) -> None:
     try:
         data = reader(peer).load(SIGN[peer](plain), NOW)[0]
     except CookieRejected:
@@ -367,11 +367,11 @@ def test_whatever_the_key_signed_raises_nothing_else(peer: str, plain: bytes) ->
     assert type(data) is dict
 
 
-# A session of another framework becomes one of ours
+# A session of another framework is taken over
 
 
 def visit(cookie: str, act: str = "read", name: str = "flask") -> Response:
-    """One request; its body is what the session held."""
+    """Send a request; the response's body is the session's data."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         session = environ["session"]
@@ -398,14 +398,14 @@ def test_session_is_taken_over_with_its_data_and_permanence() -> None:
     assert visit(ours.partition(";")[0]).data.decode() == repr(DATA)
 
 
-def test_old_cookie_is_deleted_where_it_stands() -> None:
+def test_old_cookie_is_deleted_with_its_own_path_and_domain() -> None:
     theirs, _ = set_cookies(visit(flask_cookie("flask", DATA)))
     assert theirs.startswith("flask=; ")
     assert "Max-Age=0" in theirs
     assert "Path=/shop" in theirs
 
 
-def test_cookie_that_ours_takes_the_place_of_is_not_deleted() -> None:
+def test_old_cookie_that_ours_overwrites_is_not_deleted() -> None:
     foreign = FlaskCookie(KEY)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -447,7 +447,7 @@ def test_cookie_of_the_same_name_is_deleted_once_and_before_ours(
 
 
 def test_absolute_timeout_counts_from_when_their_cookie_was_issued(clock: Clock) -> None:
-    """Or else a stolen one would give a fresh session each time."""
+    """Otherwise, a stolen cookie would begin a new session each time."""
     cookie = flask_cookie("session", DATA)
     clock.advance(3601)
     seen: list[bool] = []
@@ -472,7 +472,7 @@ def test_log_out_deletes_a_cookie_that_the_path_did_not_show() -> None:
     assert [cookie.partition(";")[0] for cookie in cookies] == ["flask=", "session="]
 
 
-def test_reason_of_a_reader_that_knew_the_cookie_is_the_one_that_is_logged(
+def test_reason_of_the_reader_that_recognized_the_cookie_is_logged(
     caplog: pytest.LogCaptureFixture, clock: Clock
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -482,16 +482,16 @@ def test_reason_of_a_reader_that_knew_the_cookie_is_the_one_that_is_logged(
     assert [vars(record)["reason"] for record in caplog.records] == ["expired_idle"]
 
 
-def test_empty_session_of_theirs_is_not_written() -> None:
+def test_empty_session_of_another_framework_is_not_written() -> None:
     assert set_cookies(visit(flask_cookie("flask", {}))) == []
 
 
-def test_request_that_never_looks_leaves_everything_as_it_is() -> None:
+def test_request_that_does_not_use_the_session_leaves_the_cookie() -> None:
     assert visit(flask_cookie("flask", DATA), "ignore").header_list == []
 
 
 def test_valid_cookie_of_ours_comes_first_and_theirs_is_deleted() -> None:
-    """Or else the log-out from ours would bring theirs back."""
+    """Otherwise, the other framework's session would be taken over after a log-out."""
     ours = set_cookies(visit(flask_cookie("flask", {"user": "bob"})))[-1].partition(";")[0]
     response = visit(f"{flask_cookie('flask', DATA)}; {ours}")
     assert response.data == b"{'user': 'bob'}"
@@ -504,7 +504,7 @@ def test_log_out_in_the_first_request_deletes_both() -> None:
 
 
 @pytest.mark.parametrize("cookie", ["flask=junk", "flask=", flask_cookie("flask", DATA) + "x"])
-def test_invalid_cookie_of_theirs_is_a_new_session_and_one_record(
+def test_invalid_cookie_of_another_framework_is_a_new_session_and_one_record(
     caplog: pytest.LogCaptureFixture, cookie: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -521,7 +521,7 @@ def test_invalid_cookie_of_theirs_is_a_new_session_and_one_record(
         ([KEY], "migrate_from[0]: found str, expected a ForeignCookie"),
     ],
 )
-def test_what_is_no_list_of_foreign_cookies_is_refused(migrate_from: Any, problem: str) -> None:
+def test_anything_but_a_list_of_foreign_cookies_is_refused(migrate_from: Any, problem: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         SessionMiddleware(lambda *_: [], OUR_KEY, migrate_from=migrate_from)
     assert tuple(map(str, caught.value.problems)) == (problem,)

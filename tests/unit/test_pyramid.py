@@ -1,4 +1,4 @@
-"""Pyramid, on top of ``environ["session"]``: what its ISession asks for, and its pages get."""
+"""Pyramid with the session of ``environ["session"]``: its ISession, and its use in views."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,13 +18,13 @@ from tests.conftest import Clock
 from tests.gateway import KEY
 from tests.unit.sessions import opened
 
-# Pyramid 2.1 imports it; that is not for us to mend.
+# Pyramid 2.1 itself imports it.
 pytestmark = pytest.mark.filterwarnings("ignore:pkg_resources is deprecated as an API")
 
 
 @pytest.fixture
 def browser() -> TestApp:
-    """Visit a Pyramid application that takes its session from ``environ``."""
+    """Return a client of a Pyramid application whose session comes from ``environ``."""
     config = Configurator()
     config.set_session_factory(lambda request: request.environ["session"])
     config.set_default_csrf_options(require_csrf=True)
@@ -44,7 +44,7 @@ def browser() -> TestApp:
     return TestApp(SessionMiddleware(config.make_wsgi_app(), KEY))
 
 
-def test_session_is_what_pyramid_calls_a_session() -> None:
+def test_session_implements_pyramids_isession() -> None:
     assert verifyObject(ISession, opened(), tentative=True)
 
 
@@ -62,7 +62,7 @@ def test_pyramid_finds_its_csrf_token_from_page_to_page(browser: TestApp) -> Non
     assert browser.get("/token").json == token
 
 
-def test_pyramid_lets_a_post_with_the_csrf_token_in(browser: TestApp) -> None:
+def test_pyramid_accepts_a_post_with_the_csrf_token(browser: TestApp) -> None:
     token = browser.get("/token").json
     browser.post("/cart", {"csrf_token": token})
     assert browser.get("/data").json == {"_csrft_": token, "cart": [1]}
@@ -74,9 +74,7 @@ def test_pyramid_refuses_a_post_without_the_csrf_token(browser: TestApp) -> None
     assert "cart" not in browser.get("/data").json
 
 
-def test_pyramid_learns_whether_the_session_is_new_and_when_it_began(
-    browser: TestApp, clock: Clock
-) -> None:
+def test_pyramid_can_read_new_and_created(browser: TestApp, clock: Clock) -> None:
     began = clock.now
     assert browser.get("/about").json == [True, began]
     browser.get("/cart")
@@ -84,7 +82,7 @@ def test_pyramid_learns_whether_the_session_is_new_and_when_it_began(
     assert browser.get("/about").json == [False, began]
 
 
-def test_pyramid_needs_no_changed_for_a_nested_list(browser: TestApp) -> None:
+def test_pyramid_saves_a_nested_change_without_a_call_of_changed(browser: TestApp) -> None:
     browser.get("/cart")
     browser.get("/cart")
     assert browser.get("/data").json == {"cart": [1, 1]}

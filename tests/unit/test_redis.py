@@ -44,7 +44,7 @@ def problems(make: Callable[..., object], *arguments: Any) -> tuple[str, ...]:
         ({}, "dict"),
     ],
 )
-def test_client_is_one_that_can_be_asked(
+def test_client_of_the_wrong_type_is_refused(
     make: type[RedisStore | RedisRevocations], client: Any, found: str
 ) -> None:
     assert problems(make, client) == (f"{make.__name__}: client: found {found}, {EXPECTED}",)
@@ -81,7 +81,7 @@ def test_client_that_reads_from_replicas_is_refused(
     assert "reads from replicas, which may not know of a log-out yet" in problem
 
 
-def test_client_that_would_lose_or_remember_too_much_is_refused() -> None:
+def test_pipeline_and_client_with_a_cache_are_refused() -> None:
     with redis.Redis() as client:
         with pytest.raises(ConfigurationError, match="found a pipeline, which does not send its"):
             RedisStore(client.pipeline())
@@ -92,7 +92,7 @@ def test_client_that_would_lose_or_remember_too_much_is_refused() -> None:
 
 @pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
 @pytest.mark.parametrize("prefix", ["", None, b"session:", 1])
-def test_prefix_is_text(make: type[RedisStore | RedisRevocations], prefix: Any) -> None:
+def test_bad_prefix_is_refused(make: type[RedisStore | RedisRevocations], prefix: Any) -> None:
     with redis.Redis() as client:
         assert problems(make, client, prefix) == (
             f"{make.__name__}: prefix: found {prefix!r}, expected a str that is not empty",
@@ -100,14 +100,14 @@ def test_prefix_is_text(make: type[RedisStore | RedisRevocations], prefix: Any) 
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1.0, True, None, "1"])
-def test_limit_is_a_number_of_bytes(limit: Any) -> None:
+def test_bad_limit_is_refused(limit: Any) -> None:
     with redis.Redis() as client:
         assert problems(RedisStore, client, "session:", limit) == (
             f"RedisStore: limit: found {limit!r}, expected a number of bytes, an int from 1",
         )
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     told = problems(RedisStore, None, "", 0)
     assert [problem.split(":")[1] for problem in told] == [" client", " prefix", " limit"]
 
@@ -117,11 +117,11 @@ def test_neither_redis_nor_valkey_is_imported() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603
 
 
-# What the error says
+# The error message
 
 
 class Broken:
-    """A client whose every command fails, with what it was given in the message."""
+    """A client whose commands all fail, with an error message that quotes their arguments."""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def fail(*arguments: object, **settings: object) -> Any:
@@ -150,7 +150,7 @@ class BrokenClient(redis.Redis):
         (lambda _, ended: ended.revoke_owner("ann"), "end an owner's sessions under 'gone:'"),
     ],
 )
-def test_error_says_what_was_tried_and_what_to_do_and_no_data(
+def test_error_says_what_failed_and_what_to_do_and_shows_no_data(
     ask: Callable[[RedisStore, RedisRevocations], object], what: str
 ) -> None:
     with BrokenClient() as client, pytest.raises(SessionUnavailable) as caught:

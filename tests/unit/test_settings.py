@@ -23,7 +23,7 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
 
 
 def interface_of(**settings: Any) -> SecureCookieSessionInterface:
-    """What comes of settings without a prefix, beside a key."""
+    """Return the interface made of these settings, without a prefix, and a secret key."""
     interface = from_settings(app, {"secret_key": KEY, **settings}, prefix="").interface
     assert isinstance(interface, SecureCookieSessionInterface)
     return interface
@@ -36,7 +36,7 @@ def problems_of(mapping: dict[str, Any], prefix: str = "session.") -> tuple[str,
 
 
 def visits_with(secret_key: str) -> bytes:
-    """The second visit is b"2" where the setting stands for KEY."""
+    """Return the body of a second visit: ``b"2"`` if the setting is read as KEY."""
     return call(
         from_settings(app, {"session.secret_key": secret_key}), cookie_signed_with(KEY)
     ).data
@@ -51,11 +51,11 @@ def test_the_application_is_wrapped() -> None:
     assert call(middleware, call(middleware).cookie).data == b"2"
 
 
-def test_keys_without_the_prefix_are_others() -> None:
+def test_names_without_the_prefix_are_ignored() -> None:
     from_settings(app, {"session.secret_key": KEY, "debug": "x", "cookie_secure": "maybe"})
 
 
-def test_the_prefix_can_be_another() -> None:
+def test_the_prefix_can_be_set() -> None:
     assert from_settings(app, {"shop_environ_key": "cart"}, prefix="shop_").environ_key == "cart"
 
 
@@ -74,7 +74,7 @@ def test_every_setting_of_the_middleware_can_be_text_or_says_that_it_cannot(name
     try:
         from_settings(app, {f"session.{name}": "?"})
     except ConfigurationError as error:
-        assert "unknown" not in str(error)  # noqa: PT017 - it may pass as well
+        assert "unknown" not in str(error)  # noqa: PT017 - some values are accepted
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_duration_is_in_seconds_or_has_a_unit(text: str, seconds: int) -> None
 @pytest.mark.parametrize(
     "text", ["", "h", "1w", "1 h", "-1", "1h30m", "1M", "\u0661", "nan", "1\n"]
 )
-def test_a_duration_is_nothing_else(text: str) -> None:
+def test_any_other_text_for_a_duration_is_refused(text: str) -> None:
     [problem] = problems_of({"session.idle_timeout": text})
     assert problem.startswith(f"session.idle_timeout: found {text!r}, expected a number of seconds")
 
@@ -120,7 +120,7 @@ def test_a_boolean_is_false(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "2", "auto", "maybe"])
-def test_a_boolean_is_nothing_else(text: str) -> None:
+def test_any_other_text_for_a_boolean_is_refused(text: str) -> None:
     assert problems_of({"session.cookie_httponly": text}) == (
         f"session.cookie_httponly: found {text!r}, "
         "expected true, yes, on or 1, or false, no, off or 0",
@@ -155,7 +155,7 @@ def test_fallback_keys_have_white_space_between_them() -> None:
     assert call(middleware, cookie_signed_with(old)).data == b"2"
 
 
-def test_a_value_that_is_not_text_is_taken_as_it_is() -> None:
+def test_a_value_that_is_not_text_is_used_as_is() -> None:
     assert interface_of(idle_timeout=1800).expiry.idle_timeout == 1800
 
 
@@ -167,7 +167,9 @@ def test_a_value_can_come_from_the_process_environment(
     assert visits_with(reference) == b"2"
 
 
-def test_what_the_environment_holds_is_not_expanded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_value_of_an_environment_variable_is_not_expanded_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SALT", "$SALT")
     codec = interface_of(salt="$SALT").codec
     assert isinstance(codec, SignedCodec)
@@ -201,35 +203,35 @@ def test_a_key_that_begins_with_a_dollar_is_refused_and_not_shown(value: str) ->
     )
 
 
-def test_what_came_from_the_environment_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_value_of_an_environment_variable_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_KEY", KEY)
     [problem] = problems_of({"session.idle_timeout": "$APP_KEY"})
     assert "$APP_KEY" in problem
     assert KEY not in problem
 
 
-def test_an_unknown_name_is_told_with_the_nearest_known() -> None:
+def test_an_unknown_name_is_reported_with_the_nearest_known_name() -> None:
     assert problems_of({"session.cookie_nmae": "x"}) == (
         "session.cookie_nmae: unknown setting; did you mean session.cookie_name?",
     )
 
 
-def test_an_unknown_name_like_no_other_is_told_too() -> None:
+def test_an_unknown_name_without_a_near_one_is_reported_too() -> None:
     assert problems_of({"session.zzz": "x"}) == ("session.zzz: unknown setting",)
 
 
 @pytest.mark.parametrize("name", ["app", "self"])
-def test_a_parameter_that_is_no_setting_is_unknown(name: str) -> None:
+def test_a_parameter_that_is_not_a_setting_is_unknown(name: str) -> None:
     assert problems_of({f"session.{name}": "x"})[0].startswith(f"session.{name}: unknown setting")
 
 
-def test_an_interface_is_no_text() -> None:
+def test_an_interface_cannot_be_text() -> None:
     assert problems_of({"session.interface": "x"}) == (
         "session.interface: cannot be set as text: give it to SessionMiddleware in code",
     )
 
 
-def test_all_problems_come_at_once_with_those_of_the_middleware() -> None:
+def test_all_problems_are_reported_at_once_with_those_of_the_middleware() -> None:
     mapping = {
         "session.secret_key": "short",
         "session.secret_key_fallbacks": "tiny",
@@ -253,13 +255,13 @@ def test_a_setting_that_was_not_given_is_named_with_the_prefix() -> None:
     assert problem.startswith("session.secret_key: found None beside")
 
 
-def test_what_could_not_be_read_is_told_once() -> None:
-    # Left at "auto", cookie_secure would not do for SameSite=None.
+def test_a_value_that_cannot_be_read_is_reported_once() -> None:
+    # The default, cookie_secure="auto", would be refused with SameSite=None.
     [problem] = problems_of({"session.cookie_secure": "maybe", "session.cookie_samesite": "none"})
     assert problem.startswith("session.cookie_secure: found 'maybe', expected auto, true")
 
 
-def test_an_application_that_is_none_is_named_without_the_prefix() -> None:
+def test_a_wrong_application_is_reported_without_the_prefix() -> None:
     with pytest.raises(ConfigurationError, match=r"(?m)^app: found NoneType"):
         from_settings(None, {})  # type: ignore[arg-type]
 
@@ -293,14 +295,14 @@ def test_pastedeploy_finds_the_filter_by_the_name_of_the_distribution(tmp_path: 
     assert call(loaded, first.cookie).data == b"2"
 
 
-def test_a_mistake_in_the_ini_file_is_told_without_a_prefix(tmp_path: Path) -> None:
+def test_a_mistake_in_the_ini_file_is_reported_without_a_prefix(tmp_path: Path) -> None:
     (tmp_path / "app.ini").write_text(INI.replace("cookie_name", "cookie_nmae"))
     with pytest.raises(ConfigurationError, match=r"cookie_nmae: unknown .* mean cookie_name"):
         loadapp("config:app.ini", relative_to=str(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["app", "global_conf"])
-def test_the_filters_own_parameters_are_no_settings(name: str) -> None:
+def test_the_filters_own_parameters_are_not_settings(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{name}: unknown setting"):
         filter_app_factory(app, {}, **{name: "x"})
 
@@ -308,8 +310,8 @@ def test_the_filters_own_parameters_are_no_settings(name: str) -> None:
 # The mapping
 
 
-def test_mapping_without_one_name_of_ours_is_an_error() -> None:
-    """As where the prefix was forgotten: or else the application would be without a key."""
+def test_mapping_without_any_name_with_the_prefix_is_an_error() -> None:
+    """The prefix was probably forgotten, and the application would have no secret key."""
     with pytest.raises(ConfigurationError) as caught:
         from_settings(lambda *_: [], {"secret_key": KEY})
     assert tuple(map(str, caught.value.problems)) == (
@@ -317,7 +319,7 @@ def test_mapping_without_one_name_of_ours_is_an_error() -> None:
     )
 
 
-def test_object_is_taken_as_it_is() -> None:
+def test_object_is_used_as_is() -> None:
     foreign = FlaskCookie(KEY)
     settings = {"session.secret_key": KEY, "session.migrate_from": [foreign]}
     interface = from_settings(lambda *_: [], settings).interface

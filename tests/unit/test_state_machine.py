@@ -1,4 +1,4 @@
-"""Any sequence of requests, well behaved or not: the session holds what the rules say, each time.
+"""Random sequences of requests, valid and hostile: each response follows the rules of the model.
 
 A longer run: ``SESSIONWARE_EXAMPLES=5000 pytest tests/unit/test_state_machine.py``.
 """
@@ -27,7 +27,7 @@ def put(session: Any, key: str, value: Any) -> None:
 
 
 def grow(session: Any, key: str) -> None:
-    """Change a value where it is, so that the session itself hears nothing of it."""
+    """Change a nested value, so that no method of the session is called."""
     match session.get(key):
         case [[*_], *_] | {"x": [*_]} as found if type(found) is not tuple:
             found[0 if type(found) is list else "x"].append("more")
@@ -121,7 +121,7 @@ JUNK = st.lists(st.tuples(TEMPLATES, SPOILT | TEXT), max_size=3)
 
 
 def spoil(tokens: list[str], how: str, which: int, other: int, place: int) -> str:
-    """Return a token with something wrong in it, or another's as it is."""
+    """Return a spoilt token, or an unchanged one."""
     one, two = tokens[which % len(tokens)], tokens[other % len(tokens)]
     place %= len(one) + 1
     match how:
@@ -140,7 +140,7 @@ def spoil(tokens: list[str], how: str, which: int, other: int, place: int) -> st
 
 
 class Sessions(RuleBasedStateMachine):
-    """Two browsers and an attacker before one server, whose keys and clock change."""
+    """Two browsers and an attacker use one server, whose keys and clock change."""
 
     @initialize(
         idle=st.sampled_from([IDLE, DAYS]),
@@ -181,7 +181,7 @@ class Sessions(RuleBasedStateMachine):
     @precondition(lambda self: self.on_their_way)
     @rule(which=st.integers(0, 9))
     def a_response_arrives(self, which: int) -> None:
-        """In any order: the last one wins."""
+        """Responses arrive in any order, and the browser keeps the last one."""
         browser, line = self.on_their_way.pop(which % len(self.on_their_way))
         browser.receive(line)
 
@@ -192,7 +192,7 @@ class Sessions(RuleBasedStateMachine):
         after=JUNK,
         steps=STEPS,
     )
-    def visit_with_junk_and_a_twin_beside(
+    def visit_with_junk_and_another_cookie_of_the_same_name(
         self, who: int, flood: int, before: list[Any], after: list[Any], steps: list[Any]
     ) -> None:
         browser, other = self.browsers[who], self.browsers[1 - who]
@@ -264,7 +264,7 @@ class Sessions(RuleBasedStateMachine):
         self.server.use_keys(*(keys[:-1] if last else [*keys[1:]]))
 
     @invariant()
-    def a_behaving_browser_holds_what_was_issued_and_loses_it_by_time_or_keys_alone(self) -> None:
+    def a_browser_holds_an_issued_cookie_that_only_time_or_keys_can_end(self) -> None:
         for browser in self.browsers:
             if header := browser.header():
                 token = header.removeprefix("session=")

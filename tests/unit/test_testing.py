@@ -1,4 +1,4 @@
-"""session_transaction: a test reads and changes its client's session between requests."""
+"""``session_transaction``: read and change a test client's session between requests."""
 
 from collections.abc import Iterable
 from contextlib import suppress
@@ -27,7 +27,7 @@ SITE = "http://www.example.org/"
 
 
 def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Count the visits, for good on ``/permanent``, and not at all on ``/look``."""
+    """Count visits, except to ``/look``. A visit to ``/permanent`` makes the session permanent."""
     session = environ["session"]
     if environ["PATH_INFO"] != "/look":
         session["n"] = session.get("n", 0) + 1
@@ -37,7 +37,7 @@ def count(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[b
 
 
 class Wire(BaseAdapter):
-    """What ``requests`` sends goes to a WSGI application."""
+    """An adapter for ``requests`` that sends each request to a WSGI application."""
 
     def __init__(self, app: WSGIApplication) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Wire(BaseAdapter):
 
 
 class Visitor:
-    """A test client of one of the four kinds, and what differs in their use."""
+    """A test client of one of the four kinds, with one interface for all."""
 
     def __init__(self, kind: str, app: SessionMiddleware) -> None:
         self.app = app
@@ -80,12 +80,12 @@ class Visitor:
         return httpx.Client(transport=httpx.WSGITransport(self.app))
 
     def get(self, url: str = "http://localhost/look") -> str:
-        """Send a request, and give the text of the answer."""
+        """Send a request, and return the text of the response."""
         base = {"base_url": urljoin(url, "/")} if isinstance(self.client, Client) else {}
         return str(self.client.get(url, **base).text)
 
     def jar(self) -> list[object]:
-        """Everything the client remembers of its cookies."""
+        """Return all that the client stores about its cookies."""
         if isinstance(self.client, Client):
             return [*(self.client._cookies or {}).values()]
         jar = self.client.cookiejar if hasattr(self.client, "cookiejar") else self.client.cookies
@@ -105,13 +105,13 @@ def visitor(kind: str) -> Visitor:
     return Visitor(kind, SessionMiddleware(count, KEY))
 
 
-def test_next_request_finds_what_was_put_in(visitor: Visitor) -> None:
+def test_next_request_finds_the_change(visitor: Visitor) -> None:
     with visitor.transaction() as session:
         session["n"] = 41
     assert visitor.get("http://localhost/") == "42"
 
 
-def test_what_the_last_request_left_is_there(visitor: Visitor) -> None:
+def test_session_of_the_last_request_can_be_read(visitor: Visitor) -> None:
     visitor.get("http://localhost/")
     with visitor.transaction() as session:
         assert dict(session) == {"n": 1}
@@ -203,7 +203,7 @@ def test_session_of_one_host_is_not_sent_to_another(visitor: Visitor) -> None:
     assert visitor.get(SITE) == "42"
 
 
-def test_secure_cookie_is_there_over_https_alone() -> None:
+def test_secure_cookie_is_sent_only_over_https() -> None:
     visitor = Visitor("requests", SessionMiddleware(count, KEY))
     with visitor.transaction(url="https://localhost/") as session:
         session["n"] = 41
@@ -230,7 +230,7 @@ def test_environ_key_makes_no_difference(kind: str) -> None:
         assert session["n"] == 41
 
 
-def test_interface_of_ones_own_works_with_its_own_cookie(kind: str) -> None:
+def test_custom_interface_works_with_its_own_cookie(kind: str) -> None:
     interface = MySessionInterface()
     visitor = Visitor(kind, SessionMiddleware(count, interface=interface))
     with visitor.transaction() as session:
@@ -239,7 +239,7 @@ def test_interface_of_ones_own_works_with_its_own_cookie(kind: str) -> None:
     assert list(interface.kept) == ["sid-0"]
 
 
-def test_interface_may_give_its_one_object_again(kind: str) -> None:
+def test_interface_may_return_the_same_object_again(kind: str) -> None:
     visitor = Visitor(kind, SessionMiddleware(count, interface=SharedInterface()))
     for step in range(2):
         with visitor.transaction() as session:
@@ -260,7 +260,7 @@ def test_without_a_key_the_error_says_what_to_do(kind: str) -> None:
             session["n"] = 1
 
 
-def test_subclass_of_a_client_is_one() -> None:
+def test_subclass_of_a_client_is_accepted() -> None:
     class Mine(httpx.Client):
         pass
 
@@ -275,32 +275,32 @@ def refusal(client: object, middleware: Any, url: str = "http://localhost/") -> 
 
 
 @pytest.mark.parametrize("client", [None, count, requests.Response(), httpx.AsyncClient()])
-def test_what_is_none_of_the_four_is_an_error_that_lists_them(client: object) -> None:
+def test_any_other_client_is_an_error_that_lists_the_four_kinds(client: object) -> None:
     assert refusal(client, SessionMiddleware(count, KEY)) == (
         f"client: found {type(client).__qualname__}, expected a webtest.TestApp, "
         "werkzeug.test.Client, requests.Session or httpx.Client"
     )
 
 
-def test_client_without_cookies_is_an_error_that_says_so() -> None:
+def test_client_without_cookies_is_an_error() -> None:
     app = SessionMiddleware(count, KEY)
     assert refusal(Client(app, use_cookies=False), app).startswith("client: Cookies are disabled")
 
 
-def test_what_is_no_middleware_is_an_error_that_says_so(visitor: Visitor) -> None:
+def test_argument_that_is_not_a_middleware_is_an_error(visitor: Visitor) -> None:
     assert refusal(visitor.client, count) == (
         "middleware: found function, expected the application's SessionMiddleware"
     )
 
 
 @pytest.mark.parametrize("url", ["", "/", "localhost", "localhost:80/", "http:///", "ftp://a/"])
-def test_url_has_to_be_whole(visitor: Visitor, url: str) -> None:
+def test_url_has_to_be_absolute(visitor: Visitor, url: str) -> None:
     assert refusal(visitor.client, visitor.app, url) == (
         f"url: found {url!r}, expected one like 'http://localhost/'"
     )
 
 
-# A url that the cookie does not belong to
+# A url that the cookie is not sent to
 
 
 @pytest.mark.parametrize(
