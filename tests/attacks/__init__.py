@@ -1,1 +1,1 @@
-"""Every attack that we know by name, run against the real middleware and against its peers."""
+"""Known attacks, run against the real middleware and against other session libraries."""

@@ -1,4 +1,4 @@
-"""Skips the table of what the frameworks do where one of them is missing."""
+"""Skip the table of attacks if one of the frameworks is not installed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The peers under attack: their keys in the wrong hands, and their cookies otherwise configured."""
+"""Attacks on the peers: forged cookies with their keys, and other cookie settings."""
 
 import hmac
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
@@ -23,7 +23,7 @@ from tests.peers.probes import Browser
 from tests.unit.foreign_cookies import KEY, sign_as_django, sign_as_flask
 from tests.unit.foreign_cookies import SIGN as OTHERS_SIGN
 
-# The signature of each, around any payload
+# How each peer signs a payload
 
 
 def sign_as_sessionware(payload: bytes) -> str:
@@ -43,7 +43,7 @@ SIGN: dict[str, Callable[[bytes], str]] = {
     "sessionware": lambda plain: sign_as_sessionware(urlsafe_b64encode(plain).rstrip(b"=")),
     "secure-cookie": sign_as_secure_cookie,
 }
-"""Any bytes, signed with the peer's key where it puts its JSON."""
+"""Functions that sign any bytes with the peer's key in the place of its JSON."""
 
 
 def _dotted(small: bytes) -> bytes:
@@ -56,7 +56,7 @@ SIGN_COMPRESSED: dict[str, Callable[[bytes], str]] = {
     "Django": lambda small: sign_as_django(_dotted(small)),
     "Beaker": OTHERS_SIGN["Beaker"],
 }
-"""Any bytes, signed where those peers that compress have compressed JSON."""
+"""The same for compressed JSON, for the peers that compress."""
 
 
 def payload_of(peer: str, value: str) -> bytes:
@@ -71,7 +71,7 @@ def payload_of(peer: str, value: str) -> bytes:
 
 
 def signed_elsewhere(peer: str, value: str) -> Iterator[tuple[str, str]]:
-    """Sign the payload of a cookie with the same key as another part of the site might do."""
+    """Yield forgeries: a cookie's payload, signed with the same key by other common signers."""
     payload = payload_of(peer, value)
     text = payload.decode("latin-1")
     with clock(0):
@@ -88,7 +88,7 @@ def signed_elsewhere(peer: str, value: str) -> Iterator[tuple[str, str]]:
         yield "a bare HMAC", f"{text}.{urlsafe_b64encode(signature).rstrip(b'=').decode()}"
 
 
-# The settings of each, by our own names
+# The cookie settings of each peer
 
 
 def _secure_cookie(**settings: Any) -> AbstractContextManager[Any]:
@@ -139,7 +139,7 @@ def configured(peer: str, **settings: str) -> AbstractContextManager[Any]:
     return _partial(*where[peer], settings)
 
 
-# What becomes of a cookie
+# What a peer does with a cookie
 
 
 def cookie_of(peer: str, **settings: Any) -> tuple[str, str]:
@@ -149,7 +149,7 @@ def cookie_of(peer: str, **settings: Any) -> tuple[str, str]:
 
 
 def reads(peer: str, header: str, **settings: Any) -> list[object]:
-    """Return the user that a session with this Cookie header has; an empty list where it raises."""
+    """Return the user in this Cookie header's session, in a list, which is empty on an error."""
     browser, seen = Browser(peer, **settings), []
     browser.cookie = header
     browser.fails(before=lambda session: seen.append(session.get("user")))
@@ -157,7 +157,7 @@ def reads(peer: str, header: str, **settings: Any) -> list[object]:
 
 
 def raises(peer: str, header: str, **settings: Any) -> bool:
-    """Tell whether a page that looks at its session ends with an exception."""
+    """Return whether a page that reads its session raises an exception."""
     browser = Browser(peer, **settings)
     browser.cookie = header
     return browser.fails(before=lambda session: session.get("user"))

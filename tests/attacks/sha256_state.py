@@ -1,4 +1,4 @@
-"""SHA-256 continued from a digest, which is its state: a length extension (FIPS 180-4)."""
+"""A length extension of SHA-256, which continues from a digest, its state (FIPS 180-4)."""
 
 from math import isqrt
 from struct import pack, unpack
@@ -8,7 +8,7 @@ PRIMES = [number for number in range(2, 312) if all(number % i for i in range(2,
 
 
 def cube_root_fraction(prime: int) -> int:
-    """Return the first 32 bits of the fraction of a prime's cube root, the constants of SHA-256."""
+    """Return 32 bits of the fraction of the prime's cube root: a constant of SHA-256."""
     low, high = 0, isqrt(prime << 96)
     while low < high:
         middle = (low + high + 1) // 2
@@ -20,12 +20,15 @@ ROUNDS = [cube_root_fraction(prime) for prime in PRIMES]
 
 
 def padding(length: int) -> bytes:
-    """Return what SHA-256 adds to so many bytes."""
+    """Return the padding that SHA-256 adds to a text of ``length`` bytes."""
     return b"\x80" + bytes(-(length + 9) % 64) + pack(">Q", length * 8)
 
 
 def extend(digest: bytes, length: int, more: bytes) -> tuple[bytes, bytes]:
-    """Return the glue, and the digest of the unknown text of this length, the glue and more."""
+    """Return the padding, and the digest of the unknown text, the padding and ``more``.
+
+    ``digest`` and ``length`` are those of the unknown text.
+    """
     glue = padding(length)
     tail = more + padding(length + len(glue) + len(more))
     state = unpack(">8I", digest)
@@ -35,7 +38,7 @@ def extend(digest: bytes, length: int, more: bytes) -> tuple[bytes, bytes]:
 
 
 def turn(word: int, *steps: int) -> int:
-    """Rotate a word to the right by each of the steps, and add the results without carry."""
+    """Rotate the word to the right by each of the steps, and XOR the results."""
     result = 0
     for step in steps:
         result ^= word >> step | word << 32 - step

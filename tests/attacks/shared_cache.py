@@ -1,4 +1,4 @@
-"""A shared cache that keeps whatever RFC 9111 lets it keep, and keys it by the URL and ``Vary``."""
+"""A shared cache that stores every response that RFC 9111 allows, by URL and ``Vary``."""
 
 from werkzeug.datastructures import ResponseCacheControl
 from werkzeug.http import parse_cache_control_header, parse_set_header
@@ -8,7 +8,7 @@ from tests.gateway import Response
 
 
 class SharedCache:
-    """In front of one page; ``without``: headers that get lost on the way to it."""
+    """A cache in front of one page. ``without``: headers that are removed from its responses."""
 
     def __init__(self, victim: Victim, act: Act, without: tuple[str, ...] = ()) -> None:
         self._victim = victim
@@ -17,7 +17,7 @@ class SharedCache:
         self.kept: list[tuple[str, Response]] = []
 
     def get(self, cookie: str) -> Response:
-        """Return the page that is kept for such a request, or a new one."""
+        """Return the page that is kept for this request, or a new one."""
         for asked, page in self.kept:
             vary = parse_set_header(page.headers.get("Vary", ""))
             if "*" not in vary and ("cookie" not in vary or asked == cookie):

@@ -1,4 +1,4 @@
-"""How much work it is to read something, counted and not timed."""
+"""The work that a read takes, in lines of Python rather than in seconds."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def lines_run(header: str, read: Callable[[str], object]) -> int:
-    """Return how many lines of Python it takes to read this header."""
+    """Return how many lines of Python run to read this header."""
     count = 0
 
     def trace(_: FrameType, event: str, __: Any) -> Callable[..., Any]:

@@ -1,9 +1,9 @@
-"""Bombs: whatever a cookie holds costs little, with the key and without it (CWE-400).
+"""Bombs: no cookie causes much work, even if it is signed with our key (CWE-400).
 
 Named here: CVE-2024-28180 (go-jose) and CVE-2026-39373 (JWCrypto): decompression (CWE-409);
 CVE-2026-26209 (cbor2): 100,000 levels of nesting (CWE-674); CVE-2020-10735 (CPython): long ints;
 CVE-2024-7592 (CPython) and CVE-2024-52804 (Tornado): quadratic unquoting (CWE-1333).
-Counted in bytes and in lines of Python, because a clock says something else on every machine.
+The work is counted in bytes and in lines of Python, because times differ between machines.
 """
 
 import logging
@@ -23,7 +23,7 @@ MEGABYTE = 2**20
 
 
 def peak(cookie: str) -> int:
-    """Return the most memory that a request with this Cookie header takes at one time, in bytes."""
+    """Return the peak memory of a request with this Cookie header, in bytes."""
     VICTIM.sees(cookie)
     tracemalloc.start()
     try:
@@ -34,7 +34,7 @@ def peak(cookie: str) -> int:
 
 
 def bomb(size: int, text: str = "a") -> str:
-    """Return our payload of so many bytes, compressed, as stock itsdangerous would write it."""
+    """Return a payload of ``size`` letters, compressed as itsdangerous does."""
     plain = f'[0,{{"user":"{text * size}"}}]'.encode()
     return "." + to_base64(zlib.compress(plain, 9))
 
@@ -42,7 +42,7 @@ def bomb(size: int, text: str = "a") -> str:
 # Decompression
 
 
-def test_a_bomb_that_nobody_has_signed_is_never_inflated(
+def test_an_unsigned_bomb_is_never_inflated(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(codec, "inflate", lambda _: pytest.fail("inflated"))
@@ -53,7 +53,7 @@ def test_a_bomb_that_nobody_has_signed_is_never_inflated(
 def test_a_bomb_of_100_megabytes_is_refused_by_its_length(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Signed though it is: no browser keeps it, and not even its signature is computed."""
+    """It is refused although it is signed, before its signature is computed."""
     cookie = sign_payload(bomb(100 * MEGABYTE))
     monkeypatch.setattr(codec, "_sign", lambda *_: pytest.fail("computed"))
     assert VICTIM.refuses(cookie, caplog) == "too_large"
@@ -62,7 +62,7 @@ def test_a_bomb_of_100_megabytes_is_refused_by_its_length(
 def test_the_largest_bomb_that_fits_into_a_cookie_stops_at_64_kib(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Two and a half megabytes in 4096 bytes, signed with our key."""
+    """The bomb is 2.5 MB in 4096 bytes, signed with our key."""
     cookie = sign_payload(bomb(5 * MEGABYTE // 2))
     assert 3000 < len(cookie) <= 4096
     assert VICTIM.refuses(cookie, caplog) == "too_large"
@@ -96,8 +96,10 @@ def test_100_000_levels_are_a_new_session(caplog: pytest.LogCaptureFixture, kind
 
 @pytest.mark.parametrize("unfinished", [False, True])
 @pytest.mark.parametrize("kind", NESTED)
-def test_as_many_levels_as_64_kib_hold_overflow_nothing(kind: str, unfinished: bool) -> None:
-    """How many of them the JSON reader takes, each CPython has its own mind about."""
+def test_as_many_levels_as_fit_in_64_kib_do_not_overflow_the_stack(
+    kind: str, unfinished: bool
+) -> None:
+    """How many levels the JSON parser accepts depends on the version of CPython."""
     opening, closing = NESTED[kind]
     levels = (codec.MAX_TEXT - 100) // len(opening + closing)
     text = f'[0,{{"user":{opening * levels}0{"" if unfinished else closing * levels}}}]'
@@ -120,12 +122,12 @@ NUMBERS = {
 def test_an_int_of_60_000_digits_is_a_new_session(
     caplog: pytest.LogCaptureFixture, case: str
 ) -> None:
-    """CVE-2020-10735: to read it would take quadratic time."""
+    """CVE-2020-10735: parsing it would take quadratic time."""
     assert VICTIM.refuses(sign(NUMBERS[case]), caplog) == "malformed"
 
 
-def test_an_age_of_4000_digits_breaks_no_response() -> None:
-    """It is the oldest session of all, and every sum with it stays exact."""
+def test_an_age_of_4000_digits_is_handled_exactly() -> None:
+    """Without an absolute timeout, the session is valid; with one, it has expired."""
     cookie = sign(f'[{"9" * 4000},{{"_permanent":true,"user":"ada"}}]')
     assert VICTIM.visit(cookie, lambda session: session.update(seen=1)).cookie
     assert Victim(absolute_timeout=60).sees(cookie) == {}
@@ -149,7 +151,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("attack", FLOODS)
 def test_a_flood_costs_no_more_than_its_length(attack: str) -> None:
-    """Of 64 KB no more than half the steps and half the memory of 128 KB, and little of both."""
+    """Work grows linearly from 64 KB to 128 KB, and memory is at most four times the header."""
     flood = FLOODS[attack] * (64 * 1024 // len(FLOODS[attack]))
     once, twice = f"{flood}; session=x", f"{flood * 2}; session=x"
     assert lines_run(twice, VICTIM.sees) <= 2 * lines_run(once, VICTIM.sees)
@@ -160,7 +162,7 @@ def test_a_flood_costs_no_more_than_its_length(attack: str) -> None:
 def test_ten_thousand_twins_cost_eight_signatures_and_one_record(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Times the number of keys: neither processor (CWE-770) nor log (CWE-779) is flooded."""
+    """Eight for each key: neither the CPU (CWE-770) nor the log (CWE-779) is flooded."""
     victim = Victim(secret_key_fallbacks=[f"{KEY} of last year"])
     spy = Mock(return_value=b"another signature")
     monkeypatch.setattr(codec, "_sign", spy)

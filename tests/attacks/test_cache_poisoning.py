@@ -1,8 +1,8 @@
 """Cache poisoning and deception: no shared cache gives one user's page or cookie to another.
 
-Named here: CVE-2026-27205 (Flask: ``in`` and ``len`` were no look at the session) and
+Named here: CVE-2026-27205 (Flask: ``in`` and ``len`` did not count as access) and
 CVE-2023-30861 (Flask: a cookie was issued again without ``Vary``), both CWE-524. The cache is the
-plainest that RFC 9111 allows.
+simplest that RFC 9111 allows.
 """
 
 from collections.abc import Callable
@@ -18,8 +18,8 @@ DAY = 24 * 60 * 60
 
 
 def untouched(_: Any) -> str:
-    """The page of everybody, which never looks at the session."""
-    return "the page of everybody"
+    """Return a page that does not use the session."""
+    return "the same for all"
 
 
 def matches(session: Any) -> bool:
@@ -66,25 +66,25 @@ def victim(clock: Clock) -> Victim:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_however_a_page_looks_at_the_session_it_is_its_users_own(victim: Victim, look: str) -> None:
-    """CVE-2026-27205: also where it only asks whether a key is there."""
+def test_a_page_that_reads_the_session_is_not_shared(victim: Victim, look: str) -> None:
+    """CVE-2026-27205: even if it only checks whether a key is present."""
     cache = SharedCache(victim, LOOKS[look])
-    adas, nobodys = cache.get(victim.log_in()), cache.get("")
-    assert adas is not nobodys
-    assert b"ada" not in nobodys.data
+    adas, anonymous = cache.get(victim.log_in()), cache.get("")
+    assert adas is not anonymous
+    assert b"ada" not in anonymous.data
 
 
-def test_a_page_that_looks_at_nothing_is_the_same_for_all_and_kept(victim: Victim) -> None:
-    """And tells no cache otherwise: ``Vary`` on everything would be no cache at all."""
+def test_a_page_that_does_not_use_the_session_is_cached_for_all(victim: Victim) -> None:
+    """It has no ``Vary: Cookie``, which would make caches useless for it."""
     cache = SharedCache(victim, untouched)
     first, second = cache.get(victim.log_in("ada")), cache.get(victim.log_in("bob"))
     assert first is second
-    assert b"of everybody" in second.data
+    assert b"the same for all" in second.data
     assert first.header_list == [("Cache-Control", "max-age=60")]
 
 
-def test_the_cache_above_does_poison_where_vary_is_missing(victim: Victim) -> None:
-    """Or else it would prove nothing."""
+def test_the_cache_mixes_up_users_if_vary_is_missing(victim: Victim) -> None:
+    """Otherwise, the tests above would prove nothing."""
     cache = SharedCache(victim, len, without=("Vary",))
     pages = [cache.get(victim.log_in(user)) for user in ("ada", "bob")]
     assert pages[0] is pages[1]
@@ -94,7 +94,7 @@ def test_the_cache_above_does_poison_where_vary_is_missing(victim: Victim) -> No
 def test_a_cookie_that_is_issued_again_goes_to_its_owner(
     victim: Victim, clock: Clock, look: Callable[[Any], object]
 ) -> None:
-    """CVE-2023-30861: a permanent session, its cookie due, and a page that does not look at it."""
+    """CVE-2023-30861: a permanent session is due, and the page may not use the session."""
 
     def remember(session: Any) -> None:
         session["user"] = "ada"
@@ -134,7 +134,7 @@ def test_a_cookie_that_is_issued_again_goes_to_its_owner(
 def test_no_cache_keeps_a_page_that_sets_the_cookie(
     victim: Victim, act: Callable[[Any], object], allowed: str
 ) -> None:
-    """Whatever the application allows: a kept Set-Cookie is a session for everybody."""
+    """Whatever Cache-Control the application sets: a stored Set-Cookie would reach all users."""
     victim.headers = [("Cache-Control", allowed)]
     cache = SharedCache(victim, act)
     ada = victim.log_in()
@@ -144,8 +144,8 @@ def test_no_cache_keeps_a_page_that_sets_the_cookie(
     assert cache.kept == []
 
 
-def test_no_header_that_caches_leave_out_of_their_key_changes_a_page(victim: Victim) -> None:
-    """Unkeyed input: what Host and a proxy's headers say is in no header of ours."""
+def test_headers_outside_the_cache_key_do_not_change_a_response(victim: Victim) -> None:
+    """Unkeyed input: no header of ours depends on Host or on a proxy's headers."""
     log_in = lambda session: session.update(user="ada")  # noqa: E731
     poison: dict[str, Any] = {
         "HTTP_X_FORWARDED_HOST": "evil.example",

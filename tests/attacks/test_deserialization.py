@@ -1,4 +1,4 @@
-"""Deserialisation: no cookie runs code, even where the key has leaked (CWE-502).
+"""Deserialization: no cookie runs code, even if the key has leaked (CWE-502).
 
 Named here: CVE-2013-7489 (Beaker), CVE-2016-3957 (web2py) and CVE-2021-33026 (Flask-Caching),
 all of which unpickle; "Python web frameworks and pickles" (balda.ch, 2013).
@@ -35,7 +35,7 @@ def test_the_exploit_is_a_real_one() -> None:
 def test_a_pickle_that_our_key_has_signed_is_malformed(
     caplog: pytest.LogCaptureFixture, pickled: bytes
 ) -> None:
-    """As it is, and compressed as our own payload would be."""
+    """Both as it is, and compressed as our payloads are."""
     payloads = [to_base64(pickled), "." + to_base64(zlib.compress(pickled))]
     for payload in payloads:
         assert Victim().refuses(sign_payload(payload), caplog) == "malformed"
@@ -53,16 +53,16 @@ def test_a_pickle_that_our_key_has_signed_is_malformed(
     ],
     ids=["bytes", "jsonpickle", "jsonpickle's reduce", "reduce", "YAML"],
 )
-def test_json_that_other_readers_would_run_is_data(data: object) -> None:
+def test_json_that_other_libraries_would_run_is_plain_data(data: object) -> None:
     found = Victim().sees(sign(f'[0,{{"user":{json.dumps(data)}}}]'))
     assert type(found["user"]) in (bytes, dict, str)
     assert RAN == []
 
 
-def test_a_pickle_of_the_framework_that_a_site_moves_from_is_not_run(
+def test_a_pickle_in_a_migrated_beaker_cookie_is_not_run(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """CVE-2013-7489: Beaker itself, which had signed it, would run it."""
+    """CVE-2013-7489: Beaker itself would run it."""
     victim = Victim(migrate_from=[BeakerCookie(KEY)])
     for pickled in PICKLES:
         value = SIGN["Beaker"](pickled)

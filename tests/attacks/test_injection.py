@@ -1,8 +1,8 @@
-"""Header injection: no setting and no value writes a header or an attribute of its own (CWE-113).
+"""Header injection: no setting or value can add a header or a cookie attribute (CWE-113).
 
 Named here: CVE-2024-47764 (cookie), CVE-2026-88038 (cookies): ``;`` in name, path and domain;
-CVE-2026-3644 (CPython's Morsel): control characters; log injection (CWE-117). What every setting
-accepts is in ``tests/unit/test_cookie.py``.
+CVE-2026-3644 (CPython's Morsel): control characters; log injection (CWE-117). The values that
+each setting accepts are in ``tests/unit/test_cookie.py``.
 """
 
 import logging
@@ -39,7 +39,7 @@ EVIL = [
 ATTRIBUTES = "Path=/; HttpOnly; SameSite=Lax"
 
 
-# RFC 6265bis, section 4.1.1: an attribute may hold these, and a browser takes them as they are.
+# RFC 6265bis, section 4.1.1, allows these in an attribute, and browsers take them literally.
 ACCEPTED = [("cookie_path", '"'), ("cookie_path", "\\")]
 GOOD = {
     "cookie_name": "session",
@@ -54,8 +54,8 @@ GOOD = {
 @pytest.mark.parametrize(
     ("setting", "evil"), [pair for pair in product(GOOD, EVIL) if pair not in ACCEPTED]
 )
-def test_no_setting_ends_its_attribute(setting: str, evil: str) -> None:
-    """Neither in code nor as text of an ini file; ``\\u560d``, cut to a byte, is a line break."""
+def test_no_setting_can_end_its_attribute(setting: str, evil: str) -> None:
+    """Neither in code nor in an ini file. ``\\u560d``, cut to one byte, is a line break."""
     good = GOOD[setting]
     with pytest.raises(ConfigurationError, match=setting):
         Victim(**{setting: good + evil})
@@ -63,7 +63,7 @@ def test_no_setting_ends_its_attribute(setting: str, evil: str) -> None:
         from_settings(len, {"session.secret_key": KEY, f"session.{setting}": good + evil})  # type: ignore[arg-type]  # it is never called
 
 
-def test_the_quotes_that_a_path_may_hold_end_nothing() -> None:
+def test_the_quotes_that_a_path_may_hold_do_not_end_it() -> None:
     for setting, evil in ACCEPTED:
         line = Victim(**{setting: "/" + evil}).visit("", lambda s: s.update(a=1)).set_cookie or ""
         assert line.partition("; ")[2] == f"Path=/{evil}; HttpOnly; SameSite=Lax"
@@ -84,8 +84,8 @@ ACTS: dict[str, Callable[[Any, str], object]] = {
 
 @pytest.mark.parametrize("evil", EVIL)
 @pytest.mark.parametrize("act", ACTS)
-def test_nothing_in_a_session_reaches_a_header_as_it_is(act: str, evil: str) -> None:
-    """The value is base64 and dots, and comes back as it was."""
+def test_no_data_of_a_session_reaches_a_header_unencoded(act: str, evil: str) -> None:
+    """The cookie's value is base64 and dots, and can be read again."""
     victim = Victim()
     response = victim.visit("", lambda session: ACTS[act](session, evil))
     names = [name for name, _ in response.header_list]
@@ -96,18 +96,18 @@ def test_nothing_in_a_session_reaches_a_header_as_it_is(act: str, evil: str) -> 
     assert victim.sees(response.cookie) != {}
 
 
-def test_csrf_token_and_id_are_letters_that_need_no_escaping() -> None:
-    """In a header, a form, an attribute or a URL."""
+def test_csrf_token_and_id_need_no_escaping() -> None:
+    """Neither in a header, in HTML nor in a URL."""
     made: list[str] = []
     Victim().visit("", lambda session: made.extend((session.new_csrf_token(), session.id)))
     assert all(re.fullmatch(r"[\w-]{22,}", it, re.ASCII) for it in made)
 
 
 @pytest.mark.parametrize("evil", EVIL)
-def test_nothing_of_the_request_reaches_a_header_or_the_log(
+def test_no_part_of_the_request_reaches_a_header_or_the_log(
     caplog: pytest.LogCaptureFixture, evil: str
 ) -> None:
-    """Not the Cookie header, the host, the path, the scheme, nor what a proxy may forward."""
+    """Neither the Cookie header, the host, the path nor a proxy's headers."""
     caplog.set_level(logging.DEBUG)
     header = f"session=marker{evil}marker.a.b; {evil}=marker; marker{evil}=1".encode().decode(
         "latin-1"
@@ -123,8 +123,8 @@ def test_nothing_of_the_request_reaches_a_header_or_the_log(
     assert not any("marker" in text for text in written)
 
 
-def test_an_application_that_sets_vary_and_cache_control_keeps_their_lines() -> None:
-    """What we add to a header that is there joins nothing that it did not say."""
+def test_values_of_vary_and_cache_control_are_kept() -> None:
+    """Our additions do not change the meaning of the application's values."""
     victim = Victim()
     victim.headers = [("Vary", "Accept"), ("Cache-Control", 'ext="a, public"'), ("X-Own", "1")]
     response = victim.visit("", lambda session: session.update(a=1))

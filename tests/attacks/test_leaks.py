@@ -1,8 +1,8 @@
-"""Leaks: no key, token or value is told in a log, an error page or a crash report.
+"""Leaks: no log, error page or crash report shows a key, a token or a value.
 
 Named here: CWE-209 (error messages), CWE-532 (logs), CWE-522 and CWE-359; CVE-2023-27524 shows what
-a known key is worth. What a crash report takes when it captures local variables is no part of that:
-the last tests say how far it goes.
+a known key allows. A crash report that captures local variables does show secrets: the last tests
+say which.
 """
 
 import copy
@@ -25,7 +25,7 @@ from tests.conftest import Clock
 
 
 def secret(name: str) -> str:
-    """Return a text that stands in no line of source, which tracebacks show."""
+    """Return a text that is in no line of source, because tracebacks quote those."""
     return sha256(name.encode()).hexdigest()
 
 
@@ -47,8 +47,8 @@ HIDDEN = {
 KEYS = [name for name in HIDDEN if name.endswith("key")]
 
 
-def told(*texts: object) -> list[str]:
-    """Return the names of what is in these texts and should not be."""
+def leaked(*texts: object) -> list[str]:
+    """Return the names of the secrets that these texts show."""
     return [name for name, text in HIDDEN.items() if any(text in str(it) for it in texts)]
 
 
@@ -65,35 +65,35 @@ def objects() -> Iterator[Any]:
     yield from (FlaskCookie(KEY), BeakerCookie(KEY))
 
 
-def test_no_object_says_what_it_keeps() -> None:
-    """In an interpreter, a template, a print that was forgotten."""
+def test_no_object_shows_a_secret() -> None:
+    """For example in an interpreter, a template, or a forgotten print."""
     for it in objects():
-        assert told(repr(it), str(it), f"{it}", f"{it!r:>9}", [it], {"it": it}, dir(it)) == []
+        assert leaked(repr(it), str(it), f"{it}", f"{it!r:>9}", [it], {"it": it}, dir(it)) == []
 
 
-def test_a_session_has_no_dict_to_look_into() -> None:
+def test_a_session_has_no_dict() -> None:
     with pytest.raises(TypeError):
         vars(session_of(COOKIE))
 
 
-def test_what_leaves_with_a_session_is_its_data_alone() -> None:
-    """To a task queue, a cache, another process."""
+def test_a_copied_or_pickled_session_holds_only_its_data() -> None:
+    """It may go to a task queue, a cache or another process."""
     session = session_of(COOKIE)
     for left in (pickle.dumps(session), copy.copy(session), copy.deepcopy(session), dict(session)):
-        assert told(left) == ["value"]
+        assert leaked(left) == ["value"]
 
 
-def test_a_key_is_not_kept_as_it_was_given() -> None:
-    """Only what was derived from it, which signs for this cookie, name and salt and no other."""
+def test_only_derived_keys_are_kept() -> None:
+    """A derived key can sign only for this cookie name and salt."""
     for it in (VICTIM.app, VICTIM.app.interface, CODEC):
-        assert set(told(vars(it))) <= {"derived key", "derived fallback key"}
+        assert set(leaked(vars(it))) <= {"derived key", "derived fallback key"}
 
 
 # Errors
 
 
 class Text(str):
-    """What a template library makes of a value."""
+    """A str subclass, as template libraries use."""
 
     __slots__ = ()
 
@@ -142,22 +142,22 @@ def raised(case: str) -> SessionwareError:
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_no_error_tells_it(case: str) -> None:
-    """Neither its text, its attributes nor what it was raised from."""
+def test_no_error_shows_a_secret(case: str) -> None:
+    """Neither its message, its attributes, its context nor its cause."""
     error = raised(case)
-    assert told(str(error), repr(error), error.args, vars(error)) == []
-    assert told(repr(error.__context__), repr(error.__cause__)) == []
+    assert leaked(str(error), repr(error), error.args, vars(error)) == []
+    assert leaked(repr(error.__context__), repr(error.__cause__)) == []
 
 
 @pytest.mark.parametrize("case", ERRORS)
-def test_no_traceback_and_no_page_of_werkzeugs_debugger_tells_it(case: str) -> None:
-    """The page as it is shown, before a console is opened in it."""
+def test_no_traceback_and_no_page_of_werkzeugs_debugger_shows_a_secret(case: str) -> None:
+    """The page is tested as it is first shown, without an open console."""
     error = raised(case)
     page = DebugTraceback(error).render_debugger_html(False, "", False)
-    assert told("".join(traceback.format_exception(error)), page) == []
+    assert leaked("".join(traceback.format_exception(error)), page) == []
 
 
-def test_every_error_that_an_application_may_catch_is_tried() -> None:
+def test_every_public_error_is_tested() -> None:
     tried = {case.partition(",")[0] for case in ERRORS}
     assert tried == {"ConfigurationError", *errors_of(SessionwareError)} - {"CookieRejected"}
 
@@ -171,8 +171,8 @@ def errors_of(kind: type[SessionwareError]) -> Iterator[str]:
 # The log
 
 
-def test_no_record_of_any_logger_tells_it(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
-    """Of every reason that there is, with all that a formatter may print of a record."""
+def test_no_log_record_shows_a_secret(caplog: pytest.LogCaptureFixture, clock: Clock) -> None:
+    """Records of every reason are tested, with every field that a formatter can print."""
     caplog.set_level(logging.DEBUG)
     victim = Victim(KEY, secret_key_fallbacks=[OLD_KEY], idle_timeout=60, absolute_timeout=90)
     data, fresh = f'{{"user":"{VALUE}"}}', victim.log_in(VALUE)
@@ -197,15 +197,15 @@ def test_no_record_of_any_logger_tells_it(caplog: pytest.LogCaptureFixture, cloc
     assert reasons >= {"bad_signature", "malformed", "too_large", "short_key"}
     assert reasons >= {"insecure_transport", "shared_cache", "cookie_name_taken"}
     for record in caplog.records:
-        assert told(record.getMessage(), vars(record), logging.Formatter().format(record)) == []
+        assert leaked(record.getMessage(), vars(record), logging.Formatter().format(record)) == []
         assert KEY[:16] not in str(vars(record))
 
 
-# What a crash report captures of local variables
+# Crash reports that capture local variables
 
 
 def captured(error: BaseException) -> list[str]:
-    return told(*traceback.TracebackException.from_exception(error, capture_locals=True).format())
+    return leaked(*traceback.TracebackException.from_exception(error, capture_locals=True).format())
 
 
 @pytest.mark.parametrize("case", [case for case in ERRORS if not case.startswith("Config")])
@@ -214,12 +214,12 @@ def test_the_local_variables_of_a_request_hold_no_key(case: str) -> None:
 
 
 def test_the_local_variables_of_a_request_hold_its_cookie_and_its_data() -> None:
-    """The stated limit: a crash report that captures them is as confidential as a session."""
+    """A documented limit: crash reports with local variables are as confidential as sessions."""
     assert {"token", "value"} <= {*captured(raised("SessionTooLarge"))}
 
 
 def test_the_local_variables_of_a_construction_hold_the_key() -> None:
-    """The stated limit: configure the application before its crash reports are sent anywhere."""
+    """A documented limit: configure the application before you turn crash reports on."""
     with pytest.raises(ConfigurationError) as caught:
         Victim(KEY, cookie_path="")
     assert "secret key" in captured(caught.value)

@@ -1,7 +1,7 @@
-"""Replay and fixation: a copy of a cookie ends when the server says so (CWE-294, CWE-384, CWE-613).
+"""Replay and fixation: the server decides when a copied cookie ends (CWE-294, CWE-384, CWE-613).
 
-What is signed cannot be called back: the limits that this leaves are tests here too, and
-``absolute_timeout`` is what ends them.
+A signed cookie cannot be revoked without a list on the server. The limits that this leaves are
+tested here too; ``absolute_timeout`` bounds them.
 """
 
 import re
@@ -42,10 +42,10 @@ def test_a_copy_is_refused_after_the_idle_timeout(
     assert victim.refuses(copy, caplog) == "expired_idle"
 
 
-def test_no_activity_prolongs_a_session_beyond_the_absolute_timeout(
+def test_activity_does_not_extend_a_session_beyond_the_absolute_timeout(
     victim: Victim, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither reading, which issues the cookie again, nor writing."""
+    """Neither reading, which reissues the cookie, nor writing extends it."""
     cookie = victim.log_in()
     for number in range(24):
         clock.advance(HOUR / 2)
@@ -59,7 +59,7 @@ def test_no_activity_prolongs_a_session_beyond_the_absolute_timeout(
 def test_a_cookie_from_the_future_is_refused(
     victim: Victim, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A minute is allowed for the clocks of several servers."""
+    """One minute is allowed, because the clocks of servers differ."""
     clock.advance(61)
     cookie = victim.log_in()
     clock.advance(-61)
@@ -79,17 +79,17 @@ def test_a_cookie_from_the_future_is_refused(
 def test_a_client_that_keeps_its_cookie_beyond_max_age_gains_nothing(
     victim: Victim, clock: Clock, more: str
 ) -> None:
-    """Max-Age is a wish to the browser (CWE-602): the limit is in the signature."""
+    """A client can ignore Max-Age (CWE-602), so the signed time is the limit."""
     response = victim.visit("", remember)
     assert re.search(rf"; Max-Age={IDLE};", response.set_cookie or "")
     clock.advance(IDLE + 1)
     assert victim.sees(response.cookie + more) == {}
 
 
-def test_no_newer_time_can_be_put_on_an_older_cookie(
+def test_an_older_cookie_cannot_get_a_newer_time(
     victim: Victim, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Splicing: the parts of two genuine cookies in every combination."""
+    """Splicing: the parts of two valid cookies are combined in every way."""
     older = victim.log_in().split(".")
     clock.advance(IDLE + 1)
     newer = victim.log_in("bob").split(".")
@@ -98,14 +98,12 @@ def test_no_newer_time_can_be_put_on_an_older_cookie(
         assert victim.refuses(".".join(spliced), caplog) == "bad_signature"
 
 
-def test_a_signed_age_that_was_never_reached_is_refused(
-    victim: Victim, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Created in the future, a session would outlive the absolute timeout."""
+def test_a_signed_negative_age_is_refused(victim: Victim, caplog: pytest.LogCaptureFixture) -> None:
+    """A session created in the future would outlive the absolute timeout."""
     assert victim.refuses(sign('[-61,{"user":"ada"}]'), caplog) == "malformed"
 
 
-# What remains possible
+# Documented limits
 
 LIMITS: dict[str, Callable[[Victim, str], object]] = {
     "log-out": lambda victim, cookie: victim.visit(cookie, lambda session: session.invalidate()),
@@ -120,7 +118,7 @@ LIMITS: dict[str, Callable[[Victim, str], object]] = {
 def test_a_copy_outlives_what_happens_in_the_browser(
     victim: Victim, clock: Clock, event: str
 ) -> None:
-    """The stated limit of a cookie that holds its data: only time ends a copy."""
+    """A documented limit of sessions in cookies: a copy ends only by time."""
     copy = victim.log_in()
     LIMITS[event](victim, copy)
     assert victim.sees(copy) == {"user": "ada"}
@@ -128,9 +126,7 @@ def test_a_copy_outlives_what_happens_in_the_browser(
     assert victim.sees(copy) == {}
 
 
-def test_a_thief_who_uses_a_copy_is_stopped_by_the_absolute_timeout(
-    victim: Victim, clock: Clock
-) -> None:
+def test_the_absolute_timeout_ends_a_stolen_copy_in_use(victim: Victim, clock: Clock) -> None:
     copy = victim.log_in()
     victim.visit(copy, lambda session: session.invalidate())
     for _ in range(ABSOLUTE // IDLE):
@@ -144,8 +140,8 @@ def test_a_thief_who_uses_a_copy_is_stopped_by_the_absolute_timeout(
 # Fixation
 
 
-def test_who_plants_a_session_is_not_logged_in_with_its_victim(victim: Victim) -> None:
-    """The cookie is the session: what was planted stays as it was, and its id is left behind."""
+def test_a_planted_session_is_not_logged_in_with_its_victim(victim: Victim) -> None:
+    """The planted cookie keeps its old data, and the victim's session gets a new id."""
     planted = victim.visit("", lambda session: session.update(seen=session.id)).cookie
     known = victim.sees(planted)["seen"]
 
@@ -158,7 +154,7 @@ def test_who_plants_a_session_is_not_logged_in_with_its_victim(victim: Victim) -
     assert victim.sees(logged_in)["new_id"] != known
 
 
-def test_a_csrf_token_from_before_the_log_in_is_not_the_one_after_it(victim: Victim) -> None:
+def test_the_csrf_token_changes_with_the_log_in(victim: Victim) -> None:
     planted = victim.visit("", lambda session: session.get_csrf_token()).cookie
     known = victim.sees(planted)
     fresh = victim.visit(planted, lambda session: session.new_csrf_token()).cookie

@@ -1,8 +1,8 @@
-"""The cookie sandwich: quotes around our cookie, so that it becomes part of another's value.
+"""The cookie sandwich: quotes that make our cookie a part of another cookie's value.
 
 "Stealing HttpOnly cookies with the cookie sandwich technique" and "Bypassing WAFs with the phantom
-$Version cookie" (PortSwigger, 2025 and 2024). Our reader knows no quotes. An application that shows
-other cookies' values, read by a parser that does, may still show ours among them.
+$Version cookie" (PortSwigger, 2025 and 2024). Our parser ignores quotes. If an application
+parses cookies with quotes and shows the value of one, it may still show ours in it.
 """
 
 import pytest
@@ -28,8 +28,8 @@ SANDWICHES = {
 
 
 @pytest.mark.parametrize("attack", SANDWICHES)
-def test_our_cookie_is_read_between_the_slices(attack: str) -> None:
-    """CVE-2016-7401: Django's parser ended a cookie where a browser does not."""
+def test_our_cookie_is_read_inside_a_sandwich(attack: str) -> None:
+    """CVE-2016-7401: Django's parser ended cookies at other characters than browsers do."""
     assert VICTIM.sees(SANDWICHES[attack]) == {"user": "ada"}
 
 
@@ -45,13 +45,13 @@ OPEN_SANDWICHES = {
 
 
 @pytest.mark.parametrize("attack", OPEN_SANDWICHES)
-def test_nothing_is_unquoted(attack: str) -> None:
-    """A value in quotes, or behind what only an old parser takes for an end, is not our cookie."""
+def test_a_quoted_cookie_is_not_unquoted(attack: str) -> None:
+    """A value in quotes is not ours, nor one after a separator that only old parsers know."""
     assert VICTIM.sees(OPEN_SANDWICHES[attack]) == {}
 
 
-def test_nothing_of_the_slices_comes_back_with_our_cookie() -> None:
-    """What the attacker has put around it is neither in the session nor in the response."""
+def test_the_sandwich_is_not_reflected() -> None:
+    """The attacker's text is neither in the session nor in the response."""
     response = VICTIM.visit(SANDWICHES["as published"], lambda session: session.update(seen=1))
     assert VICTIM.found == {"user": "ada"}
     assert not any("param" in value for _, value in response.header_list)

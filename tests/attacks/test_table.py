@@ -1,4 +1,4 @@
-"""The table of attacks in ``tests/README.md``: every cell is what became of one that was run.
+"""The table of attacks in ``tests/README.md``: each cell is the result of an attack that was run.
 
 ``python -m tests.attacks`` prints the table.
 """
@@ -38,7 +38,7 @@ row = TABLE.row
     Starlette="empty",
 )
 def shortest_key(peer: str) -> str:
-    """With which a session is signed at all (CWE-326; CVE-2023-27524 was a key that is known)."""
+    """The shortest key that is accepted (CWE-326; in CVE-2023-27524 the key was known)."""
     for size in range(33):
         if not Browser(peer, key="k" * size).fails(before=put("user", "ada")):
             return {0: "empty", 1: "1 byte"}.get(size, f"{size} bytes")
@@ -52,7 +52,7 @@ def shortest_key(peer: str) -> str:
     Starlette="logs in (`TimestampSigner`)",
 )
 def same_key(peer: str) -> str:
-    """By a stock signer, for a link in a letter, say (NIST SP 800-57, 5.2: one key, one use)."""
+    """Signed by a common signer, such as for a link in an email (NIST SP 800-57, 5.2)."""
     name, value = cookie_of(peer)
     for signer, forged in signed_elsewhere(peer, value):
         if reads(peer, f"{name}={forged}") == ["ada"]:
@@ -62,11 +62,11 @@ def same_key(peer: str) -> str:
 
 @row("token of the site's other cookie", "logs in", sessionware="refused")
 def other_name(peer: str) -> str:
-    """The same settings but for the cookie's name: who is a customer becomes an administrator."""
+    """Two cookies differ only in name: a customer's token is sent as an administrator's."""
     with configured(peer, name="customer"):
         _, value = cookie_of(peer)
     with configured(peer, name="admin"):
-        name = "session" if peer == "secure-cookie" else "admin"  # it reads under that name
+        name = "session" if peer == "secure-cookie" else "admin"  # its only name
         return "logs in" if reads(peer, f"{name}={value}") == ["ada"] else "refused"
 
 
@@ -92,7 +92,7 @@ def pickled(peer: str, option: bool) -> str:
 )
 @or_option
 def bomb(peer: str, option: bool) -> str:
-    """A cookie that every browser keeps (CWE-409, CVE-2024-28180, CVE-2026-39373)."""
+    """A bomb in a cookie that fits into browsers (CWE-409, CVE-2024-28180, CVE-2026-39373)."""
     if peer not in SIGN_COMPRESSED or (peer == "Beaker" and not option):
         return "no compression"
     data = b'{"_accessed_time":1800000000,"user":"' + b"a" * 2_500_000 + b'"}'
@@ -116,7 +116,7 @@ JUNK = ("", "a", "..", "a.b.c", "a:b:c", "a?b=c", "?", "\xff", "A" * 4000, '"\\3
 
 @row("junk for a cookie", "no error", secure_cookie="error 500", Pyramid="error 500")
 def junk(peer: str) -> str:
-    """What any client can send, and what a page that looks at its session makes of it (CWE-248)."""
+    """Values that any client can send to a page that reads its session (CWE-248)."""
     name, _ = cookie_of(peer)
     failed = any(raises(peer, f"{name}={value}") for value in JUNK)
     return "error 500" if failed else "no error"
@@ -130,7 +130,7 @@ def junk(peer: str) -> str:
     Starlette="error 500",
 )
 def no_session(peer: str) -> str:
-    """Another version of the site may have signed it (CWE-20)."""
+    """Signed JSON that is not a session, such as from another version of the site (CWE-20)."""
     name, _ = cookie_of(peer)
     values = []
     for text in (b"[]", b"1", b"null", b"[1]", b'"ab"', b"{", b"\xff"):
@@ -152,7 +152,7 @@ SPACES = {"U+2000": "\xe2\x80\x80", "U+00A0": "\xc2\xa0", "byte A0": "\xa0"}
     Starlette="taken: byte A0",
 )
 def unicode_space(peer: str) -> str:
-    """Cookie Chaos (PortSwigger): with it, no browser holds the name to the prefix's rules."""
+    """Cookie Chaos (PortSwigger): browsers do not see the prefix behind this space."""
     name, value = cookie_of(peer)
     taken = [it for it in SPACES if reads(peer, f"{SPACES[it]}{name}={value}") == ["ada"]]
     return f"taken: {', '.join(taken)}" if taken else "another cookie"
@@ -166,7 +166,7 @@ def unicode_space(peer: str) -> str:
     Starlette="no hold",
 )
 def sandwich(peer: str) -> str:
-    """PortSwigger: our cookie becomes a part of another's value, and its user is logged out."""
+    """PortSwigger: the session cookie becomes part of another value, and the user is logged out."""
     name, value = cookie_of(peer)
     stays = reads(peer, f'$Version=1; a="start; {name}={value}; b=end"') == ["ada"]
     return "no hold" if stays else "swallowed"
@@ -183,7 +183,7 @@ def sandwich(peer: str) -> str:
     Starlette="injected: name, path, domain",
 )
 def injection(peer: str) -> str:
-    """CWE-113, CVE-2024-47764, CVE-2026-88038: which settings write an attribute of their own?"""
+    """CWE-113, CVE-2024-47764, CVE-2026-88038: the settings that can add an attribute."""
     found, passed = [], False
     for setting, good in (("name", "id"), ("path", "/"), ("domain", "a.example")):
         with configured(peer, **{setting: f"{good}; Domain=evil.example"}):
@@ -205,7 +205,7 @@ def injection(peer: str) -> str:
     Pyramid="shown to others",
 )
 def cached(peer: str) -> str:
-    """CVE-2026-27205, CWE-524: by a shared cache, for the minute that the page allows."""
+    """CVE-2026-27205, CWE-524: a shared cache may store the page for a minute."""
     allowed = ("Cache-Control", "max-age=60")
     user = Browser(peer).login()
     headers = user.visit(2, before=lambda session: "user" in session, headers=[allowed])
@@ -217,7 +217,7 @@ def cached(peer: str) -> str:
 
 @row("`repr(session)`", "values", sessionware="keys", Django="neither")
 def shown(peer: str) -> str:
-    """What a log, an error page or a crash report gets to see (CWE-532)."""
+    """What a log, an error page or a crash report would show (CWE-532)."""
     seen: list[str] = []
     Browser(peer).login().visit(before=lambda session: seen.append(session["user"] + repr(session)))
     text = seen[0].removeprefix("ada")
@@ -227,7 +227,7 @@ def shown(peer: str) -> str:
 @row("a copy, after the log-out", "stays valid", sessionware="stays valid (option: refused)")
 @or_option
 def copied(peer: str, option: bool) -> str:
-    """CWE-613: what is signed cannot be called back, but for a list beside it."""
+    """CWE-613: a signed cookie cannot be revoked without a list on the server."""
     user = Browser(peer, idle=60, option=option).login()
     copy = user.cookie
     user.visit(5, before=lambda session: session.clear())
@@ -239,7 +239,7 @@ def copied(peer: str, option: bool) -> str:
 
 
 @pytest.mark.parametrize(("title", "peer"), TABLE.cells())
-def test_a_cell_says_what_became_of_the_attack(title: str, peer: str) -> None:
+def test_a_cell_is_the_result_of_the_attack(title: str, peer: str) -> None:
     assert TABLE.probes[title](peer) == TABLE.expected[title][peer]
 
 

@@ -3,7 +3,7 @@
 Named here: "Yummy cookies across domains" (GitHub, 2013), "Cookie Crumbles" (USENIX Security
 2023), CVE-2023-23934 (Werkzeug: nameless cookies), CVE-2020-8184 (Rack) and CVE-2021-41819 (Ruby's
 CGI): percent-encoded prefixes, and "Cookie Chaos" (PortSwigger, 2025): Unicode spaces, $Version.
-The twin is Mallory's own session, and so it is valid: a site that reads it logs Ada in as Mallory.
+The other cookie is Mallory's own valid session: a site that reads it logs Ada in as Mallory.
 """
 
 import sys
@@ -21,53 +21,53 @@ ADA = VICTIM.log_in("ada", **HTTPS)
 MALLORY = VICTIM.log_in("mallory", **HTTPS)
 TOKEN = MALLORY.partition("=")[2]
 FORGED = f"{NAME}=e30.aWg0gA.c2lnbmF0dXJl"
-# Space and tab are trimmed by browsers too, before they look at the prefix (RFC 6265bis).
+# Browsers trim space and tab too, before they check the prefix (RFC 6265bis).
 SPACES = [*{*filter(str.isspace, map(chr, range(sys.maxunicode + 1)))} - {*" \t"}]
 
 
 def on_the_wire(text: str) -> set[str]:
-    """Return what WSGI makes of it: as UTF-8, and where it is one byte also as that."""
+    """Return the text as WSGI passes it on: encoded in UTF-8, and in Latin-1 if possible."""
     utf8 = text.encode().decode("latin-1")
     return {utf8, text} if ord(max(text)) < 256 else {utf8}
 
 
 def test_both_sessions_are_valid() -> None:
-    """Or else what follows would be refused for another reason."""
+    """Otherwise, the cookies below could be refused for another reason."""
     assert [VICTIM.sees(cookie)["user"] for cookie in (ADA, MALLORY)] == ["ada", "mallory"]
 
 
 @pytest.mark.parametrize("before", range(8))
 @pytest.mark.parametrize("behind", [0, 1, 100])
-def test_a_forged_twin_logs_nobody_out(before: int, behind: int) -> None:
-    """Seven before ours, as with a longer path or an earlier date, and any number behind it."""
+def test_a_forged_cookie_of_our_name_does_not_log_the_user_out(before: int, behind: int) -> None:
+    """Up to seven may come before ours, as those with a longer path do, and any number after."""
     header = "; ".join([*[FORGED] * before, ADA, *[FORGED] * behind])
     assert VICTIM.sees(header) == {"user": "ada"}
 
 
-def test_more_than_seven_before_it_hide_a_cookie(caplog: pytest.LogCaptureFixture) -> None:
-    """The stated limit: to try them all would be a gift to a client that sends thousands."""
+def test_eight_forged_cookies_before_ours_hide_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A documented limit: a client that sends thousands must not cause work for each."""
     assert VICTIM.refuses("; ".join([*[FORGED] * 8, ADA]), caplog) == "bad_signature"
 
 
-def test_a_valid_session_of_somebody_else_before_ours_is_taken() -> None:
-    """The stated limit of any cookie without a prefix: a browser keeps it from a prefixed name."""
+def test_a_valid_session_of_another_user_before_ours_is_used() -> None:
+    """A documented limit of cookies without a prefix: with ``__Host-``, browsers prevent this."""
     assert VICTIM.sees(f"{MALLORY}; {ADA}") == {"user": "mallory"}
     assert VICTIM.sees(f"{ADA}; {MALLORY}") == {"user": "ada"}
 
 
-def test_eviction_is_a_new_session_and_nothing_else() -> None:
-    """Jar overflow: the browser has dropped ours for a hundred others."""
+def test_an_evicted_cookie_is_a_new_session() -> None:
+    """Jar overflow: the browser has dropped our cookie for many others."""
     response = VICTIM.visit("; ".join(f"c{number}=1" for number in range(180)), **HTTPS)
     assert (VICTIM.found, response.set_cookie) == ({}, None)
 
 
-def test_overwriting_with_nothing_is_a_new_session() -> None:
+def test_an_empty_cookie_is_a_new_session() -> None:
     assert VICTIM.sees(f"{NAME}=") == VICTIM.sees(NAME) == VICTIM.sees(f"{NAME}=;") == {}
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: f"U+{ord(space):04X}")
-def test_no_unicode_space_hides_a_prefix_from_the_browser_alone(space: str) -> None:
-    """Cookie Chaos: what ``str.strip()`` takes off, no browser takes for ``__Host-``."""
+def test_a_name_with_a_unicode_space_is_not_ours(space: str) -> None:
+    """Cookie Chaos: ``str.strip()`` removes these spaces, but browsers keep them in the name."""
     for lead in on_the_wire(space):
         for twin in (f"{lead}{MALLORY}", f"{NAME}{lead}={TOKEN}", f" {lead} {MALLORY}"):
             assert VICTIM.sees(twin) == {}
@@ -100,6 +100,6 @@ NAMES = {
 
 
 @pytest.mark.parametrize("attack", NAMES)
-def test_a_name_that_is_not_exactly_ours_opens_nothing(attack: str) -> None:
+def test_a_name_that_is_not_exactly_ours_is_ignored(attack: str) -> None:
     assert VICTIM.sees(NAMES[attack]) == {}
     assert VICTIM.sees(f"{NAMES[attack]}; {ADA}") == {"user": "ada"}

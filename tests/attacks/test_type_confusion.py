@@ -1,8 +1,8 @@
-"""Type confusion: JSON under a good signature that is not what we write (CWE-20, CWE-843).
+"""Type confusion: signed JSON that the middleware would not write (CWE-20, CWE-843).
 
-The key has leaked, or an older version signed it: every request is answered all the same. Named
-here: class pollution (CWE-1321, "Prototype Pollution in Python"), duplicate keys (RFC 8259, section
-4) and path traversal by the name of a time zone (CWE-22).
+The key may have leaked, or an older version may have signed it. No request may fail. Named here:
+class pollution (CWE-1321, "Prototype Pollution in Python"), duplicate keys (RFC 8259, section 4)
+and path traversal by the name of a time zone (CWE-22).
 """
 
 import json
@@ -25,8 +25,8 @@ def open_(data: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("tag", ["!b", "!d", "!dt", "!n", "!s", "!t", "!u", "!", "!x", "!t "])
 @pytest.mark.parametrize("value", WRONG)
-def test_a_tag_around_another_type_breaks_nothing(tag: str, value: str) -> None:
-    """It is a new session, or a value of a type that we write; and it can be saved again."""
+def test_a_tag_around_a_wrong_type_is_handled(tag: str, value: str) -> None:
+    """The session is new or holds a supported value, and can be saved again."""
     response = VICTIM.visit(sign(f'[0,{{"a":{{"{tag}":{value}}}}}]'), lambda s: s.update(seen=1))
     assert response.status == "200 OK"
     assert VICTIM.found == {} or VICTIM.found.keys() == {"a"}
@@ -46,7 +46,7 @@ def test_a_tag_around_another_type_breaks_nothing(tag: str, value: str) -> None:
         "x",
     ],
 )
-def test_the_name_of_a_time_zone_reads_no_other_file(
+def test_the_name_of_a_time_zone_cannot_read_another_file(
     caplog: pytest.LogCaptureFixture, zone: str
 ) -> None:
     cookie = sign(f'[0,{{"a":{{"!dt":"2026-01-01T00:00:00[{zone}]"}}}}]')
@@ -56,8 +56,8 @@ def test_the_name_of_a_time_zone_reads_no_other_file(
 @pytest.mark.parametrize(
     "name", ["__proto__", "constructor", "__class__", "__dict__", "__init__", "_data", "sealed"]
 )
-def test_a_name_of_the_languages_own_is_a_key_like_another(name: str) -> None:
-    """Class pollution: nothing in a cookie becomes an attribute of anything."""
+def test_a_special_name_is_an_ordinary_key(name: str) -> None:
+    """Class pollution: no key of a cookie becomes an attribute of an object."""
     seen: list[Any] = []
     data = {name: {"polluted": True}}
     VICTIM.visit(
@@ -119,15 +119,13 @@ def test_an_envelope_that_is_not_ours_is_a_new_session(
         '{"!n":"-Infinity"}',
     ],
 )
-def test_what_is_no_number_in_json_is_a_new_session(
-    caplog: pytest.LogCaptureFixture, number: str
-) -> None:
+def test_an_invalid_number_is_a_new_session(caplog: pytest.LogCaptureFixture, number: str) -> None:
     for data in (f'{{"a":{number}}}', f'{{"a":{{"!t":[{number}]}}}}'):
         assert VICTIM.refuses(sign(f"[0,{data}]"), caplog) == "malformed"
 
 
-def test_of_a_key_given_twice_the_last_is_taken_everywhere() -> None:
-    """Or else two readers of one cookie would disagree on who somebody is."""
+def test_the_last_of_duplicate_keys_counts() -> None:
+    """Otherwise, two parsers of one cookie could find two different users."""
     text = '{"user":"ada","user":"root"}'
     assert open_(text) == {"user": "root"} == json.loads(text)
     response = VICTIM.visit(sign(f"[0,{text}]"), lambda session: session.update(seen=1))
@@ -135,8 +133,8 @@ def test_of_a_key_given_twice_the_last_is_taken_everywhere() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"\\u0021t":[1]}', '{ "!t":[1]}', '{"a":1,"!t":[1]}'])
-def test_a_tag_that_we_would_write_otherwise_comes_back_as_it_was_read(text: str) -> None:
-    """Whatever it is taken for, it is the same after the next response."""
+def test_an_unusually_written_tag_keeps_its_value(text: str) -> None:
+    """The value that was read is the same after it is saved again."""
     cookie = sign(f'[0,{{"a":{text}}}]')
     found = VICTIM.sees(cookie)
     response = VICTIM.visit(cookie, lambda session: session.update(seen=1))
@@ -144,8 +142,8 @@ def test_a_tag_that_we_would_write_otherwise_comes_back_as_it_was_read(text: str
 
 
 @pytest.mark.parametrize("text", ['"\\ud800"', '"\\udc00\\ud800"', '{"\\udfff":1}', '"\\u0000"'])
-def test_half_a_character_is_kept_or_refused_and_breaks_nothing(text: str) -> None:
-    """A lone surrogate is no text in UTF-8 (CWE-176)."""
+def test_a_lone_surrogate_is_kept_or_refused(text: str) -> None:
+    """A lone surrogate cannot be encoded in UTF-8 (CWE-176)."""
     cookie = sign(f'[0,{{"a":{text}}}]')
     response = VICTIM.visit(cookie, lambda session: session.update(seen=1))
     assert VICTIM.found in ({}, {"a": json.loads(text)})
@@ -153,8 +151,8 @@ def test_half_a_character_is_kept_or_refused_and_breaks_nothing(text: str) -> No
     assert VICTIM.sees(response.cookie)["seen"] == 1
 
 
-def test_a_value_that_we_would_not_write_can_be_taken_out_and_not_saved() -> None:
-    """It opens, as any JSON of the key's owner does, and saving says where it stands."""
+def test_a_value_that_cannot_be_saved_can_be_removed() -> None:
+    """The session opens, and the error on saving says where the value is."""
     cookie = sign(f'[0,{{"a":{"[" * 150}{"]" * 150}}}]')
     with pytest.raises(UnserializableValue, match=r'^session\["a"\]'):
         VICTIM.visit(cookie, lambda session: session.update(seen=1))
@@ -167,7 +165,7 @@ def replace_all(session: Any) -> None:
 
 
 @pytest.mark.parametrize("value", WRONG)
-def test_permanent_of_any_type_is_yes_or_no(value: str) -> None:
+def test_permanent_of_any_type_counts_as_a_boolean(value: str) -> None:
     response = VICTIM.visit(
         sign(f'[0,{{"_permanent":{value}}}]'), lambda session: session.update(seen=1)
     )
@@ -190,6 +188,6 @@ ON_WRONG_TYPES: dict[str, tuple[str, Callable[[Any], object]]] = {
 
 @pytest.mark.parametrize("value", WRONG)
 @pytest.mark.parametrize("method", ON_WRONG_TYPES)
-def test_what_the_methods_keep_may_be_of_any_type(method: str, value: str) -> None:
+def test_methods_accept_stored_values_of_any_type(method: str, value: str) -> None:
     key, act = ON_WRONG_TYPES[method]
     assert VICTIM.visit(sign(f'[0,{{"{key}":{value}}}]'), act).status == "200 OK"

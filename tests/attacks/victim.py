@@ -1,4 +1,4 @@
-"""The application under attack: it remembers what it found in each request's session."""
+"""The application under attack, which records the session of each request."""
 
 import logging
 import time
@@ -18,7 +18,7 @@ Act = Callable[[Any], object]
 
 
 class Victim:
-    """One site behind the middleware; ``found`` is the session as the last request came with it."""
+    """A site behind the middleware. ``found``: the session at the start of the last request."""
 
     def __init__(self, key: str = KEY, **settings: Any) -> None:
         self.found: dict[str, Any] = {}
@@ -38,7 +38,7 @@ class Victim:
     def visit(
         self, cookie: str = "", act: Act = len, *, alone: bool = False, **environ: Any
     ) -> Response:
-        """Send one request, which does this with its session, and with ``alone`` nothing else."""
+        """Send a request that calls ``act`` with its session; ``alone``: without recording it."""
         self.act, self.alone = act, alone
         return call(self.app, cookie, **environ)
 
@@ -47,12 +47,12 @@ class Victim:
         return self.visit("", lambda session: session.update(user=user), **environ).cookie
 
     def sees(self, cookie: str) -> dict[str, Any]:
-        """Return what is in the session that this Cookie header opens."""
+        """Return the data of the session that this Cookie header opens."""
         self.visit(cookie)
         return self.found
 
     def refuses(self, cookie: str, caplog: pytest.LogCaptureFixture) -> str:
-        """Return the reason for which this Cookie header opens nothing, or ``""`` without one."""
+        """Return the logged reason why this Cookie header is refused, or ``""`` for none."""
         caplog.clear()
         caplog.set_level(logging.INFO, "sessionware")
         assert self.sees(cookie) == {}
@@ -64,14 +64,14 @@ def to_base64(data: bytes) -> str:
 
 
 def sign(text: str, key: str = KEY, **settings: Any) -> str:
-    """Return the cookie of whatever text, signed as the middleware would: the key has leaked."""
+    """Return a cookie with any text, signed like the middleware does it: the key has leaked."""
     codec = SecureCookieSessionInterface(key, **settings).codec
     name = settings.get("cookie_name", "session")
     return f"{name}={codec.encode(text, int(time.time()))}"
 
 
 def sign_payload(payload: str) -> str:
-    """Return the cookie of a payload that our codec would not write, signed all the same."""
+    """Return a signed cookie with a payload that our codec would not write."""
     salt = SignedCodec(KEY).salt
     signer = TimestampSigner(KEY, salt, key_derivation="hmac", digest_method=sha256)
     return f"session={signer.sign(payload).decode()}"
