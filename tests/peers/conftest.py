@@ -1,4 +1,4 @@
-"""Skips every test module here where a framework is missing."""
+"""Skip every test module here if one of the frameworks is not installed."""
 
 from pathlib import Path
 

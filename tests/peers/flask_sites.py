@@ -1,4 +1,4 @@
-"""Flask applications with Flask's own session and with ours, and pages for them."""
+"""Flask applications with Flask's own session and with ours, and pages for both."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ MakeApp = Callable[..., flask.Flask]
 
 
 def ours(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
-    """Make a Flask application with our session; each page is shown under its name."""
+    """Return a Flask application with our session. Each page has its name as its URL."""
     app = flasks(secret_key, **pages)
     wrap(app)
     app.session_interface = EnvironSessionInterface()
@@ -25,7 +25,7 @@ def ours(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
 
 
 def flasks(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
-    """Make one with Flask's own session."""
+    """Return a Flask application with Flask's own session."""
     app = flask.Flask(__name__)
     app.testing = True
     app.secret_key = secret_key
@@ -35,7 +35,7 @@ def flasks(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
 
 
 def wrap(app: flask.Flask, **settings: Any) -> None:
-    """Do as the README says, with these settings of the middleware."""
+    """Wrap the application as the README says, with these settings of the middleware."""
     app.wsgi_app = SessionMiddleware(  # type: ignore[method-assign]  # Flask says so
         app.wsgi_app, app.secret_key, **settings
     )

@@ -1,6 +1,7 @@
-"""The session libraries that we compare ourselves with, each used as its own documentation says.
+"""The session libraries of the comparison, each used as its documentation says.
 
-Each answers one request: the view, the settings and a Cookie header in, response headers out.
+A peer is a function that takes a view, settings and a Cookie header, and returns the headers of
+the response to one request.
 """
 
 import asyncio
@@ -40,7 +41,7 @@ from tests.benchmarks.contestants import configure_django
 from tests.sites import MemoryRevocations
 from tests.unit.foreign_cookies import KEY
 
-with warnings.catch_warnings():  # of cgi and pkg_resources, which these two still import
+with warnings.catch_warnings():  # Both still import cgi or pkg_resources.
     warnings.simplefilter("ignore", DeprecationWarning)
     warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
     import beaker.middleware
@@ -55,11 +56,11 @@ REVOCATIONS = MemoryRevocations()
 
 
 def nothing(_: Session) -> None:
-    """Leave the session alone."""
+    """Do not use the session."""
 
 
 def put(key: str, value: object) -> Step:
-    """Make the step that assigns."""
+    """Return a step that assigns the value to the key."""
 
     def step(session: Session) -> None:
         session[key] = value
@@ -71,8 +72,8 @@ def put(key: str, value: object) -> Step:
 class View:
     """What an application does with its session, and when."""
 
-    before: Step = nothing  # before it answers
-    after: Step = nothing  # once it has given status and headers
+    before: Step = nothing  # before it starts the response
+    after: Step = nothing  # after it has started the response
     streaming: Step | None = None  # after the first chunk of a streamed body
     headers: Headers = field(default_factory=list)
 
@@ -88,20 +89,20 @@ class View:
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked of a peer; one that has no such setting never hears of it."""
+    """The settings of a peer. A peer that lacks one of these ignores it."""
 
     key: str = KEY
     old_keys: Sequence[str] = ()
     idle: int = 3600
     absolute: int | None = None
-    option: bool = False  # turn on what its documentation offers for the row at hand
+    option: bool = False  # the peer's option for this row, if it has one
 
 
 Peer = Callable[[View, Settings, str], Headers]
 
 
 def run_wsgi(app: WSGIApplication, cookie: str) -> Headers:
-    """Take one request through an application as a server does."""
+    """Send one request to the application, and return the headers of the response."""
     environ: WSGIEnvironment = {"HTTP_COOKIE": cookie} if cookie else {}
     setup_testing_defaults(environ)
     answer: Headers = []
@@ -117,7 +118,7 @@ def run_wsgi(app: WSGIApplication, cookie: str) -> Headers:
 
 
 def plain_wsgi(view: View, environ_key: str) -> WSGIApplication:
-    """Make the application that a WSGI middleware wraps."""
+    """Return the application that a WSGI middleware wraps."""
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         session = environ[environ_key]
@@ -146,7 +147,7 @@ def run_beaker(view: View, settings: Settings, cookie: str) -> Headers:
         "session.type": "cookie",
         "session.validate_key": settings.key,
         "session.timeout": settings.idle,
-        "session.auto": True,  # or else every change asks for a save()
+        "session.auto": True,  # Without it, changes need a call of save().
         "session.data_serializer": "json" if settings.option else "pickle",
     }
     app = beaker.middleware.SessionMiddleware(plain_wsgi(view, "beaker.session"), options)
@@ -154,7 +155,7 @@ def run_beaker(view: View, settings: Settings, cookie: str) -> Headers:
 
 
 def import_secure_cookie() -> ModuleType:
-    """Import what does not import any more, with equals of the functions that Werkzeug removed."""
+    """Import secure_cookie with substitutes for functions that Werkzeug has removed."""
     with (
         patch("werkzeug.security.safe_str_cmp", hmac.compare_digest, create=True),
         patch("werkzeug.urls.url_quote_plus", quote_plus, create=True),
@@ -162,7 +163,7 @@ def import_secure_cookie() -> ModuleType:
         patch("werkzeug.utils.detect_utf_encoding", json.detect_encoding, create=True),
     ):
         module = importlib.import_module("secure_cookie.cookie")
-    del sys.modules[module.__name__]  # the next import meets what every user meets
+    del sys.modules[module.__name__]  # The next import fails, as for every user.
     return module
 
 
@@ -177,7 +178,7 @@ def run_secure_cookie(view: View, settings: Settings, cookie: str) -> Headers:
         response = Response(view.body(session), headers=view.headers)
         view.after(session)
         expires = datetime.fromtimestamp(time.time() + settings.idle, UTC)
-        if session.should_save or settings.option:  # save_cookie() fails too: it sets bytes
+        if session.should_save or settings.option:  # save_cookie() fails, because it sets bytes.
             response.set_cookie("session", session.serialize(expires).decode(), httponly=True)
         return response
 
@@ -219,7 +220,7 @@ def run_pyramid(view: View, settings: Settings, cookie: str) -> Headers:
     return run_wsgi(config.make_wsgi_app(), cookie)
 
 
-configure_django()  # every request overrides what it gave
+configure_django()  # Each request overrides these settings.
 
 
 def run_django(view: View, settings: Settings, cookie: str) -> Headers:
@@ -239,12 +240,12 @@ def run_django(view: View, settings: Settings, cookie: str) -> Headers:
         "MIDDLEWARE": ["django.contrib.sessions.middleware.SessionMiddleware"],
         "ROOT_URLCONF": (path("", index),),
         "DEBUG_PROPAGATE_EXCEPTIONS": True,
-        "TIME_ZONE": None,  # leaves that of this process alone
+        "TIME_ZONE": None,  # Django must not set the time zone of the process.
     }
     module = ModuleType("settings_of_django")
     vars(module).update(chosen)
     with patch.dict(sys.modules, {module.__name__: module}):
-        DjangoSettings(module.__name__)  # refuses what a settings module may not say
+        DjangoSettings(module.__name__)  # Raise Django's errors for wrong settings.
     with override_settings(**chosen):
         return run_wsgi(WSGIHandler(), cookie)
 
@@ -263,13 +264,13 @@ def run_starlette(view: View, settings: Settings, cookie: str) -> Headers:
 
 
 async def run_asgi(app: Starlette, cookie: str) -> Headers:
-    """Take one request through an application as a server does."""
+    """Send one request to the application, and return the headers of the response."""
     raw: list[tuple[bytes, bytes]] = []
     sent = [(b"cookie", cookie.encode("latin-1"))] if cookie else []
     scope = {"type": "http", "method": "GET", "path": "/", "headers": sent}
 
     async def receive() -> MutableMapping[str, Any]:
-        await asyncio.Event().wait()  # the client never leaves
+        await asyncio.Event().wait()  # The client does not disconnect.
         raise AssertionError
 
     async def send(message: MutableMapping[str, Any]) -> None:
@@ -292,7 +293,7 @@ PEERS: dict[str, Peer] = {
 
 @contextmanager
 def clock(seconds: float) -> Iterator[None]:
-    """Let every peer believe that so many seconds have passed since the first request."""
+    """Set the time of every peer to so many seconds after the first request."""
 
     def now() -> float:
         return 1_800_000_000 + seconds

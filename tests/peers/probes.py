@@ -1,4 +1,4 @@
-"""Tables of what libraries do, in which every cell is what a probe found when it ran."""
+"""Tables that compare libraries: each cell is the result of a probe that was run."""
 
 import importlib.metadata
 import warnings
@@ -10,11 +10,11 @@ from tests.peers.frameworks import PEERS, Settings, View, clock, put
 
 README = Path(__file__).parents[1] / "README.md"
 Probe = Callable[[str], str]
-"""Runs a peer, and gives the cell."""
+"""Runs a peer, and returns the text of its cell."""
 
 
 class Table:
-    """A table of the README, between two comments that bear its name."""
+    """A table of ``tests/README.md``, between two comments with its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -22,7 +22,7 @@ class Table:
         self.expected: dict[str, dict[str, str]] = {}
 
     def row(self, title: str, others: str, **cells: str) -> Callable[[Probe], Probe]:
-        """Enter a probe, and the cells it is to find: those that differ, and all the others."""
+        """Add a row: its probe, the expected cells of some peers, and that of all ``others``."""
 
         def enter(probe: Probe) -> Probe:
             named = {name.replace("_", "-"): cell for name, cell in cells.items()}
@@ -34,7 +34,7 @@ class Table:
         return enter
 
     def cells(self) -> list[tuple[str, str]]:
-        """Return each title with each peer."""
+        """Return every title paired with every peer."""
         return [(title, peer) for title, row in self.expected.items() for peer in row]
 
     def __str__(self) -> str:
@@ -51,7 +51,7 @@ class Table:
 
 
 def or_option(probe: Callable[[str, bool], str]) -> Probe:
-    """Run a probe with the peer's defaults, and again with the option that it has for this."""
+    """Run the probe with the peer's defaults, and again with its option for this row."""
 
     def both(peer: str) -> str:
         cell, option = probe(peer, False), probe(peer, True)
@@ -61,7 +61,7 @@ def or_option(probe: Callable[[str, bool], str]) -> Probe:
 
 
 class Browser:
-    """One user's browser, which keeps a single cookie and drops what is over 4096 bytes."""
+    """A browser that keeps one cookie, and drops cookies over 4096 bytes."""
 
     def __init__(self, peer: str, **settings: Any) -> None:
         self.run = PEERS[peer]
@@ -70,7 +70,7 @@ class Browser:
         self.warned = False
 
     def visit(self, at: float = 0, **view: Any) -> dict[str, str]:
-        """Make one request, so many seconds after the first, and return the response's headers."""
+        """Send a request ``at`` seconds after the first, and return the response's headers."""
         with clock(at), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             headers = self.run(View(**view), self.settings, self.cookie)
@@ -82,7 +82,7 @@ class Browser:
         return found
 
     def fails(self, **view: Any) -> bool:
-        """Make one request, and tell whether it ends with an exception (each peer has its own)."""
+        """Send a request, and return whether it raises an exception (each peer has its own)."""
         try:
             self.visit(**view)
         except Exception:

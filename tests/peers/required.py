@@ -1,4 +1,4 @@
-"""What the tests beside other frameworks need: all of these, or they are skipped."""
+"""The frameworks of the comparison, all of which its tests need."""
 
 from collections.abc import Iterable
 
@@ -14,17 +14,17 @@ FRAMEWORKS = {
     "Django": "django",
     "Starlette": "starlette",
 }
-"""What each is imported as."""
+"""The module that each is imported as."""
 
 
 def require_frameworks() -> None:
-    """Skip the test, or the module that is collected, if one of the frameworks is missing."""
+    """Skip the test, or the module, if one of the frameworks is not installed."""
     for module in FRAMEWORKS.values():
         require(module)
 
 
 class BesideFrameworks(pytest.Module):
-    """A test module that imports the frameworks, and is skipped before it does."""
+    """A test module that is skipped before it is imported if a framework is not installed."""
 
     def collect(self) -> Iterable[pytest.Item | pytest.Collector]:
         require_frameworks()

@@ -1,4 +1,4 @@
-"""The comparison in ``tests/README.md``: every cell is what a probe found when it ran the peer.
+"""The comparison in ``tests/README.md``: each cell is the result of a probe of the peer.
 
 ``python -m tests.peers`` prints the table.
 """
@@ -29,7 +29,7 @@ row = TABLE.row
 
 @row("imports beside Werkzeug 3.1", "yes", secure_cookie="no")
 def imports(peer: str) -> str:
-    """Its other rows are of secure-cookie repaired: see ``frameworks.import_secure_cookie``."""
+    """The other rows use a repaired secure-cookie: see ``frameworks.import_secure_cookie``."""
     try:
         importlib.import_module({"secure-cookie": "secure_cookie.cookie"}.get(peer, peer.lower()))
     except ImportError:
@@ -47,7 +47,7 @@ def imports(peer: str) -> str:
 )
 @or_option
 def nested_change(peer: str, option: bool) -> str:
-    """Is it saved without another word, at once and two seconds later?"""
+    """Whether it is saved without ``modified = True``, at once and two seconds later."""
     saved = []
     for pause in (0, 2):
         browser = Browser(peer, option=option)
@@ -80,7 +80,7 @@ def while_streaming(peer: str) -> str:
     Flask="`datetime`, `Decimal`, `int` keys",
 )
 def changed(peer: str) -> str:
-    """Which come back as something else? One that is refused does not come back."""
+    """The values that come back different. A refused value is not counted."""
     names = []
     for name, value in VALUES.items():
         browser = Browser(peer)
@@ -110,7 +110,7 @@ def too_large(peer: str) -> str:
     Pyramid="forged twin behind, quotes",
 )
 def neighbours(peer: str) -> str:
-    """A forged one of our name, one that is not UTF-8, one with a quote that closes behind ours."""
+    """The other cookies that log a user out: forged, not UTF-8, or with quotes around ours."""
     cookie = Browser(peer).login().cookie
     name, _, value = cookie.partition("=")
     headers = {
@@ -127,7 +127,7 @@ def neighbours(peer: str) -> str:
     "old keys in one string", "one key", sessionware="refused", Flask="forgeable", Django="refused"
 )
 def old_keys(peer: str) -> str:
-    """Does every letter of the string become a key that signs?"""
+    """Whether every letter of the string is accepted as a key."""
     old = "a-key-that-has-signed-for-a-year"
     cookie = Browser(peer, key=old).login().cookie
     if not Browser(peer, old_keys=[old]).is_logged_in(cookie=cookie):
@@ -142,7 +142,7 @@ def old_keys(peer: str) -> str:
     "reading adds", "`Vary`", Beaker="`Set-Cookie`", secure_cookie="nothing", Pyramid="`Set-Cookie`"
 )
 def reading(peer: str) -> str:
-    """What is in a response that only read the session, two seconds after the login?"""
+    """The headers of a response that only read the session, two seconds after the log-in."""
     headers = Browser(peer).login().visit(2, before=lambda session: session.get("user"))
     added = [f"`{name}`" for name in ("Vary", "Set-Cookie") if name in headers]
     return " and ".join(added) or "nothing"
@@ -158,7 +158,7 @@ def public_cache(peer: str) -> str:
 
 @row("a header list used twice", "safe", Beaker="leaks the cookie", Pyramid="leaks the cookie")
 def shared_headers(peer: str) -> str:
-    """Does the second response, another user's, carry the first one's cookie?"""
+    """Whether the second response, to another user, has the first user's cookie."""
     shared = [("X-Tea", "green")]
     Browser(peer).visit(before=put("user", "ada"), headers=shared)
     return "leaks the cookie" if "Set-Cookie" in Browser(peer).visit(headers=shared) else "safe"
@@ -167,7 +167,7 @@ def shared_headers(peer: str) -> str:
 @row("serializer", "JSON", Beaker="pickle (option: JSON)")
 @or_option
 def serializer(peer: str, option: bool) -> str:
-    """Only pickle brings back an object of any class."""
+    """The format of the data. Only pickle can restore an object of any class."""
     browser, thing = Browser(peer, option=option), SimpleNamespace(x=1)
     taken = not browser.fails(before=put("thing", thing))
     return "pickle" if taken and browser.read("thing") == thing else "JSON"
@@ -183,7 +183,7 @@ def serializer(peer: str, option: bool) -> str:
 )
 @or_option
 def timeouts(peer: str, option: bool) -> str:
-    """Which ends a session, whatever the browser keeps?"""
+    """The timeouts that end a session even if the browser keeps its cookie."""
     settings = {"idle": 60, "absolute": 300, "option": option}
     ends = []
     if not Browser(peer, **settings).login().is_logged_in(at=61):
@@ -199,12 +199,12 @@ def timeouts(peer: str, option: bool) -> str:
 
 @row("a cookie from 30 seconds in the future", "accepted", Flask="refused", Starlette="refused")
 def clock_skew(peer: str) -> str:
-    """Another server of the same site issued it, whose clock is ahead."""
+    """The cookie was issued by another server of the site, whose clock is ahead."""
     return "accepted" if Browser(peer).login(at=30).is_logged_in(at=0) else "refused"
 
 
 @pytest.mark.parametrize(("title", "peer"), TABLE.cells())
-def test_a_cell_says_what_the_peer_does(title: str, peer: str) -> None:
+def test_a_cell_is_the_result_of_its_probe(title: str, peer: str) -> None:
     assert TABLE.probes[title](peer) == TABLE.expected[title][peer]
 
 

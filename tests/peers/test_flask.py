@@ -1,7 +1,7 @@
-"""What Flask's own tests ask of a session, for Flask's cookie and for ours; then what differs.
+"""Flask's own tests of sessions, run with Flask's session and with ours, and the differences.
 
-After Flask 3.1.3: ``tests/test_session_interface.py``, ``tests/test_testing.py``, and what
-``test_basic.py`` says of sessions.
+Based on Flask 3.1.3: ``tests/test_session_interface.py``, ``tests/test_testing.py``, and the
+tests of sessions in ``tests/test_basic.py``.
 """
 
 from datetime import UTC, datetime
@@ -56,7 +56,7 @@ def test_session_is_there_in_the_next_request(make: MakeApp) -> None:
     ],
     ids=["nothing", "put", "put, read", "put, nothing"],
 )
-def test_accessed_and_modified_tell_what_this_request_did(
+def test_accessed_and_modified_are_set_by_this_request(
     make: MakeApp, pages: list[str], accessed: bool, modified: bool
 ) -> None:
     with make(put=put(a=1), read=read, nothing=str).test_client() as client:
@@ -133,7 +133,7 @@ def test_after_request_may_still_change_it(make: MakeApp) -> None:
     ],
     ids=repr,
 )
-def test_value_comes_back_as_what_it_was(make: MakeApp, value: object) -> None:
+def test_value_comes_back_unchanged(make: MakeApp, value: object) -> None:
     client = make(put=put(a=value), read=lambda: repr(session["a"])).test_client()
     client.get("/put")
     assert client.get("/read").text == repr(value)
@@ -156,7 +156,7 @@ def test_any_use_varies_by_cookie(make: MakeApp, use: Page) -> None:
     ("stated", "expected"),
     [("Cookie", "Cookie"), ("Accept-Encoding, Accept", "Accept-Encoding, Accept, Cookie")],
 )
-def test_vary_that_is_there_is_merged(make: MakeApp, stated: str, expected: str) -> None:
+def test_existing_vary_is_merged(make: MakeApp, stated: str, expected: str) -> None:
     def page() -> flask.Response:
         session["a"] = 1
         return flask.Response(headers={"Vary": stated})
@@ -165,7 +165,7 @@ def test_vary_that_is_there_is_merged(make: MakeApp, stated: str, expected: str)
 
 
 @both
-def test_response_that_never_looked_at_it_is_left_alone(make: MakeApp) -> None:
+def test_response_without_a_use_of_the_session_is_left_alone(make: MakeApp) -> None:
     client = make(put=put(a=1), nothing=str).test_client()
     client.get("/put")
     response = client.get("/nothing")
@@ -206,7 +206,7 @@ def test_flash_modifies_the_session(make: MakeApp) -> None:
     ],
     ids=repr,
 )
-def test_flashed_messages_are_shown_by_the_next_page_and_no_other(
+def test_flashed_messages_are_shown_once_on_the_next_page(
     make: MakeApp, options: dict[str, Any], expected: list[object]
 ) -> None:
     def leave() -> None:
@@ -228,7 +228,7 @@ def test_template_has_the_session(make: MakeApp) -> None:
 
 
 @pytest.mark.parametrize("base", [SecureCookieSessionInterface, EnvironSessionInterface])
-def test_open_session_may_look_at_the_endpoint(base: type[SessionInterface]) -> None:
+def test_open_session_can_read_the_endpoint(base: type[SessionInterface]) -> None:
     endpoints = []
 
     class Interface(base):  # type: ignore[misc, valid-type]  # each in turn
@@ -302,7 +302,7 @@ def test_transaction_needs_cookies(make: MakeApp) -> None:
         pass
 
 
-def test_transaction_goes_through_the_middleware_wherever_it_stands() -> None:
+def test_transaction_finds_the_middleware_inside_others() -> None:
     app = ours(read=read)
     wrap(app, environ_key="other", cookie_name="other")
     app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]  # Flask says so
@@ -312,7 +312,7 @@ def test_transaction_goes_through_the_middleware_wherever_it_stands() -> None:
     assert client.get("/read").text == "42"
 
 
-def test_transaction_over_https_gives_a_secure_cookie() -> None:
+def test_transaction_over_https_sets_a_secure_cookie() -> None:
     client = ours().test_client()
     with client.session_transaction(base_url="https://localhost/") as kept:
         kept["a"] = 42
@@ -321,7 +321,7 @@ def test_transaction_over_https_gives_a_secure_cookie() -> None:
     assert cookie.secure
 
 
-def test_transaction_that_only_reads_gives_no_cookie() -> None:
+def test_transaction_that_only_reads_sets_no_cookie() -> None:
     client = ours().test_client()
     with client.session_transaction() as kept:
         assert "a" not in kept
@@ -337,7 +337,7 @@ def test_transaction_of_sessionware_works_with_flasks_client() -> None:
     assert client.get("/read").text == "42"
 
 
-# Where ours answers otherwise than Flask's own: each difference, both ways
+# Differences between our session and Flask's
 
 
 SETTINGS: dict[str, Any] = {
@@ -352,7 +352,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def configured(**settings: Any) -> flask.Flask:
-    """Make an application with these settings of the middleware."""
+    """Return an application with these settings of the middleware."""
     app = flasks(put=put(a=1), clear=clear, read=read)
     wrap(app, **settings)
     app.session_interface = EnvironSessionInterface()
@@ -413,7 +413,8 @@ def test_keys_are_rotated_with_the_middlewares_fallbacks() -> None:
 
 @both
 def test_permanent_session_is_issued_again_when_it_is_read_and_old(make: Any, clock: Clock) -> None:
-    # Flask: with every response, also one that never looked at it (SESSION_REFRESH_EACH_REQUEST).
+    # Flask reissues it with every response, even if the session is not used
+    # (SESSION_REFRESH_EACH_REQUEST).
     client = make(put=put_permanent, read=read, nothing=str).test_client()
     client.get("/put")
     assert len(set_cookies(client.get("/read"))) == (make is flasks)
@@ -423,7 +424,7 @@ def test_permanent_session_is_issued_again_when_it_is_read_and_old(make: Any, cl
 
 
 @both
-def test_nested_change_is_saved_without_being_told_of(make: Any) -> None:
+def test_nested_change_is_saved_without_modified(make: Any) -> None:
     client = make(put=put(a=[]), add=lambda: session["a"].append(1), read=read).test_client()
     for page in ("/put", "/add"):
         client.get(page)
@@ -431,7 +432,7 @@ def test_nested_change_is_saved_without_being_told_of(make: Any) -> None:
 
 
 @both
-def test_change_while_the_body_is_sent_is_an_error_and_not_lost(make: Any) -> None:
+def test_change_while_the_body_is_sent_is_an_error(make: Any) -> None:
     def stream() -> flask.Response:
         return flask.Response(flask.stream_with_context(str(put(a=1)()) for _ in "."))
 
@@ -444,7 +445,7 @@ def test_change_while_the_body_is_sent_is_an_error_and_not_lost(make: Any) -> No
 
 
 @both
-def test_markup_is_refused_by_name(make: Any) -> None:
+def test_markup_is_refused_with_its_type(make: Any) -> None:
     value = Markup("<em>Testing</em>")
     pages: dict[str, Page] = {"put": put(a=value), "read": lambda: repr(read())}
     client = make(**pages).test_client()

@@ -1,4 +1,4 @@
-"""Readers of other frameworks' cookies: every cookie here is made by the framework itself."""
+"""The readers of other frameworks' cookies, with cookies that the frameworks make."""
 
 import re
 from base64 import b64decode, urlsafe_b64decode
@@ -42,7 +42,7 @@ LOG_IN = put("user", "alice")
 
 
 def bake(peer: str, step: Step = LOG_IN, **settings: Any) -> tuple[str, str]:
-    """Let the framework make a cookie at NOW, and return its name and its value."""
+    """Return the name and the value of a cookie that the framework makes at NOW."""
     chosen = Settings(**({"option": peer == "Beaker"} | settings))
     with clock(0):
         fields = PEERS[peer](View(before=step), chosen, "")
@@ -52,7 +52,7 @@ def bake(peer: str, step: Step = LOG_IN, **settings: Any) -> tuple[str, str]:
 
 
 def still_reads(peer: str, cookie: tuple[str, str], seconds: int) -> bool:
-    """Whether the framework itself still takes the cookie, so many seconds after NOW."""
+    """Return whether the framework itself accepts the cookie so many seconds after NOW."""
     seen: list[Any] = []
     view = View(before=lambda session: seen.append(session.get("user")))
     with clock(seconds):
@@ -61,7 +61,7 @@ def still_reads(peer: str, cookie: tuple[str, str], seconds: int) -> bool:
 
 
 @every_peer
-def test_what_the_framework_wrote_is_read_without_its_bookkeeping(peer: str) -> None:
+def test_a_session_is_read_without_the_frameworks_own_keys(peer: str) -> None:
     _, value = bake(peer, put("user", {"name": "älice", "tags": [1, 2.5, None, True]}))
     data = user_of(reader(peer).load(value, NOW)[0])
     assert data == {"user": {"name": "älice", "tags": [1, 2.5, None, True]}}
@@ -96,14 +96,14 @@ def test_a_session_that_was_emptied_is_read_as_empty(peer: str) -> None:
         session["user"] = "alice"
         del session["user"]
 
-    if peer in ("Pyramid", "Beaker"):  # the others write no cookie then
+    if peer in ("Pyramid", "Beaker"):  # The others set no cookie in this case.
         _, value = bake(peer, empty)
         persistent = {"max_age": 9} if peer == "Pyramid" else {"cookie_expires": False}
         assert reader(peer, **persistent).load(value, NOW)[0] == {}
 
 
 def payload_of(peer: str, value: str) -> bytes:
-    """Return the bytes that the framework has made of the session, before it signed them."""
+    """Return the bytes that the framework has signed."""
     if peer == "Pyramid":
         return urlsafe_b64decode(value + "==")[64:]
     if peer == "Beaker":
@@ -112,14 +112,14 @@ def payload_of(peer: str, value: str) -> bytes:
 
 
 @every_peer
-def test_what_is_signed_by_hand_elsewhere_is_what_the_framework_signs(peer: str) -> None:
-    """Or else ``tests/unit/test_migration.py`` would test cookies that nothing makes."""
+def test_cookies_signed_by_hand_are_those_of_the_framework(peer: str) -> None:
+    """Otherwise, ``tests/unit/test_migration.py`` would test cookies that no framework makes."""
     _, value = bake(peer)
     assert SIGN[peer](payload_of(peer, value)) == value
 
 
 @pytest.mark.parametrize("data", [{"_permanent": True, "user": "ada"}, {"user": "bob"}, {}])
-def test_flasks_cookie_written_by_hand_elsewhere_is_the_one_that_flask_writes(
+def test_flasks_cookie_made_by_hand_is_the_one_that_flask_makes(
     data: dict[str, Any],
 ) -> None:
     app = flask.Flask(__name__)
@@ -129,11 +129,11 @@ def test_flasks_cookie_written_by_hand_elsewhere_is_the_one_that_flask_writes(
         assert flask_cookie("flask", data) == f"flask={signer.dumps(data)}"
 
 
-# One of them
+# Details of each framework
 
 
 def loaded(cookie: ForeignCookie, peer: str, *args: Any, **settings: Any) -> dict[str, Any]:
-    """Return what the reader makes of a cookie that the framework has just made."""
+    """Return the data that the reader finds in a cookie that the framework makes at NOW."""
     return cookie.load(bake(peer, *args, **settings)[1], NOW)[0]
 
 
@@ -151,13 +151,13 @@ TAGGED = {
 }
 
 
-def test_the_types_that_flask_tags_come_back_as_what_they_were() -> None:
+def test_the_types_that_flask_tags_come_back_unchanged() -> None:
     data = loaded(FlaskCookie(KEY), "Flask", lambda session: session.update(TAGGED))
     assert data == TAGGED
     assert {key: type(data[key]) for key in data} == {key: type(TAGGED[key]) for key in TAGGED}
 
 
-def test_what_came_from_flask_can_be_saved_and_loaded_again() -> None:
+def test_data_from_flask_can_be_saved_and_loaded_again() -> None:
     data = loaded(FlaskCookie(KEY), "Flask", lambda session: session.update(TAGGED))
     assert loads(dumps(data)) == TAGGED
 
@@ -178,7 +178,7 @@ def test_flasks_flashed_messages_are_data() -> None:
     assert data == {"_flashes": [("info", "hello")]}
 
 
-def test_flasks_salt_may_be_the_applications_own() -> None:
+def test_flasks_salt_can_be_set() -> None:
     app = flask.Flask(__name__)
     app.secret_key = KEY
     app.session_interface = interface = SecureCookieSessionInterface()  # Flask's is shared by all
@@ -198,14 +198,14 @@ def test_starlettes_cookie_outlives_the_browser_unless_it_has_no_max_age() -> No
     assert loaded(StarletteCookie(KEY, max_age=None), "Starlette") == ALICE
 
 
-def test_bytes_given_to_starlette_are_a_key_as_starlette_takes_them() -> None:
+def test_a_key_in_bytes_is_used_as_starlette_does() -> None:
     assert loaded(StarletteCookie(KEY.encode()), "Starlette", key=str(KEY.encode())) == FOREVER
 
 
 # Django
 
 
-def test_who_is_logged_in_to_django_stays_so() -> None:
+def test_a_user_who_is_logged_in_to_django_stays_logged_in() -> None:
     login = {"_auth_user_id": "1", "_auth_user_backend": "a.Backend", "_auth_user_hash": "f00"}
     data = loaded(DjangoCookie(KEY), "Django", lambda session: session.update(login))
     assert data == login | {"_permanent": True}
@@ -221,7 +221,7 @@ def test_who_is_logged_in_to_django_stays_so() -> None:
         (datetime(2027, 2, 1, tzinfo=UTC), True, FOREVER),
     ],
 )
-def test_a_django_session_ends_with_the_browser_where_its_cookie_did(
+def test_a_django_session_ends_with_the_browser_if_its_cookie_did(
     expiry: Any, at_browser_close: bool, expected: dict[str, Any]
 ) -> None:
     def step(session: Any) -> None:
@@ -236,7 +236,7 @@ def test_a_django_session_ends_with_the_browser_where_its_cookie_did(
 
 
 def bake_pyramid(secret: Any, **settings: Any) -> str:
-    """Let Pyramid make a cookie at NOW with settings of the test's own."""
+    """Return the name and the value of a cookie that Pyramid makes at NOW with these settings."""
     with clock(0):
         request = DummyRequest()
         session = SignedCookieSessionFactory(secret, **settings)(request)
@@ -261,7 +261,7 @@ def test_pyramids_cookie_ends_with_the_browser_unless_it_has_a_max_age() -> None
 
 
 @pytest.mark.parametrize("hashalg", ["sha512", "sha256", "sha1", "md5"])
-def test_pyramids_hash_may_be_another(hashalg: str) -> None:
+def test_pyramids_hash_can_be_set(hashalg: str) -> None:
     cookie = PyramidCookie(KEY, hashalg=hashalg)
     assert cookie.load(bake_pyramid(KEY, hashalg=hashalg), NOW)[0] == ALICE
 
@@ -276,13 +276,13 @@ def test_pyramids_secret_and_salt_are_joined_as_webob_joins_them(secret: Any, sa
 # Beaker
 
 
-def test_the_pickle_that_beaker_writes_by_default_is_refused_by_that_name() -> None:
+def test_the_pickle_that_beaker_writes_by_default_is_refused_with_its_own_reason() -> None:
     _, value = bake("Beaker", option=False)
     assert refusal(BeakerCookie(KEY), value) == "pickled"
 
 
 @pytest.mark.parametrize("expires", [False, 3600])
-def test_beakers_cookie_ends_with_the_browser_unless_it_was_told_otherwise(expires: Any) -> None:
+def test_beakers_cookie_ends_with_the_browser_unless_cookie_expires_is_set(expires: Any) -> None:
     assert loaded(BeakerCookie(KEY), "Beaker") == ALICE
     assert loaded(BeakerCookie(KEY, cookie_expires=expires), "Beaker") == FOREVER
 
