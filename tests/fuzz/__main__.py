@@ -1,4 +1,4 @@
-"""Fuzz one target, and keep those inputs that reach what the kept ones do not."""
+"""Fuzz one target, and add the inputs that increase its coverage to the corpus."""
 
 import argparse
 import subprocess
@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from .targets import OURS, TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
-LONGEST_INPUT = 1024
+MAX_INPUT = 1024
 
 _TAGS = [f'{{"!{tag}":' for tag in ("b", "d", "dt", "n", "s", "t", "u", "!t", "!", "x")]
 _JSON = [*_TAGS, '"', '\\"', "[", "]", "{", "}", "[0,{", '},"id"]', ":", ",", "\\ud83d", "\\ude00"]
@@ -21,11 +21,11 @@ WORDS = {
     "serializer": _JSON,
     "envelope": _JSON,
 }
-"""What libFuzzer puts into its inputs as a whole."""
+"""The dictionary of libFuzzer: tokens that it inserts into its inputs."""
 
 
 def fuzz(target: str, found: Path, *limits: str) -> "subprocess.CompletedProcess[str]":
-    """Run libFuzzer within its limits; ``found`` gets the inputs that cover anything new."""
+    """Run libFuzzer with these limits. It writes inputs with new coverage to ``found``."""
     words = found.with_name("words")
     words.write_text("".join(f'"{_escaped(word)}"\n' for word in WORDS[target]))
     return engine(
@@ -33,7 +33,7 @@ def fuzz(target: str, found: Path, *limits: str) -> "subprocess.CompletedProcess
         str(found),
         str(CORPUS / target),
         f"-dict={words}",
-        f"-max_len={LONGEST_INPUT}",
+        f"-max_len={MAX_INPUT}",
         "-print_final_stats=1",
         "-timeout=10",
         "-use_value_profile=1",
@@ -42,9 +42,9 @@ def fuzz(target: str, found: Path, *limits: str) -> "subprocess.CompletedProcess
 
 
 def engine(target: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run libFuzzer with these arguments, and keep what it says."""
+    """Run libFuzzer with these arguments, and capture its output."""
     command = [sys.executable, "-m", "tests.fuzz.engine", target, *arguments]
-    return subprocess.run(  # noqa: S603 - nobody else has a say in these arguments
+    return subprocess.run(  # noqa: S603 - all arguments are ours
         command, cwd=CORPUS.parents[2], text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
@@ -54,7 +54,7 @@ def _escaped(word: str) -> str:
 
 
 def main() -> int:
-    """Run the command line; the status is that of libFuzzer."""
+    """Run the command line, and return libFuzzer's exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--seconds", type=int, default=600)
@@ -63,10 +63,10 @@ def main() -> int:
     with TemporaryDirectory() as name:
         found = Path(name, "found")
         found.mkdir()
-        # An input that fails goes into the corpus: its test is red until it fails no more.
+        # A failing input goes into the corpus, so that its test fails until the error is fixed.
         limit = f"-max_total_time={options.seconds}"
         run = fuzz(options.target, found, limit, f"-artifact_prefix={kept}/")
-        # By lines and branches alone, not by how often: so the corpus stays small.
+        # Without counters, only lines and branches count, which keeps the corpus small.
         merged = engine(options.target, "-merge=1", "-use_counters=0", str(kept), str(found))
     print(run.stdout[-4000:], merged.stdout[-300:])  # noqa: T201
     return run.returncode or merged.returncode

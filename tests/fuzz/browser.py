@@ -1,11 +1,11 @@
-"""A browser that behaves: it keeps cookies as RFC 6265bis says, by a clock of its own."""
+"""A well-behaved browser for the model: it keeps its cookie as RFC 6265bis says."""
 
-LONGEST = 400 * 24 * 60 * 60
-"""Seconds that a browser keeps a cookie at most (RFC 6265bis, section 5.5)."""
+MAX_COOKIE_AGE = 400 * 24 * 60 * 60
+"""The longest time that a browser keeps a cookie, in seconds (RFC 6265bis, section 5.5)."""
 
 
 class Browser:
-    """Keeps cookies as RFC 6265bis says, by a clock of its own."""
+    """A browser with one cookie and its own clock."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -21,7 +21,7 @@ class Browser:
             return
         token, attributes = read(line)
         seconds = attributes.get("Max-Age")
-        ends = None if seconds is None else self.now + min(int(seconds), LONGEST)
+        ends = None if seconds is None else self.now + min(int(seconds), MAX_COOKIE_AGE)
         self.kept = token, ends
         self.header()
 

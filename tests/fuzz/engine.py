@@ -6,12 +6,12 @@ from importlib import import_module
 from typing import Any
 
 if __name__ == "__main__":
-    # Only where it is run: replaying the corpus needs no atheris.
+    # Imported here, because replaying the corpus does not need atheris.
     atheris: Any = import_module("atheris")
     with atheris.instrument_imports(include=["sessionware", "uuid", "zoneinfo"]):
         from .targets import TARGETS
     target, *arguments = sys.argv[1:]
-    # With -merge=1 libFuzzer starts itself anew, by a shell.
+    # With -merge=1, libFuzzer restarts itself with a shell.
     program = shlex.join([sys.executable, "-m", "tests.fuzz.engine", target])
     atheris.Setup([program, *arguments], TARGETS[target])
     atheris.Fuzz()

@@ -1,4 +1,4 @@
-"""What the server must do with each request: the rules, written a second time."""
+"""A model of the server: the rules for each request, implemented a second time."""
 
 import logging
 import random
@@ -15,11 +15,11 @@ from sessionware import (
     SessionTooLarge,
     UnserializableValue,
 )
-from tests.fuzz.browser import LONGEST, read, tokens_in
+from tests.fuzz.browser import MAX_COOKIE_AGE, read, tokens_in
 from tests.gateway import KEY, Response, call
 
 Step = tuple[Any, ...]
-"""What the application does with the session: a method of Visit and its arguments."""
+"""A step of the application: the name of a method of Visit, and its arguments."""
 
 LOGGER = logging.getLogger("sessionware")
 SKEW = 60
@@ -28,12 +28,12 @@ TOO_LARGE = random.Random(1).randbytes(4000).hex()  # noqa: S311  # the same in 
 
 
 class Planned(Exception):
-    """The application's own."""
+    """An exception that the application raises on purpose."""
 
 
 @dataclass(frozen=True)
 class Issued:
-    """What one cookie holds. Times in whole seconds since the epoch."""
+    """The content of a cookie. Times are in whole seconds since the epoch."""
 
     data: dict[str, Any]
     issued: int
@@ -43,7 +43,7 @@ class Issued:
 
 
 class Server:
-    """The middleware, and a book of every cookie that it ever issued."""
+    """The middleware, and a record of every cookie that it has issued."""
 
     def __init__(self, idle: int, absolute: int | None, refresh: int | None) -> None:
         self.idle, self.absolute = idle, absolute
@@ -72,7 +72,7 @@ class Server:
         )
 
     def refusal(self, token: str) -> str | None:
-        """Return the reason for which this cookie has to be refused; ``junk``: never ours."""
+        """Return why this cookie must be refused; ``junk``: the server has not issued it."""
         now, cookie = int(self.now), self.book.get(token)
         if len(f"session{token}") > 4096:
             return "too_large"
@@ -87,7 +87,7 @@ class Server:
         return None
 
     def visit(self, header: str, steps: list[Step], style: str = "list") -> str | None:
-        """Send a request, check what comes of it, and return the Set-Cookie header."""
+        """Send a request, check the response and the log, and return the Set-Cookie header."""
         visit = Visit(self, header, steps, style)
         raised = None
         reasons: list[str] = []
@@ -108,7 +108,7 @@ class Server:
 
 @dataclass
 class Visit:
-    """One request: the application, and a plain dict to which the same is done."""
+    """One request: the application makes each change to the session and to a plain dict."""
 
     server: Server
     header: str
@@ -146,7 +146,7 @@ class Visit:
         for name, *arguments in self.steps:
             getattr(self, name)(*arguments)
 
-    # What the application may do
+    # Steps of the application
 
     def fail(self) -> None:
         self.failed = True
@@ -162,7 +162,7 @@ class Visit:
         assert self.session.created == self.created
 
     def on_both(self, change: Callable[..., object], *arguments: Any) -> None:
-        """Do the same to the session and to a dict."""
+        """Make the same change to the session and to the dict."""
         self._look()
         change(self.session, *arguments)
         change(self.data, *arguments)
@@ -194,7 +194,7 @@ class Visit:
         self.forced, self.id, self.created = True, None, int(self.server.now)
 
     def name(self) -> None:
-        """Ask for the id: it stays what it was, or is one that was never used."""
+        """Read the id, which is the previous one or a new one that was never used."""
         self._look()
         found = self.session.id
         if self.id is None:
@@ -203,10 +203,10 @@ class Visit:
             self.forced, self.id = True, found
         assert found == self.id
 
-    # What has to come of it
+    # Expected results
 
     def _look(self) -> None:
-        """Open the first cookie that is good, as the session does on the first look at it."""
+        """Open the first valid cookie, as the session does when it is first used."""
         if self.looked:
             return
         self.looked = True
@@ -244,7 +244,7 @@ class Visit:
         return SessionTooLarge if wanted and TOO_LARGE in self.data.values() else None
 
     def may_log(self, reasons: list[str]) -> bool:
-        """Whether these are the words that the log should have."""
+        """Return whether these are the expected reasons in the log."""
         if self.opened is not None:
             return reasons == ["old_key"] * (self.opened.key != self.server.keys[0])
         if told := [reason for reason in self.refused if reason != "junk"]:
@@ -252,7 +252,7 @@ class Visit:
         return len(reasons) == bool(self.refused) and {*reasons} <= {"bad_signature", "malformed"}
 
     def check(self, response: Response) -> str | None:
-        """Compare the response with the verdict, and write its cookie into the book."""
+        """Compare the response with the verdict, and record its cookie."""
         line, verdict = response.set_cookie, self.verdict()
         assert response.data == b"page"
         assert response.headers.get("Vary") == ("Cookie" if self.looked else None)
@@ -272,11 +272,11 @@ class Visit:
     def _note(self, line: str) -> None:
         server, now = self.server, int(self.server.now)
         token, attributes = read(line)
-        # Of a session from the future, more than clocks may differ by is taken off.
+        # A session created in the future counts as created at the end of the allowed skew.
         created = min(self.created, now + SKEW)
         cookie = Issued(copied(self.data), now, created, self.id, server.keys[0])
         assert repr(server.book.setdefault(token, cookie)) == repr(cookie)
-        limits = [server.idle, LONGEST]
+        limits = [server.idle, MAX_COOKIE_AGE]
         if server.absolute is not None:
             limits.append(self.created + server.absolute - now)
         permanent = self.data.get("_permanent", False)
@@ -287,7 +287,7 @@ class Visit:
 
 
 def copied(value: Any) -> Any:
-    """Copy the lists and dicts of a value, at any depth."""
+    """Return a copy of the value, with its lists and dicts copied at any depth."""
     if type(value) is dict:
         return {key: copied(item) for key, item in value.items()}
     return [*map(copied, value)] if type(value) is list else value

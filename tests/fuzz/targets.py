@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes any bytes, and fails where a rule is broken."""
+"""The fuzz targets: each takes any bytes, and fails if a rule is broken."""
 
 import json
 import re
@@ -27,15 +27,15 @@ INTERFACE = SecureCookieSessionInterface(KEY)
 CODEC = SignedCodec(KEY)
 AS_DESIGNED: dict[str, Any] = {"key_derivation": "hmac", "digest_method": sha256}
 SIGNER = Signer(KEY, CODEC.salt, **AS_DESIGNED)
-LAST_MOMENT = 253_402_300_799
-"""The last second that datetime knows, and so stock itsdangerous."""
+MAX_TIME = 253_402_300_799
+"""The last time that datetime can hold, and so stock itsdangerous, in seconds since the epoch."""
 
-LONGEST_MOMENT = 11
-"""Characters of base64 for the eight bytes of time that itsdangerous reads."""
+MAX_TIME_LENGTH = 11
+"""The base64 length of the longest time that itsdangerous reads, which is eight bytes."""
 
 
 class Text:
-    """Hands the text to itsdangerous' serializer as it is, where JSON would be."""
+    """A serializer for itsdangerous that leaves text unchanged instead of writing JSON."""
 
     loads = dumps = staticmethod(str)
 
@@ -48,7 +48,7 @@ OURS = {
 
 
 def scanner(data: bytes) -> None:
-    """A header is read as four rules say: split at ``;``, trim, compare exactly, at most eight."""
+    """Check how a header is read: split at ``;``, trim, compare exactly, at most eight."""
     cookie, header = COOKIES[sum(data[:1]) % len(COOKIES)], data[1:].decode("latin-1")
     pairs = [part.strip(" \t").partition("=") for part in header.split(";")]
     expected = [value for name, equals, value in pairs if name == cookie.name and equals][:8]
@@ -57,7 +57,7 @@ def scanner(data: bytes) -> None:
 
 
 def codec(data: bytes) -> None:
-    """The first byte says which of the ways into the codec the others go."""
+    """Check the codec: the first byte selects the check, which gets the other bytes."""
     _WAYS[sum(data[:1]) % len(_WAYS)](data[1:])
 
 
@@ -68,7 +68,7 @@ def _decode_unsigned(data: bytes) -> None:
 
 
 def _decode_signed(data: bytes) -> None:
-    """What is signed is what stock itsdangerous reads, wherever that reads all of it."""
+    """Check that a signed text is read as by stock itsdangerous."""
     token = SIGNER.sign(data.decode("ascii", "ignore")).decode()
     ours, stock = _decode(token), _decode_as_stock(token)
     if ours and stock:
@@ -77,23 +77,23 @@ def _decode_signed(data: bytes) -> None:
     elif stock:
         assert len(stock[0].encode()) > MAX_TEXT
     elif ours:
-        # What is no base64 at all is skipped by both, but counted by itsdangerous alone.
+        # Both skip characters that are not base64, but only itsdangerous counts them.
         strange = re.search(rb"[^\w-]", data.removeprefix(b".").replace(b".", b"", 1))
-        # What has no time has no text either: it is refused when the envelope is opened.
-        # Eight bytes of time are all that itsdangerous reads, also where they begin with zeros.
-        long = len(data.rpartition(b".")[2]) > LONGEST_MOMENT
-        assert strange or long or ours.issued > LAST_MOMENT or ours.text == "", ours
+        # A token without a time has no text either, and the envelope is refused later.
+        # itsdangerous reads at most eight bytes of time, even if they begin with zeros.
+        long = len(data.rpartition(b".")[2]) > MAX_TIME_LENGTH
+        assert strange or long or ours.issued > MAX_TIME or ours.text == "", ours
 
 
 def _decode_compressed(data: bytes) -> None:
-    """Any bytes where a zlib stream should be."""
+    """Check any bytes in the place of a zlib stream."""
     _decode_signed(b"." + urlsafe_b64encode(data).rstrip(b"=") + b".a0nSAA")
     _decode_signed(b"." + urlsafe_b64encode(zlib.compress(data)).rstrip(b"=") + b".a0nSAA")
 
 
 def _round_trip(data: bytes) -> None:
-    """A text comes back as it was, and stock itsdangerous reads and writes it too."""
-    issued = int.from_bytes(data[:5], "big") % LAST_MOMENT
+    """Check that a text comes back unchanged, and that stock itsdangerous is compatible."""
+    issued = int.from_bytes(data[:5], "big") % MAX_TIME
     text = data[5:].decode(errors="replace")
     token = CODEC.encode(text, issued)
     assert token.isascii()
@@ -115,13 +115,13 @@ def _decode(token: str) -> Opened | None:
 def _decode_as_stock(token: str) -> tuple[str, int] | None:
     try:
         text, issued = STOCK.loads(token, return_timestamp=True)
-    except (BadData, ValueError, OverflowError, OSError):  # but for one, of a year beyond reason
+    except (BadData, ValueError, OverflowError, OSError):  # not BadData if the year is out of range
         return None
     return text, int(issued.timestamp())
 
 
 def serializer(data: bytes) -> None:
-    """A text is a value or a ValueError, and a value is written so that it comes back exactly."""
+    """Check that a text is a value or a ValueError, and that a value round-trips exactly."""
     given = data.decode(errors="replace")
     try:
         value = loads(given)
@@ -134,7 +134,7 @@ def serializer(data: bytes) -> None:
 
 
 def _dumps(value: Any) -> str | None:
-    """Return the text; ``None`` for what is read from a signed text, but was never written."""
+    """Return the text; ``None`` for a value that can be read but not written."""
     try:
         return dumps(value)
     except UnserializableValue as error:
@@ -144,7 +144,7 @@ def _dumps(value: Any) -> str | None:
 
 
 def envelope(data: bytes) -> None:
-    """Whatever text is signed, only an envelope opens; it is saved, and opens again."""
+    """Check that of all signed texts only an envelope opens, and that it can be saved again."""
     text = data.decode(errors="replace")
     token = CODEC.encode(text, int(time.time()))
     value = None
@@ -176,7 +176,7 @@ def _is_envelope(found: Any) -> bool:
 def _save_and_open_again(session: Any) -> None:
     headers = Headers()
     session["more"] = [1]
-    session.changed()  # where it held that already
+    session.changed()  # in case the value was already there
     try:
         INTERFACE.save_session(make_environ(), session, headers)
     except SessionTooLarge:

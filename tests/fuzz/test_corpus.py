@@ -1,4 +1,4 @@
-"""What the fuzzers found worth keeping, once more; and some inputs beyond."""
+"""Replays of the corpus, and a short fuzzing run that starts from it."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ RUNS = 3000
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_kept_input_keeps_the_rules(target: str) -> None:
-    """Also one that broke a rule once: a failing input stays in the corpus."""
+    """Inputs that once failed stay in the corpus."""
     inputs = sorted((CORPUS / target).iterdir())
     assert len(inputs) > 10
     for path in inputs:
@@ -26,8 +26,8 @@ def test_every_kept_input_keeps_the_rules(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_inputs_made_of_the_kept_ones_keep_the_rules(target: str, tmp_path: Path) -> None:
-    """The same ones in each run: it is ``python -m tests.fuzz`` that looks for others."""
+def test_inputs_derived_from_the_corpus_keep_the_rules(target: str, tmp_path: Path) -> None:
+    """The seed is fixed, so each run has the same inputs. ``python -m tests.fuzz`` finds others."""
     require("atheris")
     found = tmp_path / "found"
     found.mkdir()
