@@ -1,4 +1,4 @@
-"""The way of a request: open, dispatch, commit."""
+"""SessionMiddleware: open the session, dispatch to the application, commit the session."""
 
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
@@ -16,8 +16,8 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None,
 class SessionMiddleware:
     """Add a session to any WSGI application (PEP 3333), in ``environ[environ_key]``.
 
-    The settings and their defaults are those of SecureCookieSessionInterface; an ``interface``
-    of your own replaces every one but ``environ_key``. Raises ConfigurationError with every
+    The settings and their defaults are those of SecureCookieSessionInterface; a custom
+    ``interface`` replaces all of them except ``environ_key``. Raises ConfigurationError with every
     problem of every setting.
     """
 
@@ -71,7 +71,7 @@ class SessionMiddleware:
             raise
 
     def _is_open(self, environ: WSGIEnvironment) -> bool:
-        """Return whether this middleware has opened the present session, in an outer call."""
+        """Return whether an outer call of this middleware has opened the session in the environ."""
         found = environ[self.environ_key]
         if not isinstance(found, SessionMixin):
             raise self._occupied(type(found).__qualname__)
@@ -79,7 +79,7 @@ class SessionMiddleware:
         if found.sealed:
             return False
         if found.opened_by is not self._mark:
-            raise self._occupied("a session that this SessionMiddleware has not opened")
+            raise self._occupied("another session")
         return True
 
     def _null_session(self, environ: WSGIEnvironment, opened: object) -> SessionMixin:
@@ -93,15 +93,15 @@ class SessionMiddleware:
     def _occupied(self, found: str) -> ConfigurationError:
         problem = Problem(
             "environ_key",
-            f"found {found} in environ[{self.environ_key!r}] already, expected nothing there",
-            "wrap the application once, or give this SessionMiddleware another environ_key and "
-            "another cookie_name",
+            f"found {found} in environ[{self.environ_key!r}], expected nothing there",
+            "if the application is already wrapped in a SessionMiddleware, wrap it once, or give "
+            "this one another environ_key and another cookie_name",
         )
         return ConfigurationError([problem])
 
 
 class _Response:
-    """The response as the application began it, until the last moment to change it."""
+    """A response that the application has started, and that is held back until the commit."""
 
     __slots__ = (
         "_environ",
@@ -191,7 +191,7 @@ class _Response:
 
 
 class _Body:
-    """The body of an application that calls ``start_response`` while its body is read."""
+    """The body of an application that starts its response while the server reads the body."""
 
     __slots__ = ("_body", "_chunks", "_response")
 

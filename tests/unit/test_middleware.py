@@ -67,9 +67,9 @@ def test_another_object_under_the_environ_key_is_an_error(found: object) -> None
     with pytest.raises(ConfigurationError) as caught:
         serve(count, session=found)
     assert tuple(map(str, caught.value.problems)) == (
-        f"environ_key: found {type(found).__name__} in environ['session'] already, expected "
-        "nothing there; wrap the application once, or give this SessionMiddleware another "
-        "environ_key and another cookie_name",
+        f"environ_key: found {type(found).__name__} in environ['session'], expected nothing "
+        "there; if the application is already wrapped in a SessionMiddleware, wrap it once, or "
+        "give this one another environ_key and another cookie_name",
     )
 
 
@@ -78,9 +78,9 @@ def test_two_middlewares_with_one_environ_key_are_an_error() -> None:
         serve(SessionMiddleware(count, KEY, cookie_name="inner"))
     assert str(caught.value) == (
         "Invalid sessionware configuration:\n"
-        "environ_key: found a session that this SessionMiddleware has not opened in "
-        "environ['session'] already, expected nothing there; wrap the application once, or give "
-        "this SessionMiddleware another environ_key and another cookie_name"
+        "environ_key: found another session in environ['session'], expected nothing there; if the "
+        "application is already wrapped in a SessionMiddleware, wrap it once, or give this one "
+        "another environ_key and another cookie_name"
     )
 
 
@@ -132,7 +132,7 @@ def test_sub_request_with_a_session_that_the_application_made_is_refused() -> No
         return middleware(environ, start_response)
 
     middleware = SessionMiddleware(app, KEY)
-    with pytest.raises(ConfigurationError, match="a session that this SessionMiddleware has not"):
+    with pytest.raises(ConfigurationError, match=r"found another session in environ\['session'\]"):
         call(middleware)
 
 
