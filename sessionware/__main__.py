@@ -52,7 +52,7 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
 
 
 def _escaped(word: str) -> str:
-    """Return the word so that argparse takes no cookie for an option.
+    """Return the word in a form that argparse does not mistake for an option.
 
     One encrypted cookie in 64 begins with a hyphen.
     """

@@ -1,4 +1,4 @@
-"""What a session cookie holds, in words."""
+"""A readable report on what a session cookie holds."""
 
 import json
 import re
@@ -82,7 +82,7 @@ def _find(header: str, name: str | None) -> tuple[str, str]:
 def _codecs(
     token: str, salt: str, name: str, key: str, fallbacks: Sequence[str]
 ) -> dict[str, Codec]:
-    """Return a codec for each key, by what the key is called in the report."""
+    """Return a codec for each key, under the name that the report uses for the key."""
     if not key and not fallbacks:
         return {}
     encrypt = ENCRYPTED.fullmatch(token) is not None
@@ -98,7 +98,7 @@ def _codecs(
 
 
 def _open(token: str, codecs: dict[str, Codec]) -> tuple[bool, str, Opened | None]:
-    """Return whether the signature verifies, that in words, and what can be read."""
+    """Return whether the signature verifies, the verdict in words, and the opened cookie."""
     reason = ""
     for key, codec in codecs.items():
         try:
@@ -113,7 +113,7 @@ def _open(token: str, codecs: dict[str, Codec]) -> tuple[bool, str, Opened | Non
     else:
         verdict, meaning = "not checked, SECRET_KEY is not set", "anyone can read what follows"
     if opened is None:
-        meaning = "it looks encrypted, and only its own key reads it"
+        meaning = "it looks encrypted, and only its key can decrypt it"
     return False, f"{verdict}: {meaning}", opened
 
 
@@ -179,7 +179,7 @@ def _moment(seconds: int) -> str:
     try:
         return (datetime(1970, 1, 1) + timedelta(seconds=seconds)).isoformat() + "Z"
     except OverflowError:
-        return "beyond the calendar"
+        return "outside the years 1 to 9999"
 
 
 def _size(size: int) -> str:
