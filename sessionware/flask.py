@@ -17,7 +17,7 @@ from .session import NullSession, SessionMixin
 
 
 class EnvironSessionInterface(SessionInterface):
-    """The session that SessionMiddleware has opened and will save, as Flask's.
+    """Flask's session interface for the session that SessionMiddleware opens and saves.
 
     ``environ_key`` is the middleware's. If a request does not come through the middleware
     (``app.test_request_context``, ``session_transaction`` of Flask's test client), its interface

@@ -20,7 +20,7 @@ OWNER_LIST_MARGIN = 24 * 60 * 60
 
 @runtime_checkable
 class Client(Protocol):
-    """The methods used of a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey."""
+    """The methods of redis.Redis, redis.cluster.RedisCluster or valkey.Valkey that are used."""
 
     def get(self, name: str, /) -> Any:
         """Send GET."""
@@ -107,7 +107,9 @@ class RedisStore(_InRedis):
     def save(
         self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
     ) -> bool:
-        """Save the text, and list it under its owner; a new session, in a second round trip.
+        """Save the text, and list the session under its owner.
+
+        For a new session with an owner, this takes a second round trip.
 
         A session that is listed and missing has ended for good. revoke_owner relies on this,
         because the nodes of a cluster answer in any order.

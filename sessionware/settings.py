@@ -31,7 +31,7 @@ def from_settings(
     - ``$NAME`` or ``${NAME}``, in capitals: the value of that environment variable. A value that
       itself begins with ``$`` has to come from there.
 
-    A value that is not text is taken as it is. Raises ConfigurationError with every problem of
+    A value that is not text is used as is. Raises ConfigurationError with every problem of
     every setting, and never a secret key.
     """
     keys = [key for key in mapping if key.lower().startswith(prefix.lower())]
@@ -62,7 +62,7 @@ def from_settings(
 
 def filter_app_factory(
     app: WSGIApplication,
-    global_conf: Mapping[str, str],  # noqa: ARG001 - PasteDeploy gives [DEFAULT], others' settings
+    global_conf: Mapping[str, str],  # noqa: ARG001 - PasteDeploy passes [DEFAULT], which is not ours
     /,
     **settings: str,
 ) -> SessionMiddleware:

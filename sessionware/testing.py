@@ -67,7 +67,7 @@ def _wait(_: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
 
 
 class _Jar(Protocol):
-    """What a client's cookies are used for here."""
+    """A client's cookies, as session_transaction uses them."""
 
     def cookie_header(self, url: str) -> str:
         """Return the Cookie header of a request to the url, or an empty str."""
