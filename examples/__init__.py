@@ -1,1 +1,1 @@
-"""Programs to start from: quickstart, login, and one for each of five frameworks."""
+"""Programs to start from: quickstart, log-in, Redis sessions, and five web frameworks."""

@@ -97,8 +97,8 @@ def log_in(session: Session, form: MultiDict[str, str]) -> str:
     name = form.get("name", "").strip()[:40]
     if not name or not same(form.get("password", ""), PASSWORD):
         return "Name or password is wrong."
-    session.regenerate()  # A session that was known before the log-in
-    session.new_csrf_token()  # is worth nothing after it.
+    session.regenerate()  # A session planted before the log-in is worthless after it.
+    session.new_csrf_token()
     session["user"] = name
     session["cart"] = [{"item": item, "quantity": 0} for item in SHOP]
     session.permanent = "remember" in form

@@ -68,8 +68,8 @@ def log_in(session: Session, request: Request) -> str:
     name = request.form.get("name", "").strip()[:40]
     if not name or not same(request.form.get("password", ""), PASSWORD):
         return "Name or password is wrong."
-    session.regenerate()  # A session that was known before the log-in
-    session.new_csrf_token()  # is worth nothing after it.
+    session.regenerate()  # A session planted before the log-in is worthless after it.
+    session.new_csrf_token()
     session.owner = name
     session["device"] = request.user_agent.string[:120] or "Unknown device"
     session.permanent = "remember" in request.form
