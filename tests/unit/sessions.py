@@ -31,7 +31,7 @@ def holding(**data: Any) -> Session:
 
 
 def sign(text: str, key: str = KEY, **settings: Any) -> str:
-    """Return a cookie's value as such an interface signs it, whatever the text is."""
+    """Return any text as a cookie's value, signed as this interface signs."""
     return SecureCookieSessionInterface(key, **settings).codec.encode(text, int(time.time()))
 
 

@@ -50,7 +50,7 @@ def test_key_of_16_bytes_is_accepted(key: str | bytes) -> None:
 
 @pytest.mark.parametrize("fallbacks", [KEY, KEY.encode(), None, {KEY}, {KEY: KEY}, iter([KEY])])
 def test_fallbacks_that_are_no_list_are_refused(fallbacks: Any) -> None:
-    """A str would be taken apart into keys of one character, which anybody can guess."""
+    """A str would be split into keys of one character, which are easy to guess."""
     found = type(fallbacks).__name__
     expected = f"secret_key_fallbacks: found {found}, expected a list or tuple of older keys"
     assert problems(KEY, fallbacks) == [expected]
