@@ -1,4 +1,4 @@
-"""Everything sessionware raises, grouped by who has to act."""
+"""The exceptions of sessionware, grouped by who has to act on them."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -6,11 +6,14 @@ from typing import NamedTuple
 
 
 class SessionwareError(Exception):
-    """The base class of all errors of this package."""
+    """The base class of all exceptions that sessionware raises."""
 
 
 class Problem(NamedTuple):
-    """What is wrong with a setting: what was found, what was expected, and what to do about it."""
+    """A problem with a setting.
+
+    ``text`` says what was found and what was expected, ``advice`` what to do about it.
+    """
 
     setting: str
     text: str
@@ -22,9 +25,9 @@ class Problem(NamedTuple):
 
 
 class ConfigurationError(SessionwareError, ValueError):
-    """A setting is wrong, and has to be changed where the application is deployed.
+    """One or more settings are invalid. Fix them where the application is deployed.
 
-    ``problems`` is a tuple of every Problem of every setting.
+    ``problems`` is a tuple with a Problem for everything that is wrong.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -35,7 +38,7 @@ class ConfigurationError(SessionwareError, ValueError):
 
 
 class UsageError(SessionwareError):
-    """The application uses its session in a way that has to be changed in its code."""
+    """An error that the application's code has to avoid or handle."""
 
 
 class LateWrite(UsageError, RuntimeError):
@@ -45,20 +48,20 @@ class LateWrite(UsageError, RuntimeError):
 class SessionUnavailable(UsageError, RuntimeError):
     """The session cannot be loaded or saved.
 
-    There is no secret key to sign it with, its store does not answer (the cause is attached), or
-    another request has ended it.
+    Either no secret key is set, or the store or the list of revocations does not answer (its error
+    is the ``__cause__``), or another request has ended the session.
     """
 
 
 class UnserializableValue(UsageError, TypeError):
-    """A value cannot be stored so that it comes back with the same type and value."""
+    """The session holds a value that would not be loaded with the same type and value."""
 
 
 class SessionTooLarge(UsageError, ValueError):
-    """The session is larger than a browser, the format or the store accepts.
+    """The session is larger than browsers, the cookie format or the store accept.
 
-    ``size`` and ``limit`` are in bytes; ``largest`` holds the largest keys, the largest first, with
-    the bytes of JSON that each takes.
+    ``size`` and ``limit`` are in bytes. ``largest`` lists the largest keys, each with the bytes of
+    JSON that it takes, in descending order.
     """
 
     def __init__(
@@ -69,16 +72,16 @@ class SessionTooLarge(UsageError, ValueError):
         self.largest: tuple[tuple[str, int], ...] = tuple(largest)
         keys = ", ".join(f"{key[:50]!r} ({taken} bytes)" for key, taken in self.largest)
         super().__init__(
-            f"{what} takes {size} bytes, and the limit is {limit}. The largest keys are {keys}: "
-            "store less in the session, or store the data elsewhere and its id here. "
-            "The browser keeps the cookie that it has."
+            f"{what} has {size} bytes, and the limit is {limit}. The largest keys are {keys}. "
+            "Store less in the session, or store the data elsewhere and only its id here. "
+            "The cookie in the browser is unchanged."
         )
 
 
 class CookieRejected(SessionwareError):
-    """A cookie was refused, and a new session takes its place. It is logged, and never raised.
+    """A cookie was refused, so the request gets a new session.
 
-    ``reason`` is the word that the log record carries.
+    It is logged, and does not reach the application. ``reason`` is the word in the log record.
     """
 
     def __init__(self, reason: str) -> None:
@@ -87,13 +90,13 @@ class CookieRejected(SessionwareError):
 
 
 def kind_of(value: object) -> str:
-    """Return the type of what was found, for a message. The value itself is never shown."""
+    """Return the value's type for a message, which must not show the value itself."""
     return f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
 
 
 @contextmanager
 def collecting(problems: list[Problem]) -> Iterator[None]:
-    """Add the problems of a ConfigurationError to the list, so that one error can name them all."""
+    """Catch a ConfigurationError, and add its problems to the list of all problems."""
     try:
         yield
     except ConfigurationError as error:

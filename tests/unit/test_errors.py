@@ -77,9 +77,9 @@ def test_configuration_error_lists_every_problem() -> None:
 
 def test_session_too_large_names_the_size_the_limit_and_the_largest_keys() -> None:
     assert str(too_large(("cart", 4000), ("it's", 20))) == (
-        "The session cookie takes 5000 bytes, and the limit is 4096. The largest keys are "
-        "'cart' (4000 bytes), \"it's\" (20 bytes): store less in the session, or store the data "
-        "elsewhere and its id here. The browser keeps the cookie that it has."
+        "The session cookie has 5000 bytes, and the limit is 4096. The largest keys are "
+        "'cart' (4000 bytes), \"it's\" (20 bytes). Store less in the session, or store the data "
+        "elsewhere and only its id here. The cookie in the browser is unchanged."
     )
 
 

@@ -40,8 +40,8 @@ NAME = attrgetter("id")
 BIRTH = attrgetter("created")
 logout = methodcaller("invalidate")
 ADVICE = (
-    "store less in the session, or store the data elsewhere and its id here. "
-    "The browser keeps the cookie that it has."
+    "Store less in the session, or store the data elsewhere and only its id here. "
+    "The cookie in the browser is unchanged."
 )
 
 
@@ -337,8 +337,8 @@ def test_a_cookie_of_4096_bytes_is_accepted_and_of_4097_refused() -> None:
     assert (error.size, error.limit) == (4097, 4096)
     assert error.largest == (("text", 4809), ("list", 14), ("user", 12))
     assert str(error) == (
-        "The session cookie takes 4097 bytes, and the limit is 4096. The largest keys are "
-        f"'text' (4809 bytes), 'list' (14 bytes), 'user' (12 bytes): {ADVICE}"
+        "The session cookie has 4097 bytes, and the limit is 4096. The largest keys are "
+        f"'text' (4809 bytes), 'list' (14 bytes), 'user' (12 bytes). {ADVICE}"
     )
 
 
@@ -351,8 +351,8 @@ def test_json_of_64_kib_is_accepted_and_a_byte_more_refused() -> None:
     error = refused(write(a=longest + "x"), cookie)
     assert (error.size, error.limit, error.largest) == (65537, 65536, (("a", 65531),))
     assert str(error) == (
-        "The session's JSON takes 65537 bytes, and the limit is 65536. The largest keys are "
-        f"'a' (65531 bytes): {ADVICE}"
+        "The session's JSON has 65537 bytes, and the limit is 65536. The largest keys are "
+        f"'a' (65531 bytes). {ADVICE}"
     )
     assert ask(dict, cookie) == {"a": longest}
 
