@@ -1,4 +1,4 @@
-"""The response's header list, and what caches are told in it."""
+"""The response's headers, and what they tell caches: ``Vary`` and ``Cache-Control``."""
 
 import re
 from collections.abc import Set
@@ -25,10 +25,11 @@ _FOR_CACHES = _TARGETED | {"cache-control"}
 
 
 def headers_of(fields: Fields) -> Headers:
-    """Return werkzeug's Headers around a header list that may be changed.
+    """Return werkzeug's Headers whose changes go to this list.
 
-    The constructor of Headers checks each item again, which takes 4 of the 16 microseconds of a
-    session's first save. So its private list is used, here and in ``fields_of`` only.
+    The constructor would copy the list and check each item again, which takes 4 of the 16
+    microseconds of a session's first save. Only this function and ``fields_of`` use the private
+    attribute.
     """
     headers = Headers.__new__(Headers)
     headers._list = fields
@@ -36,17 +37,17 @@ def headers_of(fields: Fields) -> Headers:
 
 
 def fields_of(headers: Headers) -> Fields:
-    """Return the list inside, which may be changed."""
+    """Return the list inside the Headers, not a copy."""
     return headers._list
 
 
 def names_of(fields: Fields) -> list[str]:
-    """Return the names of the header fields, in lower case."""
+    """Return the names of the header fields in lower case."""
     return [name.lower() for name, _ in fields]
 
 
 def vary_by_cookie(fields: Fields, names: list[str]) -> None:
-    """Add that the response depends on the request's cookies (RFC 9110, section 12.5.5)."""
+    """Add ``Vary: Cookie``: the response depends on the cookie (RFC 9110, section 12.5.5)."""
     if "vary" not in names:
         fields.append(("Vary", "Cookie"))
         return
@@ -56,15 +57,15 @@ def vary_by_cookie(fields: Fields, names: list[str]) -> None:
         lines.append("Cookie")
     elif len(lines) == 1:
         return
-    # In one line, because nginx before 1.23 reads the last one only.
+    # In one field, because nginx before 1.23 reads only the last one.
     _replace(fields, {"vary"}, "Vary", lines)
 
 
 def keep_private(fields: Fields, names: list[str]) -> bool:
-    """Keep the response out of shared caches, which would log one user in as another.
+    """Keep the response out of shared caches, which would send its cookie to other users.
 
-    Return whether it was marked for them, by ``public``, ``s-maxage`` or a field of their own
-    (RFC 9111, section 5.2.2; RFC 9213).
+    Return whether it was marked for shared caches: by ``public``, by ``s-maxage``, or by a field
+    that only they obey (RFC 9111, section 5.2.2; RFC 9213).
     """
     if _FOR_CACHES.isdisjoint(names):
         fields.append(("Cache-Control", "private"))
@@ -74,7 +75,7 @@ def keep_private(fields: Fields, names: list[str]) -> bool:
     kept = [item for item in stated if item.partition("=")[0].lower() not in ("public", "s-maxage")]
     shared = len(kept) < len(stated) or not _TARGETED.isdisjoint(names)
     if {"private", "no-store"}.isdisjoint(map(str.lower, kept)):
-        # First: a cache may read the first only, and the application may have private="field".
+        # First, because a cache may read only the first, and another private="field" may follow.
         kept.insert(0, "private")
     _replace(fields, _FOR_CACHES, "Cache-Control", kept)
     return shared

@@ -1,4 +1,4 @@
-"""The two contracts, Store and Revocations, and what they hand over."""
+"""The protocols for data on the server: Store and Revocations."""
 
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -6,60 +6,65 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 @runtime_checkable
 class Store(Protocol):
-    """Keeps sessions for ``store=``. Implement this to write a store of your own.
+    """Keeps sessions on the server. Implement it to pass your own ``store``.
 
-    A ``key`` is the hash of a session's id, so a copy of the store lets no one log in. Several
-    threads may call at once. If the server does not answer, raise SessionUnavailable: to return
-    ``None`` would log users out.
+    Each ``key`` is the hash of a session's id, so a stolen copy of the store does not let anyone
+    log in. Methods may be called by several threads at once. If the server does not answer, raise
+    SessionUnavailable: returning ``None`` would log users out.
     """
 
     limit: int
-    """The most bytes of JSON text that a session may have. Beyond it, SessionTooLarge is raised."""
+    """Bytes. A session whose JSON text is longer raises SessionTooLarge."""
 
     def load(self, key: str, /) -> str | None:
-        """Return the text that was saved last, or ``None`` if there is none."""
+        """Return the text that was last saved under the key, or ``None`` if there is none."""
 
     def save(
         self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
     ) -> bool:
-        """Keep the text for ``seconds``. ``owner`` is the session's owner, if it has one.
+        """Save the text for ``seconds``, and return whether it was saved.
 
-        If ``text`` is ``None``, keep the present text, which may be newer than what the request
-        has read.
+        - ``text``: if it is ``None``, keep the stored text, which may be newer than the one that
+          the request has loaded.
+        - ``new``: if it is true, save only if the key does not exist. Otherwise, save only if the
+          key still exists, because a slow request must not undo a log-out.
+        - ``owner``: the session's owner, or ``None``.
 
-        With ``new``, save only if the key is not in use; without, only if it still is, or a slow
-        request would undo a log-out. Return whether it was saved. Check and save atomically.
+        Check and save atomically.
         """
 
     def delete(self, key: str, /) -> bool:
-        """Delete the text, and return whether there was one. Check and delete atomically."""
+        """Delete the key, and return whether it existed. Check and delete atomically."""
 
 
 @runtime_checkable
 class Revocations(Protocol):
-    """Remembers ended sessions for ``revocations=``. Implement this to write a list of your own.
+    """Remembers which sessions have ended. Implement it to pass your own ``revocations``.
 
-    A ``key`` is the hash of a session's id. Several threads may call at once. If the server does
-    not answer, raise SessionUnavailable: to return a stamp would undo every log-out.
+    Each ``key`` is the hash of a session's id. Methods may be called by several threads at once.
+    If the server does not answer, raise SessionUnavailable: returning a stamp would undo log-outs.
     """
 
     def revoke(self, key: str, seconds: int, /) -> bool:
-        """Refuse the key for ``seconds``. Return ``False`` if it is refused already. Atomic."""
+        """Revoke the key for ``seconds``. Return ``False`` if it was revoked already.
+
+        Check and revoke atomically.
+        """
 
     def check(self, key: str, owner: str | None, /) -> str | None:
-        """Return ``None`` if the key is refused, or else the owner's stamp.
+        """Return ``None`` if the key is revoked, or else the owner's stamp.
 
-        The stamp is a text that changes whenever all sessions of the owner are to end, and ``""``
-        if that has never happened. A session that carries another stamp is refused.
+        The stamp is a str that changes whenever all sessions of the owner are ended, and ``""``
+        before the first time. A session that was given an earlier stamp is refused.
         """
 
 
 class KeptSession(NamedTuple):
     """One of an owner's sessions, for a page that lists them.
 
-    - ``key``: the hash of its id, which may be shown in a form.
+    - ``key``: the hash of its id, which is safe to show in a form.
     - ``data``: a copy of its data.
-    - ``seconds``: how long it has left if it is not used.
+    - ``seconds``: how long it has left if it is not used again.
     """
 
     key: str
@@ -71,5 +76,5 @@ class KeptSession(NamedTuple):
 
 
 def key_of(session_id: str) -> str:
-    """Return the key under which the session of this id is kept: its SHA-256 hash."""
+    """Return the key of the session with this id: the SHA-256 hash of the id, in hex."""
     return sha256(session_id.encode(errors="surrogatepass")).hexdigest()
