@@ -1,4 +1,4 @@
-"""The dict an application sees, and what it remembers about its own changes."""
+"""The session that an application uses: a dict that tracks its own changes."""
 
 import secrets
 import time
@@ -13,18 +13,18 @@ from .errors import LateWrite, SessionUnavailable, UnserializableValue
 from .flash import FlashMixin
 
 Owner = str | int | UUID
-"""The user a session belongs to, in the application's own terms, such as a primary key."""
+"""How the application identifies the user a session belongs to, such as by a primary key."""
 
-# A value of any other type can be changed without the session noticing.
+# Values of other types can be changed in place, which a dict cannot see.
 _IMMUTABLE = frozenset({str, int, float, bool, type(None), bytes, datetime, date, UUID, Decimal})
 
 
 class SessionMixin:
-    """The least that a session class needs: ``class MySession(dict, SessionMixin): pass``.
+    """The attributes that a session class needs: ``class MySession(dict, SessionMixin)``.
 
-    The counterpart of Flask's class of the same name. A class that does not track ``accessed`` and
-    ``modified`` inherits ``True`` for both, so that no change is lost. A session with
-    ``accessed = False`` is not saved.
+    The counterpart of Flask's class of the same name. ``accessed`` and ``modified`` are ``True``
+    unless the class tracks them, so that no change is lost. A session with ``accessed = False`` is
+    not saved.
     """
 
     __slots__ = ()
@@ -33,11 +33,11 @@ class SessionMixin:
     modified: bool = True
     accessed: bool = True
     opened_by: object = None  # set by the middleware that opened it
-    sealed: bool = False  # set by the middleware: the response has begun, a change would be lost
+    sealed: bool = False  # set by the middleware once the response has begun
 
     @property
     def permanent(self) -> bool:
-        """Whether the session survives the browser. Kept in the data as ``"_permanent"``."""
+        """Whether the cookie is kept when the browser closes. Stored as ``"_permanent"``."""
         return bool(self.get("_permanent", False))  # type: ignore[attr-defined]  # the dict has it
 
     @permanent.setter
@@ -50,12 +50,13 @@ class SessionMixin:
 
 @dataclass(slots=True, repr=False)
 class Loaded:
-    """A session as a request's cookie holds it. Times are in seconds since the epoch.
+    """What was loaded from the Cookie header of a request.
 
-    - ``data``, and ``text``, the same as it was written.
-    - ``came``: a cookie of our name came; ``new``: none that is valid.
-    - ``stale``: the cookie is to be issued again.
-    - ``leftovers``: cookies of other frameworks, which are to be deleted.
+    - ``data``: the session's data; ``text``: the same as JSON text.
+    - ``created``: when the session began, in seconds since the epoch.
+    - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
+    - ``stale``: whether the cookie has to be issued again.
+    - ``leftovers``: cookies of other frameworks that have to be deleted.
     """
 
     data: dict[str, Any]
@@ -72,23 +73,23 @@ class Loaded:
 
 
 class Source(Protocol):
-    """What a session asks of the interface that opened it."""
+    """The methods that a session calls on the interface that opened it."""
 
     def load(self, cookie: str, /) -> Loaded:
-        """Return what the Cookie header holds. No client input raises an exception."""
+        """Return the session of a Cookie header. No client input raises an exception."""
 
     def dumps(self, data: dict[str, Any], /) -> str:
         """Return the data as JSON text, or raise UnserializableValue."""
 
     def stamp(self, owner: str, /) -> str:
-        """Return what a session of this owner has to carry from now on."""
+        """Return the owner's present stamp, which a new session of the owner stores."""
 
 
 class Session(SessionMixin, FlashMixin):
-    """A ``dict`` that is opened when it is first used, and knows whether it was changed.
+    """A ``dict`` that is loaded on first use, and that tracks whether it was changed.
 
-    Changes are found by comparison, at any depth: a nested list needs no ``modified = True``.
-    After the response has begun, the session can still be read, and a change raises LateWrite.
+    Changes are found by comparison at any depth, so a nested list needs no ``modified = True``.
+    After the response has begun, the session can still be read, but changes raise LateWrite.
     """
 
     __slots__ = (
@@ -117,11 +118,11 @@ class Session(SessionMixin, FlashMixin):
 
     @property
     def opened(self) -> bool:
-        """Whether the session was used, and could be loaded."""
+        """Whether the session has been loaded."""
         return self._data is not None
 
     def _open(self) -> dict[str, Any]:
-        self.accessed = True  # even if it fails: the response depends on the cookie all the same
+        self.accessed = True  # even if loading fails: the response depends on the cookie anyway
         return self._begin(self._source.load(self._cookie))
 
     def _begin(self, loaded: Loaded) -> dict[str, Any]:
@@ -129,10 +130,10 @@ class Session(SessionMixin, FlashMixin):
         self._data = loaded.data
         self._created = loaded.created
         self._id = loaded.id
-        self._may_differ = False  # it was written to, or a value that can be changed was read
-        self._save_forced = False  # by modified = True, or a new id or created
-        self._was_cleared = False  # by clear() or invalidate()
-        self._was_claimed = False  # by setting the owner
+        self._may_differ = False  # set by a write, or by reading a mutable value
+        self._save_forced = False  # set by modified = True, or by a new id or created
+        self._was_cleared = False  # set by clear() and invalidate()
+        self._was_claimed = False  # set by assigning an owner
         return loaded.data
 
     def _read(self) -> dict[str, Any]:
@@ -143,8 +144,8 @@ class Session(SessionMixin, FlashMixin):
         if self.sealed:
             raise LateWrite(
                 "The session was changed after its response had begun, so the change cannot be "
-                "saved: change it before the application returns, or, if the application is a "
-                "generator, before its first chunk."
+                "saved. Change it before the application returns, or, if the application is a "
+                "generator, before it yields its first chunk."
             )
         data = self._data
         if data is None:
@@ -198,26 +199,26 @@ class Session(SessionMixin, FlashMixin):
         return f"<{type(self).__name__} {list(self)}>"
 
     def keys(self) -> KeysView[str]:
-        """As of a dict."""
+        """Return a view of the keys, as ``dict.keys`` does."""
         return self._read().keys()
 
     def values(self) -> ValuesView[Any]:
-        """As of a dict."""
+        """Return a view of the values, as ``dict.values`` does."""
         return self._watched(self._read()).values()
 
     def items(self) -> ItemsView[str, Any]:
-        """As of a dict."""
+        """Return a view of the items, as ``dict.items`` does."""
         return self._watched(self._read()).items()
 
     def copy(self) -> dict[str, Any]:
-        """Return a plain dict with the same values."""
+        """Return a plain ``dict`` with the same keys and values."""
         return self._watched(self._read()).copy()
 
     def __reduce_ex__(self, _: object) -> tuple[type, tuple[dict[str, Any]]]:
-        return dict, (self.copy(),)  # copied or pickled: the session itself leads to the keys
+        return dict, (self.copy(),)  # copies and pickles must not hold the secret keys
 
     def get(self, key: str, default: Any = None) -> Any:
-        """As of a dict."""
+        """Return the value of the key, or the default, as ``dict.get`` does."""
         data = self._data
         value = (self._open() if data is None else data).get(key, default)
         if value is not default and type(value) not in _IMMUTABLE:
@@ -225,31 +226,32 @@ class Session(SessionMixin, FlashMixin):
         return value
 
     def update(self, /, *args: Any, **kwargs: Any) -> None:
-        """As of a dict."""
+        """Set several keys, as ``dict.update`` does."""
         if new := dict(*args, **kwargs):
             self._change().update(new)
 
     def clear(self) -> None:
-        """Remove all keys, and end the session: its ``id`` and ``permanent`` go too."""
+        """Remove all data, ``permanent`` included, and the ``id``. This ends the session."""
         self._change().clear()
         self._id = None
         self._was_cleared = True
 
     def popitem(self) -> tuple[str, Any]:
-        """As of a dict: remove and return the key that was added last."""
+        """Remove and return the last item, as ``dict.popitem`` does."""
         return self._change().popitem()
 
     @property
     def new(self) -> bool:  # type: ignore[override]  # known on first use
-        """Whether no valid cookie came with this request."""
+        """Whether the request came without a valid session cookie."""
         self._read()
         return self.loaded.new
 
     @property
     def modified(self) -> bool:
-        """Whether the session differs from what was loaded, at any depth. ``True`` forces a save.
+        """Whether the session differs, at any depth, from what was loaded.
 
-        ``False`` only takes that back: a session that differs is saved all the same.
+        Set it to ``True`` to force a save. Setting it to ``False`` only undoes that: a session
+        that differs is still saved.
         """
         try:
             return self.changes() is not None
@@ -263,13 +265,13 @@ class Session(SessionMixin, FlashMixin):
 
     @property
     def created(self) -> int:
-        """When this session began, in seconds since the epoch (Pyramid's ``ISession``)."""
+        """When the session began, in seconds since the epoch (Pyramid's ``ISession``)."""
         self._read()
         return self._created
 
     @property
     def id(self) -> str:
-        """A random name of this session, 128 bits, made on first use. Log it only hashed."""
+        """The session's random id of 128 bits, made on first use. Hash it before logging it."""
         self._read()
         if self._id is None:
             self._change()
@@ -279,11 +281,11 @@ class Session(SessionMixin, FlashMixin):
 
     @property
     def owner(self) -> Owner | None:
-        """The user this session belongs to. Set it at log-in, and only there.
+        """The user the session belongs to. Set it at log-in, and only then.
 
-        A session that gets another owner also gets another ``id``. With ``store`` or
+        Setting another owner also gives the session a new ``id``. With ``store`` or
         ``revocations``, all sessions of an owner can be ended at once. Raises UnserializableValue
-        for anything but a str, int, UUID or ``None``.
+        unless the value is a str, int, UUID or ``None``.
         """
         return owner_of(self._read())[0]
 
@@ -295,7 +297,7 @@ class Session(SessionMixin, FlashMixin):
             data = self._change()
             owned = [value, self._source.stamp(str(value))]
             if value != self.owner:
-                self.regenerate()  # a session that was planted before must not be shared (CWE-384)
+                self.regenerate()  # against session fixation (CWE-384)
             data["_owner"] = owned
             self._was_claimed = True
         else:
@@ -307,12 +309,12 @@ class Session(SessionMixin, FlashMixin):
         self.modified = True
 
     def invalidate(self) -> None:
-        """Remove all data, and begin a session with a new ``id`` and ``created``: at log-out."""
+        """Remove all data, and begin a new session. Call it at log-out."""
         self.regenerate()
         self.clear()
 
     def regenerate(self) -> None:
-        """Keep the data, and give the session a new ``id`` and ``created``: at log-in."""
+        """Keep the data, but replace ``id`` and ``created``. Call it at log-in."""
         self._change()
         self._save_forced = True
         self._id = None
@@ -332,23 +334,23 @@ class Session(SessionMixin, FlashMixin):
         return text if self._created != loaded.created or self._id != loaded.id else None
 
     def identity(self) -> tuple[int, str | None]:
-        """Return when this session began, and its ``id`` if it has one. No ``id`` is made."""
+        """Return ``created``, and the ``id`` or ``None``. This does not make an ``id``."""
         return self._created, self._id
 
     def begins_anew(self) -> bool:
-        """Return whether this does not continue the loaded session.
+        """Return whether this is a new session, which does not continue the loaded one.
 
-        It was given an owner, or cleared and given none.
+        It is if an owner was set, or if it was cleared and has no owner.
         """
         return self._was_claimed or (self._was_cleared and self.owner is None)
 
     def alive(self) -> bool:
-        """Return whether there is anything to keep: data, or an ``id``."""
+        """Return whether the session has anything to keep: data or an ``id``."""
         return bool(self._data) or self._id is not None
 
 
 class NullSession(Session):
-    """Stands in for a session that could not be loaded. It is empty, and refuses every change."""
+    """An empty session for requests without a usable one. Changes raise SessionUnavailable."""
 
     __slots__ = ()
 
@@ -364,8 +366,8 @@ class NullSession(Session):
 
     def _refuse(self, /, *_: Any, **__: Any) -> NoReturn:
         raise SessionUnavailable(
-            "The session is unavailable because no secret key was set. Give SessionMiddleware "
-            "a secret_key that is unique and secret: python -m sessionware secret prints one."
+            "The session cannot be changed because no secret key is set. Set the secret_key of "
+            "SessionMiddleware: python -m sessionware secret prints a new one."
         )
 
     _change: Any = _refuse
@@ -374,7 +376,7 @@ class NullSession(Session):
 
 
 def owner_of(data: Mapping[str, Any]) -> tuple[Owner | None, str]:
-    """Return the owner, and the stamp that the owner had when the session became theirs."""
+    """Return the owner, and the stamp that was stored when the owner was set."""
     match data.get("_owner"):
         case [str() | int() | UUID() as owner, str() as stamp]:
             return owner, stamp

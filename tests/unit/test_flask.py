@@ -125,7 +125,7 @@ def test_null_session_is_ours() -> None:
     with ours(None).test_request_context() as context:
         opened: object = context._session
         assert type(opened) is NullSession
-        with pytest.raises(RuntimeError, match="Give SessionMiddleware a secret_key"):
+        with pytest.raises(RuntimeError, match="Set the secret_key of SessionMiddleware"):
             session["a"] = 1
 
 

@@ -67,9 +67,9 @@ def test_cookie_is_rejected_in_the_log_on_the_first_look(caplog: pytest.LogCaptu
 
 
 LATE = (
-    "The session was changed after its response had begun, so the change cannot be saved: "
-    "change it before the application returns, or, if the application is a generator, "
-    "before its first chunk."
+    "The session was changed after its response had begun, so the change cannot be saved. "
+    "Change it before the application returns, or, if the application is a generator, "
+    "before it yields its first chunk."
 )
 NO_WRITES: dict[str, Act] = {
     "pop missing": lambda session: session.pop("missing", None),

@@ -12,8 +12,8 @@ from tests.unit.applications import acting
 from tests.unit.sessions import LOOKS, WRITES, outcome, visit
 
 UNAVAILABLE = (
-    "The session is unavailable because no secret key was set. Give SessionMiddleware a "
-    "secret_key that is unique and secret: python -m sessionware secret prints one."
+    "The session cannot be changed because no secret key is set. Set the secret_key of "
+    "SessionMiddleware: python -m sessionware secret prints a new one."
 )
 NULL_WRITES = {name: WRITES[name] for name in WRITES if name != "pop_flash"}
 

@@ -256,7 +256,7 @@ def test_without_a_key_the_error_says_what_to_do(kind: str) -> None:
     visitor = Visitor(kind, SessionMiddleware(count))
     with visitor.transaction() as session:
         assert session == {}
-        with pytest.raises(SessionUnavailable, match="Give SessionMiddleware a secret_key"):
+        with pytest.raises(SessionUnavailable, match="Set the secret_key of SessionMiddleware"):
             session["n"] = 1
 
 
