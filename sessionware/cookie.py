@@ -1,4 +1,4 @@
-"""The Cookie header read, the Set-Cookie header written: name, prefix, attributes, size."""
+"""Cookies: their names and attributes, and the Cookie and Set-Cookie headers."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -11,13 +11,13 @@ from werkzeug.http import http_date
 from .errors import ConfigurationError, Problem
 
 MAX_PAIR = 4096
-"""Bytes of name and value that a browser keeps (RFC 6265bis, section 5.6)."""
+"""Bytes. Browsers drop a cookie with a longer name and value (RFC 6265bis, section 5.6)."""
 
 MAX_ATTRIBUTE = 1024
-"""Bytes of one attribute's value that a browser keeps (RFC 6265bis, section 5.6)."""
+"""Bytes. Browsers ignore an attribute with a longer value (RFC 6265bis, section 5.6)."""
 
 MAX_COOKIES = 8
-"""The number of cookies of our name that are read in one request."""
+"""How many cookies with the session's name are read in one request."""
 
 SameSite = Literal["Lax", "Strict", "None"] | None
 Secure = Literal["auto"] | bool
@@ -26,16 +26,13 @@ Secure = Literal["auto"] | bool
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HOST = re.compile(r"\.?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*")
 _PATH = re.compile(r"/[!-:<-~]*")
-# RFC 6265bis, section 4.1.3; the longest first, because the shorter are prefixes of it.
+# RFC 6265bis, section 4.1.3. The longest comes first, because __Host- is a prefix of it.
 _PREFIXES = ("__Host-Http-", "__Host-", "__Secure-", "__Http-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionCookie:
-    """The cookie's attributes, which are checked at construction.
-
-    Raises ConfigurationError with every problem.
-    """
+    """The name and the attributes of a cookie. Raises ConfigurationError with every problem."""
 
     name: str = "session"
     domain: str | None = None
@@ -46,7 +43,7 @@ class SessionCookie:
     partitioned: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse attributes that a browser would drop or misread."""
+        """Raise ConfigurationError if a browser would refuse the cookie or misread an attribute."""
         problems = [*self._wrong_values()]
         if isinstance(self.name, str):
             problems += self._wrong_together()
@@ -54,10 +51,10 @@ class SessionCookie:
             raise ConfigurationError(problems)
 
     def find(self, header: str) -> list[str]:
-        """Return the values of the cookies of our name, in order, at most MAX_COOKIES.
+        """Return the values of the cookies with this name, in order, at most MAX_COOKIES.
 
-        This takes linear time. A name has to match exactly, nothing is unquoted or decoded, and
-        nothing is raised.
+        Names have to match exactly. Values are neither unquoted nor decoded. This takes linear
+        time, and raises no exception.
         """
         wanted = self._wanted
         values: list[str] = []
@@ -74,7 +71,7 @@ class SessionCookie:
         return values
 
     def is_set(self, fields: list[tuple[str, str]]) -> bool:
-        """Return whether the response already sets a cookie of our name."""
+        """Return whether the response already sets a cookie with this name."""
         wanted = self._wanted
         return any(
             value.startswith(wanted) and name.lower() == "set-cookie" for name, value in fields
@@ -82,30 +79,30 @@ class SessionCookie:
 
     @cached_property
     def always_secure(self) -> bool:
-        """Whether the cookie is Secure on plain http too."""
+        """Whether the cookie is Secure even if the request came over http."""
         return self.secure is True or (self.secure == "auto" and _prefix(self.name) is not None)
 
     def write(self, value: str, secure: bool, expires: tuple[int, int] | None = None) -> str:
-        """Return the Set-Cookie header.
+        """Return the value of a Set-Cookie header.
 
-        ``expires``: Max-Age in seconds, and the time when the cookie expires in seconds since the
-        epoch; ``None`` for a cookie that ends with the browser.
+        ``expires``: Max-Age in seconds, and Expires in seconds since the epoch. ``None``: the
+        browser deletes the cookie when it closes.
         """
         lifetime = f"; Expires={http_date(expires[1])}; Max-Age={expires[0]}" if expires else ""
         attributes = self._secure_attributes if secure else self._attributes
         return f"{self.name}={value}{lifetime}{attributes}"
 
     def delete(self, secure: bool) -> str:
-        """Return the Set-Cookie header that makes a browser delete the cookie."""
+        """Return the value of a Set-Cookie header that deletes the cookie."""
         return self.write("", secure, (0, 0))
 
     def size(self, value: str) -> int:
-        """Return the bytes that name and value take together."""
+        """Return the size of name and value together, in bytes."""
         return len(self.name) + len(value)
 
     @cached_property
     def room(self) -> int:
-        """The bytes of value that fit beside the name."""
+        """How many bytes the value may have, so that name and value fit in MAX_PAIR."""
         return MAX_PAIR - self.size("")
 
     @cached_property
@@ -132,7 +129,7 @@ class SessionCookie:
         yield from _text_problem(
             "cookie_name", self.name, _TOKEN, "letters, digits and !#$%&'*+-.^_`|~"
         )
-        yield from _text_problem("cookie_path", self.path, _PATH, "ASCII that begins with '/'")
+        yield from _text_problem("cookie_path", self.path, _PATH, "ASCII text that begins with '/'")
         if self.domain is not None:
             yield from _text_problem(
                 "cookie_domain", self.domain, _HOST, "an ASCII host name without a port (or None)"
@@ -152,12 +149,13 @@ class SessionCookie:
         if (meant := _meant_prefix(self.name)) != prefix:
             yield Problem(
                 "cookie_name",
-                f"found {self.name!r}, which some browsers take for the prefix {meant!r}: expected "
-                "exactly that, or another name",
+                f"found {self.name!r}, which some browsers treat like the prefix {meant!r}",
+                "spell the prefix exactly like that, or use another name",
             )
         if prefix and not self.always_secure:
             yield Problem(
-                "cookie_secure", f"found {self.secure!r}, expected True or 'auto' for {prefix!r}"
+                "cookie_secure",
+                f"found {self.secure!r}, expected True or 'auto' for a name with {prefix!r}",
             )
         if prefix in ("__Http-", "__Host-Http-") and not self.httponly:
             yield Problem(
@@ -179,12 +177,13 @@ class SessionCookie:
             )
         if self.partitioned is True and not self.always_secure:
             yield Problem(
-                "cookie_secure", f"found {self.secure!r}, expected True with cookie_partitioned"
+                "cookie_secure",
+                f"found {self.secure!r}, expected True with cookie_partitioned=True",
             )
 
 
 def others(own: SessionCookie, cookies: Iterable[SessionCookie]) -> list[SessionCookie]:
-    """Return those that a browser keeps beside our own (RFC 6265bis, section 5.7), each once."""
+    """Return, once each, the cookies that do not replace our own (RFC 6265bis, section 5.7)."""
     places = {_place(cookie): cookie for cookie in cookies}
     places.pop(_place(own), None)
     return [*places.values()]
@@ -220,5 +219,6 @@ def _text_problem(
         yield Problem(setting, f"found {value!r}, expected {expected}")
     elif len(value) > MAX_ATTRIBUTE:
         yield Problem(
-            setting, f"found {len(value)} bytes, of which a browser keeps {MAX_ATTRIBUTE}"
+            setting,
+            f"found {len(value)} bytes, expected at most {MAX_ATTRIBUTE}: browsers ignore more",
         )

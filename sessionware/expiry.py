@@ -10,7 +10,7 @@ CLOCK_SKEW = 60
 """Seconds by which the clock of the server that issued a cookie may be ahead of ours."""
 
 MAX_COOKIE_AGE = 400 * 24 * 60 * 60
-"""Seconds. Browsers keep no cookie longer (RFC 6265bis, section 5.5)."""
+"""Seconds. Browsers do not keep cookies for longer (RFC 6265bis, section 5.5)."""
 
 Duration = timedelta | float
 """A length of time, or a number of seconds."""
@@ -20,7 +20,7 @@ _MAX_DURATION = timedelta.max.total_seconds()
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """The limits of a session's life, in seconds; ``of`` checks the settings."""
+    """The timeouts of a session, in seconds. Made by ``of``, which checks them."""
 
     idle_timeout: float
     absolute_timeout: float | None
@@ -33,7 +33,7 @@ class Expiry:
         absolute_timeout: Duration | None,
         refresh_after: Duration | None,
     ) -> "Expiry":
-        """Return the limits of these settings. Raises ConfigurationError with every problem."""
+        """Return the timeouts of these settings. Raises ConfigurationError with every problem."""
         settings = {"idle_timeout": idle_timeout}
         if absolute_timeout is not None:
             settings["absolute_timeout"] = absolute_timeout
@@ -47,7 +47,10 @@ class Expiry:
         return cls(idle, seconds.get("absolute_timeout"), seconds.get("refresh_after", idle / 10))
 
     def check(self, now: int, issued: int, created: int) -> None:
-        """Raise CookieRejected if a cookie has expired. Times are in seconds since the epoch."""
+        """Raise CookieRejected if the cookie has expired, or was issued in the future.
+
+        All times are in seconds since the epoch.
+        """
         if issued > now + CLOCK_SKEW:
             raise CookieRejected("from_the_future")
         if now - issued > self.idle_timeout:
@@ -56,11 +59,11 @@ class Expiry:
             raise CookieRejected("expired_absolute")
 
     def is_due(self, now: int, issued: int) -> bool:
-        """Return whether a cookie is old enough to be issued again when its session is used."""
+        """Return whether a cookie is so old that it has to be issued again."""
         return now - issued > self.refresh_after
 
     def max_age(self, now: int, created: int) -> int:
-        """Return how many seconds a browser may keep the cookie of a permanent session."""
+        """Return the Max-Age of a permanent session's cookie, in seconds."""
         return min(self.left(now, created), MAX_COOKIE_AGE)
 
     def left(self, now: int, created: int) -> int:

@@ -23,7 +23,7 @@ from tests.unit.sessions import opened, sign
 
 TOKEN = "letters, digits and !#$%&'*+-.^_`|~"
 HOST = "an ASCII host name without a port (or None)"
-PATH = "ASCII that begins with '/'"
+PATH = "ASCII text that begins with '/'"
 SAMESITE = "'Lax', 'Strict', 'None' or None"
 SECONDS = "expected a timedelta or a number of seconds from 1 to 86400000000000"
 KEY_SIZE = "expected a str or bytes of at least 16 bytes; python -m sessionware secret prints one"
@@ -189,14 +189,14 @@ def test_a_value_that_only_looks_like_what_is_meant_is_refused(
 def test_an_attribute_of_more_than_1024_bytes_is_refused(setting: str, first: str) -> None:
     assert any(item.endswith("aaa") for item in attributes(**{setting: first + "a" * 1023}))
     assert problems(**{setting: first + "a" * 1024}) == (
-        f"{setting}: found 1025 bytes, of which a browser keeps 1024",
+        f"{setting}: found 1025 bytes, expected at most 1024: browsers ignore more",
     )
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_a_prefixed_name_is_secure(prefix: str) -> None:
     assert problems(cookie_name=f"{prefix}id", cookie_secure=False) == (
-        f"cookie_secure: found False, expected True or 'auto' for {prefix!r}",
+        f"cookie_secure: found False, expected True or 'auto' for a name with {prefix!r}",
     )
 
 
@@ -243,8 +243,8 @@ def test_a_prefix_asks_for_no_more_than_a_browser_does() -> None:
 def test_a_name_is_not_almost_a_prefix(name: str, prefix: str) -> None:
     """A browser compares prefixes in any case, and drops a cookie that breaks their rules."""
     assert problems(cookie_name=name) == (
-        f"cookie_name: found {name!r}, which some browsers take for the prefix {prefix!r}: "
-        "expected exactly that, or another name",
+        f"cookie_name: found {name!r}, which some browsers treat like the prefix {prefix!r}; "
+        "spell the prefix exactly like that, or use another name",
     )
 
 
@@ -258,7 +258,7 @@ def test_a_name_may_hold_a_word_of_a_prefix(name: str) -> None:
     ("setting", "value", "shown"),
     [
         ("cookie_samesite", "None", "cookie_samesite='None'"),
-        ("cookie_partitioned", True, "cookie_partitioned"),
+        ("cookie_partitioned", True, "cookie_partitioned=True"),
     ],
 )
 def test_a_cookie_for_other_sites_is_secure(
