@@ -1,8 +1,8 @@
-"""Python values to JSON text and back, exactly or not at all.
+"""Serialize Python values as JSON text, so that they come back exactly.
 
-A value of a type that JSON lacks is written as an object with one key that begins with ``!``:
-``{"!t":[1,2]}`` is the tuple ``(1, 2)``. If the application's own dict has one such key, the key
-gets another ``!``, so that the two cannot be confused.
+A value of a type that JSON lacks is written as an object with a single key that begins with ``!``:
+``{"!t":[1,2]}`` is the tuple ``(1, 2)``. If a dict of the application looks like that, its key gets
+another ``!``, so that the two cannot be confused.
 """
 
 import json
@@ -19,20 +19,20 @@ from zoneinfo import ZoneInfo
 from .errors import UnserializableValue
 
 MAX_DEPTH = 100
-"""Levels of nesting. Deeper data could be written, and overflow the stack when it is read."""
+"""Levels of nesting. Deeper data could be written, but would overflow the stack when read."""
 
 _MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _EXPECTED = (
-    "expected exactly a None, bool, int, float, str, list, dict, tuple, set, datetime, date, "
-    "UUID, bytes or Decimal. Convert it before storing it."
+    "expected None, bool, int, float, str, list, dict, tuple, set, datetime, date, UUID, bytes or "
+    "Decimal, and no subclass of them. Convert it before storing it."
 )
 
 
 def dumps(data: dict[str, Any]) -> str:
     """Return the data as ASCII JSON text.
 
-    Raises UnserializableValue with the path to the first value that would not round-trip.
+    Raises UnserializableValue with the path to the first value that cannot round-trip.
     """
     try:
         return _write(data, MAX_DEPTH)
@@ -41,21 +41,21 @@ def dumps(data: dict[str, Any]) -> str:
 
 
 def loads(text: str) -> Any:
-    """Return the value of such a text. Raises ValueError if ``dumps`` does not write it."""
+    """Return the value of a text that ``dumps`` wrote. Raises ValueError if it is invalid."""
     try:
         # The hook doubles the time of decoding, and few sessions need it.
         value, end = (_TAGGED if '{"!' in text else _UNTAGGED).raw_decode(text)
         if end != len(text):
-            raise ValueError("there is more after the value")
+            raise ValueError("extra data after the value")
         return value
     except (*_MISREAD, RecursionError) as error:
-        raise ValueError("not a text that sessionware writes") from error
+        raise ValueError("invalid session data") from error
 
 
 def _write(value: Any, levels: int) -> str:
     tagged = _tag(value, levels)
     text = "".join(_encode(tagged, 0))
-    # JSON spells an emoji like the two surrogates that stand for it, which are another str.
+    # JSON escapes an emoji and a pair of surrogates alike, and only the emoji comes back.
     if "\\" in text and "\\ud" in text and _UNTAGGED.decode(text) != tagged:
         raise ValueError
     return text
@@ -66,8 +66,8 @@ def _to_text(value: Any) -> str:
 
 
 def _tag(value: Any, levels: int) -> Any:
-    """Return the value itself if JSON has all of its types, or else a copy with tags."""
-    kind = type(value)  # not __class__, which a proxy takes from its target
+    """Return the value itself if JSON has all of its types, or else a tagged copy."""
+    kind = type(value)  # not __class__, which a proxy copies from its target
     if levels == 0 and kind not in _PLAIN:
         raise ValueError
     tagged = value
@@ -94,7 +94,7 @@ def _tag_other(value: Any, kind: type, levels: int) -> Any:
     if kind is tuple:
         return {"!t": [_tag(item, levels - 1) for item in value]}
     if kind is set:
-        # Sorted, because the order of a set differs between processes.
+        # Sorted, because the order of a set varies between processes.
         return {"!s": sorted((_tag(item, levels - 1) for item in value), key=_to_text)}
     if kind in _WRITERS:
         tag, write = _WRITERS[kind]
@@ -119,7 +119,7 @@ def _write_datetime(value: datetime) -> str:
         text = value.isoformat() + fold
     else:
         raise ValueError
-    # This finds what the text does not keep, such as the name of a timezone.
+    # Refuse what the text does not preserve, such as the name of a timezone.
     with suppress(*_MISREAD):
         if repr(_read_datetime(text)) == repr(value):
             return text
@@ -142,14 +142,14 @@ def _write_decimal(value: Decimal) -> str:
 def _read_decimal(text: str) -> Decimal:
     value = Decimal(text)
     if not value.is_finite():
-        raise ValueError("a Decimal that is not finite")
+        raise ValueError("not a finite number")
     return value
 
 
 def _read_float(text: str) -> float:
     value = float(text)
     if isinf(value):
-        raise ValueError("JSON, but not a finite number, such as 1e999")
+        raise ValueError("not a finite number")  # 1e999 is valid JSON
     return value
 
 
@@ -173,8 +173,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "!t": tuple,
     "!u": UUID,
 }
-_SURROGATES = "contains two surrogates in a row, which are not a character: store it as bytes."
-# JSONEncoder.encode makes this again for each call, which is a third of its time.
+_SURROGATES = "contains a pair of surrogates, which JSON does not preserve: store it as bytes."
+# Made once, because JSONEncoder.encode spends a third of its time on making it.
 _encode = json.encoder.c_make_encoder(  # type: ignore[attr-defined]  # typeshed lacks it
     None, None, json.encoder.encode_basestring_ascii, None, ":", ",", False, False, False
 )
@@ -183,9 +183,9 @@ _TAGGED = json.JSONDecoder(parse_float=_read_float, parse_constant=_no_constant,
 
 
 def _blame(value: Any, levels: int, path: str) -> str:
-    """Return where the first value is that is refused, and why."""
+    """Return the path to the first value that is refused, and the reason."""
     if levels == 0 and type(value) not in _PLAIN:
-        return f"{path} is nested more than {MAX_DEPTH} levels deep (or in itself): flatten it."
+        return f"{path} is more than {MAX_DEPTH} levels deep, or contains itself: flatten it."
     for step, item in _steps(value):
         try:
             _write(item, levels - 1)
@@ -217,5 +217,5 @@ def _reason(value: Any) -> str:
         return "is an int with too many digits: store it as bytes."
     if kind is datetime:
         zone = type(value.tzinfo).__qualname__
-        return f"is a datetime with a {zone} that cannot be stored exactly: use astimezone(UTC)."
+        return f"is a datetime whose {zone} cannot be stored exactly: use astimezone(UTC)."
     return f"is of type {kind.__module__}.{kind.__qualname__}: {_EXPECTED}"

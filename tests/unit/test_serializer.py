@@ -28,8 +28,8 @@ from tests.unit.values import exact
 
 CHECKED = settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 EXPECTED = (
-    ": expected exactly a None, bool, int, float, str, list, dict, tuple, set, datetime, date, "
-    "UUID, bytes or Decimal. Convert it before storing it."
+    ": expected None, bool, int, float, str, list, dict, tuple, set, datetime, date, UUID, bytes "
+    "or Decimal, and no subclass of them. Convert it before storing it."
 )
 
 
@@ -38,9 +38,9 @@ def other(kind: str) -> str:
 
 
 FINITE = "is not a finite number: store None or a str instead."
-PAIRED = "contains two surrogates in a row, which are not a character: store it as bytes."
-ZONE = "that cannot be stored exactly: use astimezone(UTC)."
-TOO_DEEP = " is nested more than 100 levels deep (or in itself): flatten it."
+PAIRED = "contains a pair of surrogates, which JSON does not preserve: store it as bytes."
+ZONE = "cannot be stored exactly: use astimezone(UTC)."
+TOO_DEEP = " is more than 100 levels deep, or contains itself: flatten it."
 TAGS = ["!t", "!s", "!d", "!dt", "!n", "!u", "!b", "!x", "!", "!!", "!!t", "t", ""]
 PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 WRAPS = [(lambda v: (v,), "[0]"), (lambda v: [v], "[0]"), (lambda v: {"!": v}, '["!"]')]
@@ -232,8 +232,8 @@ def test_text_is_ascii_without_white_space_between_its_parts(data: dict[str, Any
         (Decimal("sNaN"), FINITE),
         ({1: 2}, "has a key of type int: keys must be str."),
         ({subclassed(str): 1}, "has a key of type Sub: keys must be str."),
-        (datetime(2030, 1, 2, tzinfo=Custom()), f"is a datetime with a Custom {ZONE}"),
-        (datetime(2030, 1, 2, tzinfo=Broken()), f"is a datetime with a Broken {ZONE}"),
+        (datetime(2030, 1, 2, tzinfo=Custom()), f"is a datetime whose Custom {ZONE}"),
+        (datetime(2030, 1, 2, tzinfo=Broken()), f"is a datetime whose Broken {ZONE}"),
         *((subclassed(type(it)), other(f"{__name__}.Sub")) for it in PLAIN),
         (subclassed(UUID, "0" * 32), other(f"{__name__}.Sub")),
         *((subclassed(it, 1, 1, 1), other(f"{__name__}.Sub")) for it in (date, datetime)),
