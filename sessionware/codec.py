@@ -1,7 +1,7 @@
-"""Payload to cookie text and back: sign, verify, compress, rotate keys.
+"""Signed cookie values: signing, verification, compression, key rotation.
 
-The text is that of itsdangerous' ``URLSafeTimedSerializer`` with HMAC-SHA256, and stock
-itsdangerous reads and writes it. Here each key is derived once, and decompression is limited.
+The format is that of itsdangerous' ``URLSafeTimedSerializer`` with HMAC-SHA256, and itsdangerous
+can read and write it. Here, each key is derived only once, and decompression is limited.
 """
 
 import hmac
@@ -19,14 +19,17 @@ from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .keys import RECOMMENDED_KEY_SIZE, SecretKey, check_keys, derive, key_size
 
 MAX_TEXT = 64 * 1024
-"""Bytes of payload before compression. Decompression stops there (CWE-409)."""
+"""Bytes of a payload before compression. Decompression stops at this size (CWE-409)."""
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
 
 @dataclass(slots=True, repr=False)
 class Opened:
-    """What a cookie's value holds. ``issued`` is in seconds since the epoch."""
+    """The decoded value of a cookie.
+
+    ``issued`` is in seconds since the epoch. ``old_key`` is true if a fallback key was used.
+    """
 
     text: str
     issued: int
@@ -34,20 +37,20 @@ class Opened:
 
 
 class Codec(Protocol):
-    """Turns a text into a cookie's value, and such a value back into the text."""
+    """Encodes a text as a cookie's value, and decodes it."""
 
     def encode(self, text: str, issued: int, /) -> str:
         """Return the cookie's value for a text of at most MAX_TEXT bytes."""
 
     def decode(self, token: str, /) -> Opened:
-        """Return what the cookie's value holds, or raise CookieRejected."""
+        """Return the decoded value, or raise CookieRejected."""
 
 
 class SignedCodec:
-    """Signs with the secret key, and also accepts what a fallback has signed.
+    """Signs with the secret key, and verifies with the secret key and its fallbacks.
 
-    The keys are bound to ``salt`` and ``cookie_name``: what was signed for another purpose is
-    refused. Raises ConfigurationError, which never shows a key.
+    The signing keys depend on ``salt`` and ``cookie_name``, so values that were signed for another
+    purpose are refused. Raises ConfigurationError, which never shows a key.
     """
 
     def __init__(
@@ -58,35 +61,35 @@ class SignedCodec:
         cookie_name: str = "session",
     ) -> None:
         check_keys(secret_key, fallbacks, salt)
-        # A cookie's name contains no NUL, so no two pairs of name and salt give the same text.
+        # Unambiguous, because the name of a cookie contains no NUL.
         purpose = f"sessionware.cookie\0{cookie_name}\0{salt}"
         self.salt: bytes = purpose.encode(errors="surrogatepass")
-        # Copied for each signature: what depends on the key alone is hashed once.
+        # Copied for each signature, so that the key is hashed only once.
         self._macs = [
             hmac.new(derive(key, self.salt), digestmod=sha256) for key in (secret_key, *fallbacks)
         ]
 
     def encode(self, text: str, issued: int) -> str:
         """Return the cookie's value for a text of at most MAX_TEXT bytes."""
-        # 1. Compress, if that is shorter.
+        # 1. Compress, if the result is shorter.
         plain = text.encode()
         small = _deflate(plain)
-        # 2. Make it URL-safe, and add the time.
+        # 2. Encode as URL-safe base64, and append the time.
         payload = b"." + _to_base64(small) if len(small) < len(plain) - 1 else _to_base64(plain)
         signed = payload + _moment(issued)
         # 3. Sign.
         return (signed + b"." + _sign(self._macs[0], signed)).decode()
 
     def decode(self, token: str) -> Opened:
-        """Return what the cookie's value holds, or raise CookieRejected."""
-        # 3. Verify, before anything is decoded.
+        """Return the decoded value, or raise CookieRejected."""
+        # 3. Verify, before decoding anything.
         if not token.isascii():
             raise CookieRejected("malformed")
         signed, dot, signature = token.encode().rpartition(b".")
         if not dot:
             raise CookieRejected("malformed")
         for mac in self._macs:
-            # Compared as text: base64 has several spellings of the same bytes, and one is ours.
+            # Compared as text, because several base64 texts decode to the same bytes.
             if hmac.compare_digest(_sign(mac, signed), signature):
                 break
         else:
@@ -110,14 +113,17 @@ def codec_of(
     salt: str,
     cookie_name: str,
 ) -> Codec:
-    """Return the codec of these settings, and warn of a short key. Raises ConfigurationError."""
+    """Return the codec of these settings, and log a warning if the secret key is short.
+
+    Raises ConfigurationError.
+    """
     problems: list[Problem] = []
     if secret_key is None:
-        # Without a key, no session is opened. Should one be, its signature is worth nothing.
+        # Not used, because no session is opened without a key. Random, so that it is safe anyway.
         secret_key = secrets.token_bytes(RECOMMENDED_KEY_SIZE)
         if fallbacks:
             problems.append(
-                Problem("secret_key", "found None beside secret_key_fallbacks, expected a key")
+                Problem("secret_key", "found None with secret_key_fallbacks, expected a key")
             )
     with collecting(problems):
         codec = make(secret_key, fallbacks, salt, cookie_name)
@@ -130,13 +136,13 @@ def codec_of(
 
 
 def _sign(mac: hmac.HMAC, signed: bytes) -> bytes:
-    """Return the signature of these bytes, URL-safe."""
+    """Return the signature of these bytes in URL-safe base64."""
     mac = mac.copy()
     mac.update(signed)
     return _to_base64(mac.digest())
 
 
-# RFC 4648, section 5, without padding. The functions of base64 take twice the time.
+# RFC 4648, section 5, without padding. The base64 module takes twice the time.
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
@@ -157,15 +163,16 @@ def _from_base64(text: bytes) -> bytes:
 def _deflate(plain: bytes) -> bytes:
     if len(plain) > 4096:
         return zlib.compress(plain)
-    # So short a text cannot use more than a window of 4 KB, which takes a fifth of the time.
+    # A window of 4 KB is enough for a text of 4 KB, and takes a fifth of the time.
     compressor = zlib.compressobj(6, zlib.DEFLATED, 12, 4)
     return compressor.compress(plain) + compressor.flush()
 
 
 def inflate(small: bytes) -> bytes:
-    """Return at most MAX_TEXT decompressed bytes.
+    """Return the decompressed bytes.
 
-    Raises CookieRejected if there are more, and ValueError or zlib.error for anything else.
+    Raises CookieRejected if they are more than MAX_TEXT, and ValueError or zlib.error if they
+    cannot be decompressed.
     """
     inflater = zlib.decompressobj()
     plain = inflater.decompress(small, MAX_TEXT + 1)

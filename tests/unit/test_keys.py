@@ -12,7 +12,7 @@ from tests.gateway import KEY
 SHORT = '{"user":"ada"}'
 ISSUED = 1_800_000_000
 # As os.environ gives a SECRET_KEY of random bytes.
-NO_TEXT = ("\udcff\udcfe and more than sixteen bytes", "a str that is not text (UTF-8)")
+NO_TEXT = ("\udcff\udcfe and more than sixteen bytes", "a str that cannot be encoded as UTF-8")
 A_KEY = "expected a str or bytes of at least 16 bytes; python -m sessionware secret prints one"
 
 
@@ -74,5 +74,5 @@ def test_without_a_key_there_is_nothing_to_fall_back_from() -> None:
     with pytest.raises(ConfigurationError) as caught:
         SecureCookieSessionInterface(None, secret_key_fallbacks=[KEY])
     assert tuple(map(str, caught.value.problems)) == (
-        "secret_key: found None beside secret_key_fallbacks, expected a key",
+        "secret_key: found None with secret_key_fallbacks, expected a key",
     )

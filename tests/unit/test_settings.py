@@ -252,7 +252,7 @@ def test_all_problems_are_reported_at_once_with_those_of_the_middleware() -> Non
 
 def test_a_setting_that_was_not_given_is_named_with_the_prefix() -> None:
     [problem] = problems_of({"session.secret_key_fallbacks": KEY.replace(" ", "-")})
-    assert problem.startswith("session.secret_key: found None beside")
+    assert problem.startswith("session.secret_key: found None with")
 
 
 def test_a_value_that_cannot_be_read_is_reported_once() -> None:
