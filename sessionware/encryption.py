@@ -1,11 +1,11 @@
-"""A codec whose cookies the client cannot read.
+"""Encrypted cookie values, which the client cannot read.
 
-It uses AES-256-GCM-SIV (RFC 8452) and no other cipher, because its nonces can be random for all
-cookies of a busy site. AES-GCM allows 2**32 random nonces for a key (NIST SP 800-38D), and if one
-is used twice, cookies can be forged. Here, it only shows whether two sessions are the same.
+The only cipher is AES-256-GCM-SIV (RFC 8452), because a busy site may use it with random nonces.
+AES-GCM allows 2**32 random nonces for one key (NIST SP 800-38D), and if a nonce is used twice,
+cookies can be forged. With AES-GCM-SIV, it only shows whether two sessions are equal.
 
-Nothing is compressed, because the length would tell what is in the data (CRIME, CVE-2012-4929).
-The text is padded to whole blocks, so the length tells little.
+The text is not compressed, because its length would reveal what it contains (CRIME,
+CVE-2012-4929). It is padded to whole blocks, so that its length reveals little.
 """
 
 import secrets
@@ -22,20 +22,21 @@ from .codec import Opened
 from .errors import ConfigurationError, CookieRejected, Problem
 from .keys import SecretKey, check_keys
 
-NONCE = 12
-TAG = 16
-TIME = 8
-"""The sizes of a cookie's parts, in bytes."""
+NONCE_SIZE = 12
+TAG_SIZE = 16
+TIME_SIZE = 8
+"""Bytes of each part of a cookie's value."""
 
-BLOCK = 64
-"""Bytes. The time, the text and the padding together are a multiple of it."""
+BLOCK_SIZE = 64
+"""Bytes. The time and the text together are padded to a multiple of it."""
 
 
 class EncryptedCodec:
-    """Encrypts with the secret key, and also accepts what was encrypted with a fallback.
+    """Encrypts with the secret key, and decrypts with the secret key and its fallbacks.
 
-    The keys are bound to ``salt``, ``cookie_name`` and this format: what was made for another
-    purpose, or is only signed, is refused. Raises ConfigurationError, which never shows a key.
+    The encryption keys depend on ``salt``, ``cookie_name`` and this format, so values that were
+    made for another purpose, or only signed, are refused. Raises ConfigurationError, which never
+    shows a key.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class EncryptedCodec:
         cookie_name: str = "session",
     ) -> None:
         check_keys(secret_key, fallbacks, salt)
-        # A cookie's name contains no NUL, so no two pairs of name and salt give the same text.
+        # Unambiguous, because the name of a cookie contains no NUL.
         purpose = f"sessionware.encrypted\0{cookie_name}\0{salt}"
         self._purpose = purpose.encode(errors="surrogatepass")
         try:
@@ -58,35 +59,35 @@ class EncryptedCodec:
                     Problem(
                         "encrypt",
                         f"found {found}, which has no AES-GCM-SIV, expected OpenSSL 3.2 or newer",
-                        "pip install --force-reinstall --only-binary :all: cryptography brings its "
-                        "own",
+                        "install a wheel of cryptography, which includes it: "
+                        "pip install --force-reinstall --only-binary :all: cryptography",
                     )
                 ]
             ) from None
 
     def encode(self, text: str, issued: int) -> str:
         """Return the cookie's value for a text of at most MAX_TEXT bytes."""
-        # 1. Put the time before it, and pad (ISO/IEC 7816-4).
-        plain = issued.to_bytes(TIME, "big") + text.encode() + b"\x80"
-        plain += bytes(-len(plain) % BLOCK)
+        # 1. Prepend the time, and pad (ISO/IEC 7816-4).
+        plain = issued.to_bytes(TIME_SIZE, "big") + text.encode() + b"\x80"
+        plain += bytes(-len(plain) % BLOCK_SIZE)
         # 2. Encrypt.
-        nonce = secrets.token_bytes(NONCE)
+        nonce = secrets.token_bytes(NONCE_SIZE)
         sealed = nonce + self._ciphers[0].encrypt(nonce, plain, self._purpose)
         # 3. Encode as URL-safe base64.
         return _to_base64(sealed)
 
     def decode(self, token: str) -> Opened:
-        """Return what the cookie's value holds, or raise CookieRejected."""
+        """Return the decoded value, or raise CookieRejected."""
         # 3. Decode base64.
         sealed = _from_base64(token)
-        size = len(sealed) - NONCE - TAG
-        # OpenSSL may accept a forged empty text (CVE-2026-45446).
-        if size <= 0 or size % BLOCK:
+        size = len(sealed) - NONCE_SIZE - TAG_SIZE
+        # OpenSSL may accept a forged empty plaintext (CVE-2026-45446).
+        if size <= 0 or size % BLOCK_SIZE:
             raise CookieRejected("malformed")
-        # 2. Decrypt, which verifies.
+        # 2. Decrypt, which also verifies.
         for cipher in self._ciphers:
             try:
-                plain = cipher.decrypt(sealed[:NONCE], sealed[NONCE:], self._purpose)
+                plain = cipher.decrypt(sealed[:NONCE_SIZE], sealed[NONCE_SIZE:], self._purpose)
                 break
             except InvalidTag:
                 continue
@@ -94,13 +95,15 @@ class EncryptedCodec:
             raise CookieRejected("bad_signature")
         # 1. Split off the padding and the time.
         try:
-            text = plain[TIME:].rstrip(b"\0")[:-1].decode()
+            text = plain[TIME_SIZE:].rstrip(b"\0")[:-1].decode()
         except UnicodeDecodeError:
             raise CookieRejected("malformed") from None
-        return Opened(text, int.from_bytes(plain[:TIME], "big"), cipher is not self._ciphers[0])
+        return Opened(
+            text, int.from_bytes(plain[:TIME_SIZE], "big"), cipher is not self._ciphers[0]
+        )
 
     def _cipher(self, key: SecretKey) -> AESGCMSIV:
-        # RFC 5869. The key is uniformly random already, so it needs no salt.
+        # RFC 5869. The secret key is random already, so HKDF needs no salt.
         secret = key.encode() if isinstance(key, str) else key
         return AESGCMSIV(HKDF(SHA256(), 32, salt=None, info=self._purpose).derive(secret))
 
@@ -114,7 +117,7 @@ def _from_base64(token: str) -> bytes:
         data = urlsafe_b64decode(token + "==")
     except ValueError:
         raise CookieRejected("malformed") from None
-    # Base64 has several spellings of the same bytes, and only one is ours.
+    # Several base64 texts decode to the same bytes: accept only the one that encode returns.
     if _to_base64(data) != token:
         raise CookieRejected("malformed")
     return data

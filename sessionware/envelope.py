@@ -1,4 +1,4 @@
-"""A session as it is signed: its age, its data, and its id if it has one."""
+"""The JSON text that a cookie carries: a session's age, its data, and its id if it has one."""
 
 import re
 from typing import Any
@@ -8,7 +8,7 @@ from .expiry import CLOCK_SKEW
 from .serializer import loads
 
 MAX_SESSION_AGE = 2**40
-"""Seconds. A larger age could grow until it cannot be written any more."""
+"""Seconds. Far larger ages have more digits than Python converts to text."""
 
 _ID = re.compile("[0-9A-Za-z_-]+")
 
@@ -16,8 +16,8 @@ _ID = re.compile("[0-9A-Za-z_-]+")
 def wrap(age: int, text: str, name: str | None) -> str:
     """Return the JSON text ``[age,data]`` or ``[age,data,id]``; ``text`` is the data, or ``null``.
 
-    An age in seconds takes fewer bytes than the time of creation. It may be negative, but no more
-    than a server accepts: the clocks of two others may differ by more than that.
+    The age is in seconds, because it takes fewer bytes than the time of creation. If the clocks of
+    two servers differ, it may be negative, but never below what ``unwrap`` accepts.
     """
     if age < -CLOCK_SKEW:
         age = -CLOCK_SKEW
@@ -25,9 +25,9 @@ def wrap(age: int, text: str, name: str | None) -> str:
 
 
 def unwrap(wrapped: str) -> tuple[int, dict[str, Any] | None, str, str | None]:
-    """Return the age in seconds, the data, the data as it was written, and the id.
+    """Return the age in seconds, the data, the JSON text of the data, and the id.
 
-    Raises CookieRejected if the text is signed, but not ours.
+    Raises CookieRejected if the text does not have the form that ``wrap`` writes.
     """
     try:
         envelope = loads(wrapped)
