@@ -366,7 +366,7 @@ class NullSession(Session):
 
     def _refuse(self, /, *_: Any, **__: Any) -> NoReturn:
         raise SessionUnavailable(
-            "The session cannot be changed because no secret key is set. Set the secret_key of "
+            "The session is unavailable because no secret key was set. Set the secret_key of "
             "SessionMiddleware: python -m sessionware secret prints a new one."
         )
 

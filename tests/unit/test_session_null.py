@@ -1,4 +1,4 @@
-"""NullSession: what a request finds where there is no secret key."""
+"""NullSession: the session of a request without a secret key."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from tests.conftest import Clock
 from tests.gateway import call
 from tests.sites import Act
 from tests.unit.applications import acting
-from tests.unit.sessions import LOOKS, WRITES, outcome, visit
+from tests.unit.sessions import READS, WRITES, outcome, visit
 
 UNAVAILABLE = (
-    "The session cannot be changed because no secret key is set. Set the secret_key of "
+    "The session is unavailable because no secret key was set. Set the secret_key of "
     "SessionMiddleware: python -m sessionware secret prints a new one."
 )
 NULL_WRITES = {name: WRITES[name] for name in WRITES if name != "pop_flash"}
@@ -25,8 +25,8 @@ def null() -> NullSession:
     return kept[0]
 
 
-def test_without_a_key_there_is_only_a_null_session(caplog: pytest.LogCaptureFixture) -> None:
-    """It leaves the response alone, whatever cookie came, and the log too."""
+def test_session_without_a_secret_key_is_a_null_session(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is added to the response or to the log, even if a cookie came."""
     seen: list[Any] = []
     app = acting(lambda session: seen.append((type(session), dict(session))), secret_key=None)
     assert call(app, visit(lambda session: session.update(user="ann")).cookie).header_list == []
@@ -34,29 +34,29 @@ def test_without_a_key_there_is_only_a_null_session(caplog: pytest.LogCaptureFix
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_null_session_reads_as_empty(look: Act) -> None:
-    assert outcome(look, null()) == outcome(look, {})
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_null_session_reads_as_empty(read: Act) -> None:
+    assert outcome(read, null()) == outcome(read, {})
 
 
-def test_null_session_is_new_and_has_nothing_to_tell() -> None:
+def test_null_session_is_new_and_has_no_data() -> None:
     session = null()
     assert (session.new, session.permanent, session.modified) == (True, False, False)
     assert session.peek_flash() == []
 
 
-def test_null_session_begins_now(clock: Clock) -> None:
+def test_null_session_is_created_now(clock: Clock) -> None:
     assert null().created == clock.now
 
 
-def test_null_session_says_whether_it_was_looked_at() -> None:
+def test_null_session_knows_whether_it_was_accessed() -> None:
     session = NullSession()
     assert (session.accessed, session.sealed) == (False, False)
     assert len(session) == 0
     assert (session.accessed, session.sealed) == (True, False)
 
 
-def test_null_session_that_gave_a_default_is_not_modified() -> None:
+def test_null_session_that_returned_a_default_is_not_modified() -> None:
     session = NullSession()
     assert (session.get("cart", []), session.peek_flash(), session.modified) == ([], [], False)
 
@@ -70,5 +70,5 @@ def test_null_session_refuses_every_change_and_says_what_to_do(write: Act) -> No
     assert session == {}
 
 
-def test_null_session_shows_its_class() -> None:
+def test_repr_of_a_null_session_shows_its_class() -> None:
     assert repr(null()) == "<NullSession []>"
