@@ -1,4 +1,4 @@
-"""Fixtures that every test may ask for, and what a missing module means."""
+"""Fixtures for all tests, and the hook that makes a skipped module a failure."""
 
 import os
 from collections.abc import Generator
@@ -7,7 +7,7 @@ import pytest
 
 
 class Clock:
-    """The time, as ``time.time`` tells it to the code under test; it moves only when told to."""
+    """A clock in place of ``time.time``, which only moves when a test advances it."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
@@ -21,7 +21,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Freeze ``time.time``, also for itsdangerous."""
+    """Replace ``time.time`` by a clock that stands still, for itsdangerous too."""
     clock = Clock()
     monkeypatch.setattr("time.time", clock)
     return clock
@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Fail a test module that would be skipped, where everything is required."""
+    """Fail a test module instead of skipping it if SESSIONWARE_REQUIRE_ALL is set."""
     report = yield
     if isinstance(report.longrepr, tuple) and os.environ.get("SESSIONWARE_REQUIRE_ALL") == "1":
         report.outcome, report.longrepr = "failed", report.longrepr[2]

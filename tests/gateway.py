@@ -1,4 +1,4 @@
-"""A strict PEP 3333 gateway: it checks what an application does, and keeps what it said."""
+"""A strict PEP 3333 gateway, which checks what an application does and records its response."""
 
 import io
 import re
@@ -12,15 +12,15 @@ from wsgiref.util import is_hop_by_hop
 from werkzeug.datastructures import Headers
 
 KEY = "a secret key of more than thirty-two bytes"
-"""What the tests sign with."""
+"""The secret key of most tests."""
 
 OLDER_KEY = "the secret key of last year, which is out of use"
 
 
 def make_environ(cookie: str = "", **variables: Any) -> WSGIEnvironment:
-    """Return the environ of a request, complete for ``wsgiref.validate``.
+    """Return the environ of a request, with everything that ``wsgiref.validate`` requires.
 
-    ``variables`` are set last, a double underscore in a name standing for a dot:
+    ``variables`` override it. A double underscore in a name stands for a dot, as in
     ``wsgi__url_scheme="https"``.
     """
     environ: WSGIEnvironment = {
@@ -46,7 +46,7 @@ def make_environ(cookie: str = "", **variables: Any) -> WSGIEnvironment:
 
 @dataclass
 class Response:
-    """What reached the client. ``body`` is the application's iterable itself."""
+    """The response that the client received. ``body`` is the application's own iterable."""
 
     status: str = ""
     headers: Headers = field(default_factory=Headers)
@@ -62,14 +62,14 @@ class Response:
 
     @property
     def set_cookie(self) -> str | None:
-        """The one Set-Cookie header, or ``None``; more than one is an error."""
+        """The Set-Cookie header, or ``None``. More than one is an error."""
         found = self.headers.getlist("Set-Cookie")
         assert len(found) <= 1, found
         return found[0] if found else None
 
     @property
     def cookie(self) -> str:
-        """What a client sends back: ``name=value``, or ``""`` where none was set."""
+        """The Cookie header of the next request: ``name=value``, or ``""`` if no cookie was set."""
         return (self.set_cookie or "").partition(";")[0]
 
 
@@ -78,8 +78,8 @@ def call(
 ) -> Response:
     """Send one request to the application and read its whole response.
 
-    ``leave_after``: the client leaves after so many chunks. Whatever the application raises
-    comes out, after its body has been closed as a server would close it.
+    ``leave_after``: the client disconnects after this number of chunks. Exceptions of the
+    application are raised, after its body was closed as a server would close it.
     """
     return run(app, make_environ(cookie, **variables), leave_after=leave_after)
 
@@ -87,7 +87,7 @@ def call(
 def run(
     app: WSGIApplication, environ: WSGIEnvironment, *, leave_after: int | None = None
 ) -> Response:
-    """As ``call``, with an environ of the test's own."""
+    """Do the same as ``call``, with this environ."""
     response = Response()
 
     def start_response(

@@ -1,4 +1,4 @@
-"""Applications to wrap: what each does is what a test tells it."""
+"""Applications to wrap, which do what a test tells them."""
 
 import os
 import sys
@@ -20,10 +20,10 @@ Step = Callable[["App"], object]
 
 @dataclass(eq=False)
 class App:
-    """An application, and its body: counts the chunks taken from it, and how often it is closed.
+    """An application that is also its body. It counts the chunks it yields, and calls of close().
 
-    A "list" calls start_response and returns the body; a "generator" calls it when the body is
-    read; a "write" uses write(). The step ``first`` comes before the chunks, ``later`` after.
+    The shape "list" calls start_response and returns the body, "generator" calls it when the body
+    is read, and "write" calls write(). ``first`` runs before the chunks, ``later`` after them.
     """
 
     shape: str = "list"
@@ -102,13 +102,13 @@ def serve(app: WSGIApplication, cookie: str = "", **more: Any) -> Response:
 
 
 def saved(response: Response) -> dict[str, Any]:
-    """Return the session that the client's next request finds."""
+    """Return the data of the session that the client's next request loads."""
     serve(app := App("list", App.look), response.cookie)
     return app.seen
 
 
 def count(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-    """Count the requests of a session."""
+    """Count the requests of a session under the key ``n``."""
     start(OK, TEXT)
     environ["session"]["n"] = environ["session"].get("n", 0) + 1
     yield b"body"
@@ -117,7 +117,7 @@ def count(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
 def acting(
     act: Act, *headers: tuple[str, str], status: str = OK, **settings: Any
 ) -> SessionMiddleware:
-    """Wrap an application that does this with its session, and answers with these headers."""
+    """Wrap an application that does this with its session and returns these headers."""
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         act(environ["session"])
@@ -128,5 +128,5 @@ def acting(
 
 
 def log_in(session: Any) -> None:
-    """Act as a log-in: the session has a user from then on."""
+    """Log a user in."""
     session["user"] = "ann"

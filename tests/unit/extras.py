@@ -1,4 +1,4 @@
-"""The package as it is where an extra is not installed."""
+"""The package without its optional dependencies."""
 
 import sys
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def hide_cryptography(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the extra is not installed."""
+    """Make imports of cryptography fail, as if the extra were not installed."""
     monkeypatch.delitem(sys.modules, "sessionware.encryption")
     for name in [name for name in sys.modules if name.partition(".")[0] == "cryptography"]:
         monkeypatch.setitem(sys.modules, name, None)

@@ -1,10 +1,10 @@
-"""Values compared to the last detail."""
+"""Exact comparison of values."""
 
 from typing import Any
 
 
 def exact(value: Any) -> Any:
-    """Return what tells a value from every other: types at every depth, the order of a dict."""
+    """Return a form that also differs by type, at any depth, and by the order of a dict."""
     if type(value) is dict:
         return dict, [(exact(key), exact(item)) for key, item in value.items()]
     if type(value) is set:
