@@ -1,4 +1,4 @@
-"""Sessions to test with, and what can be done to them: every look, and every change."""
+"""Sessions to test with, and every way to read or change them."""
 
 import operator
 import time
@@ -14,31 +14,31 @@ INTERFACE = SecureCookieSessionInterface(KEY, secret_key_fallbacks=[OLDER_KEY])
 
 
 def visit(use: Act, cookie: str = "") -> Response:
-    """Send a request to an application that uses its session."""
+    """Send a request to an application that does this with its session."""
     return call(acting(use), cookie)
 
 
 def opened(cookie: str = "") -> Session:
-    """Open a session that has not been looked at."""
+    """Return a session that has not been used yet."""
     session = INTERFACE.open_session(make_environ(cookie))
     assert isinstance(session, Session)
     return session
 
 
 def holding(**data: Any) -> Session:
-    """Open the session that an earlier request left with this data."""
+    """Return the session of a request whose cookie holds this data."""
     return opened(visit(lambda session: session.update(data)).cookie)
 
 
 def sign(text: str, key: str = KEY, **settings: Any) -> str:
-    """Return any text as a cookie's value, signed as this interface signs."""
+    """Return a cookie's value: the text, signed as the interface does it."""
     return SecureCookieSessionInterface(key, **settings).codec.encode(text, int(time.time()))
 
 
 def outcome(use: Act, target: object) -> tuple[object, ...]:
-    """Tell what came of it. As ``repr``, which tells 1 from True and shows the order."""
+    """Return the exception, or the ``repr`` of the result, which tells 1 from True."""
     try:
-        return ("gives", repr(use(target)))
+        return ("returns", repr(use(target)))
     except KeyError as error:
         return ("raises", KeyError, error.args)
     except Exception as error:
@@ -52,8 +52,8 @@ def match(target: object) -> object:
     return None
 
 
-# What can be asked of any dict that has the key "a".
-LOOKS: dict[str, Act] = {
+# Every way to read a dict that has the key "a".
+READS: dict[str, Act] = {
     "[]": lambda it: it["a"],
     "get": lambda it: it.get("a"),
     "get missing": lambda it: it.get("missing"),
@@ -86,8 +86,8 @@ LOOKS: dict[str, Act] = {
     "f(**)": lambda it: (lambda **data: data)(**it),
     "match": match,
 }
-# What a session tells beyond that.
-SESSION_LOOKS: dict[str, Act] = {
+# What else can be read from a session.
+SESSION_READS: dict[str, Act] = {
     "repr": repr,
     "str": str,
     "format": lambda session: f"{session}",
@@ -105,12 +105,12 @@ def assign(name: str, value: object) -> Act:
     return lambda session: setattr(session, name, value)
 
 
-# What makes one where there is none, and so is a change.
+# Reads that are changes, because they make what they return.
 MAKERS: dict[str, Act] = {
     "id": lambda session: session.id,
     "get_csrf_token": lambda session: session.get_csrf_token(),
 }
-# What changes a session that has the key "a" and a message in the queue "old".
+# Every way to change a session that has the key "a" and a message in the queue "old".
 WRITES: dict[str, Act] = MAKERS | {
     "[]=": lambda session: operator.setitem(session, "a", 2),
     "[]= new": lambda session: operator.setitem(session, "b", 2),

@@ -1,4 +1,4 @@
-"""Session: opened on the first look, sealed when its response begins; and what it is to Python."""
+"""Session: loaded on first use, sealed when the response begins; copies, pickles, attributes."""
 
 import copy
 import hmac
@@ -19,34 +19,36 @@ from tests.conftest import Clock
 from tests.gateway import KEY
 from tests.sites import Act
 from tests.unit.interfaces import MySession
-from tests.unit.sessions import LOOKS, WRITES, holding, opened, outcome, visit
+from tests.unit.sessions import READS, WRITES, holding, opened, outcome, visit
 
 
 def spy_on_verification(monkeypatch: pytest.MonkeyPatch) -> Mock:
-    """Count the signatures that are compared, and so the cookies that are verified."""
+    """Return a spy that counts the signatures, and so the cookies, that are verified."""
     spy = Mock(side_effect=hmac.compare_digest)
     monkeypatch.setattr(hmac, "compare_digest", spy)
     return spy
 
 
-# Opened lazily
+# Loaded lazily
 
 
-def test_cookie_is_not_verified_before_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cookie_is_not_verified_before_the_first_use(monkeypatch: pytest.MonkeyPatch) -> None:
     cookie = visit(lambda session: session.update(a=1)).cookie
     spy = spy_on_verification(monkeypatch)
     opened(cookie)
     assert spy.call_count == 0
 
 
-def test_request_that_never_looks_verifies_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_request_that_does_not_use_its_session_verifies_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     cookie = visit(lambda session: session.update(a=1)).cookie
     spy = spy_on_verification(monkeypatch)
     visit(lambda _: None, cookie)
     assert spy.call_count == 0
 
 
-def test_cookie_is_verified_once_however_often_one_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cookie_is_verified_once_in_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     session = holding(a=1)
     spy = spy_on_verification(monkeypatch)
     outcomes = [len(session), list(session), session["a"], session.new, dict(session)]
@@ -54,7 +56,7 @@ def test_cookie_is_verified_once_however_often_one_looks(monkeypatch: pytest.Mon
     assert spy.call_count == 1
 
 
-def test_cookie_is_rejected_in_the_log_on_the_first_look(caplog: pytest.LogCaptureFixture) -> None:
+def test_rejected_cookie_is_logged_once_on_the_first_use(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "sessionware")
     session = opened("session=forged")
     assert caplog.records == []
@@ -87,7 +89,7 @@ def fill(session: Session) -> None:
 
 
 def sealed(use: Act) -> Session:
-    """Return an earlier request's session, not looked at before its response began."""
+    """Return the session of a request whose response has begun, and that did not use it."""
     kept: list[Session] = []
     visit(kept.append, visit(use).cookie)
     return kept[0]
@@ -111,7 +113,7 @@ def test_change_that_is_refused_leaves_the_session_as_it_was(write: Act) -> None
 
 
 @pytest.mark.parametrize("write", [Session.regenerate, Session.invalidate])
-def test_new_beginning_that_is_refused_keeps_id_and_created(write: Act, clock: Clock) -> None:
+def test_regenerate_that_is_refused_keeps_id_and_created(write: Act, clock: Clock) -> None:
     session = sealed(lambda session: session.id)
     before = session.id, session.created
     clock.advance(1)
@@ -120,20 +122,20 @@ def test_new_beginning_that_is_refused_keeps_id_and_created(write: Act, clock: C
     assert (session.id, session.created) == before
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_reading_goes_on_after_the_response_has_begun(look: Act) -> None:
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_session_can_be_read_after_the_response_has_begun(read: Act) -> None:
     session = sealed(lambda session: session.update(a=1))
-    assert outcome(look, session) == outcome(look, {"a": 1})
+    assert outcome(read, session) == outcome(read, {"a": 1})
 
 
 @pytest.mark.parametrize("use", NO_WRITES.values(), ids=NO_WRITES)
-def test_what_changes_nothing_is_no_late_write(use: Act) -> None:
+def test_write_that_changes_nothing_is_not_a_late_write(use: Act) -> None:
     session = sealed(fill)
     use(session)
     assert session == {"a": 1, "_f_old": ["hello"]}
 
 
-def test_id_that_was_made_in_time_is_there_after_the_response_has_begun() -> None:
+def test_id_can_be_read_after_the_response_has_begun() -> None:
     session = sealed(lambda session: session.id)
     assert session.id == session.id
 
@@ -157,7 +159,7 @@ def session() -> Session:
 
 
 @pytest.mark.parametrize("make", COPIES.values(), ids=COPIES)
-def test_copy_is_a_plain_dict_of_its_own(session: Session, make: Callable[[Any], Any]) -> None:
+def test_copy_is_an_independent_dict(session: Session, make: Callable[[Any], Any]) -> None:
     taken = make(session)
     taken["user"] = "ada"
     assert type(taken) is dict
@@ -165,7 +167,7 @@ def test_copy_is_a_plain_dict_of_its_own(session: Session, make: Callable[[Any],
 
 
 def test_pickle_holds_no_key(session: Session) -> None:
-    """A session in a task queue must not hand out the means to forge cookies."""
+    """A pickled session in a task queue must not help anyone to forge cookies."""
     interface = session._source
     assert isinstance(interface, SecureCookieSessionInterface)
     assert isinstance(interface.codec, SignedCodec)
@@ -182,12 +184,12 @@ def test_session_is_a_mutable_mapping() -> None:
 
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format])
-def test_repr_shows_keys_and_never_values(show: Callable[[object], str]) -> None:
+def test_repr_shows_keys_but_no_values(show: Callable[[object], str]) -> None:
     session = holding(user="Ada", cart=["tea"])
     assert show(session) == "<Session ['user', 'cart']>"
 
 
-def test_what_was_loaded_shows_its_keys_and_never_its_values() -> None:
+def test_repr_of_what_was_loaded_shows_keys_but_no_values() -> None:
     assert repr(Loaded({"user": "ada"}, '{"user":"ada"}', 0)) == "<Loaded ['user']>"
 
 
@@ -211,7 +213,7 @@ def test_session_cannot_be_hashed(session: Any) -> None:
 # SessionMixin
 
 
-def test_mixin_takes_a_session_for_changed_and_looked_at() -> None:
+def test_mixin_is_modified_and_accessed_by_default() -> None:
     session = MySession()
     assert (session.new, session.modified, session.accessed) == (False, True, True)
 
@@ -224,7 +226,7 @@ def test_mixin_keeps_permanent_in_the_data() -> None:
     assert session == {"_permanent": True}
 
 
-def test_mixin_takes_permanent_out_of_the_data() -> None:
+def test_mixin_removes_permanent_from_the_data() -> None:
     session = MySession(_permanent=True)
     session.permanent = False
     session.permanent = False

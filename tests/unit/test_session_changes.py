@@ -1,4 +1,4 @@
-"""Session: what is a look, what is a change, and what is neither."""
+"""Session: ``accessed`` and ``modified``."""
 
 import operator
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import pytest
 from sessionware import SecureCookieSessionInterface, Session
 from tests.conftest import Clock
 from tests.sites import Act
-from tests.unit.sessions import LOOKS, SESSION_LOOKS, holding, opened, visit
+from tests.unit.sessions import READS, SESSION_READS, holding, opened, visit
 
 CART = {"cart": [1], "user": "Ada"}
 NESTED: dict[str, tuple[Any, Act]] = {
@@ -26,7 +26,7 @@ NESTED: dict[str, tuple[Any, Act]] = {
 
 
 def get_and_put_back(take: Act) -> Act:
-    """Take the cart out of the session, change it, and put it back."""
+    """Return a function that takes the cart and stores it in the session again."""
 
     def use(session: Session) -> object:
         cart = take(session)
@@ -49,7 +49,7 @@ def match(session: Session) -> object:
     return None
 
 
-# Every way to lay hands on the list that the session has under "cart".
+# Every way to get the list that the session has under "cart".
 WAYS: dict[str, Act] = {
     "[]": lambda session: session["cart"],
     "get": lambda session: session.get("cart"),
@@ -102,27 +102,27 @@ OTHER_TYPES = [
 # Accessed
 
 
-@pytest.mark.parametrize("look", (LOOKS | SESSION_LOOKS).values(), ids=LOOKS | SESSION_LOOKS)
-def test_every_kind_of_look_is_an_access(look: Act) -> None:
+@pytest.mark.parametrize("read", (READS | SESSION_READS).values(), ids=READS | SESSION_READS)
+def test_every_read_is_an_access(read: Act) -> None:
     session = holding(a=1)
-    look(session)
+    read(session)
     assert session.accessed is True
 
 
-def test_look_that_finds_nothing_is_an_access() -> None:
+def test_read_of_a_missing_key_is_an_access() -> None:
     session = opened()
     assert session.get("missing") is None
     assert session.accessed is True
 
 
-def test_look_that_raises_is_an_access() -> None:
+def test_read_that_raises_is_an_access() -> None:
     session = opened()
     with pytest.raises(KeyError):
         session["missing"]
     assert session.accessed is True
 
 
-def test_being_compared_with_is_an_access() -> None:
+def test_comparison_from_the_other_side_is_an_access() -> None:
     session = holding(a=1)
     assert holding(a=1) == session
     assert session.accessed is True
@@ -134,17 +134,17 @@ def test_change_is_an_access() -> None:
     assert session.accessed is True
 
 
-def test_session_that_nobody_looked_at_is_not_accessed() -> None:
+def test_unused_session_is_not_accessed() -> None:
     assert holding(a=1).accessed is False
 
 
-def test_asking_whether_it_was_accessed_or_modified_is_no_access() -> None:
+def test_reading_accessed_and_modified_is_not_an_access() -> None:
     session = holding(a=1)
     assert (session.accessed, session.modified, session.accessed) == (False, False, False)
 
 
 @pytest.mark.parametrize("update", [Session.update, Session.__ior__])
-def test_update_with_nothing_is_no_look(update: Any) -> None:
+def test_update_with_nothing_is_not_an_access(update: Any) -> None:
     session = opened()
     update(session, {})
     assert not session.accessed
@@ -154,7 +154,7 @@ def test_update_with_nothing_is_no_look(update: Any) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
-def test_value_may_be_changed_in_place_however_it_was_come_by(way: Callable[[Any], Any]) -> None:
+def test_value_that_was_changed_in_place_is_a_change(way: Callable[[Any], Any]) -> None:
     session = holding(**CART)
     way(session).append(2)
     assert session.modified is True
@@ -175,21 +175,21 @@ def test_change_is_found_at_any_depth(value: Any, change: Act) -> None:
 
 
 @pytest.mark.parametrize("value", [value for value, _ in NESTED.values()], ids=NESTED)
-def test_nested_value_that_is_only_read_is_no_change(value: Any) -> None:
+def test_reading_a_nested_value_is_not_a_change(value: Any) -> None:
     session = holding(value=value)
     assert session["value"] == value
     assert session.modified is False
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_look_is_no_change(look: Act) -> None:
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_read_is_not_a_change(read: Act) -> None:
     session = holding(a=[1])
-    look(session)
+    read(session)
     assert session.modified is False
 
 
 @pytest.mark.parametrize("no_op", NO_OPS.values(), ids=NO_OPS)
-def test_no_op_is_no_change(no_op: Act) -> None:
+def test_no_op_is_not_a_change(no_op: Act) -> None:
     session = holding(**CART)
     no_op(session)
     assert session.modified is False
@@ -201,7 +201,7 @@ def test_no_op_sets_no_cookie(no_op: Act) -> None:
     assert visit(no_op, cookie).set_cookie is None
 
 
-def test_deletion_that_fails_is_no_change() -> None:
+def test_deletion_that_fails_is_not_a_change() -> None:
     session = holding(a=1)
     with pytest.raises(KeyError):
         del session["missing"]
@@ -209,7 +209,7 @@ def test_deletion_that_fails_is_no_change() -> None:
 
 
 @pytest.mark.parametrize(("old", "new"), OTHER_TYPES)
-def test_equal_value_that_is_another_one_is_a_change(old: Any, new: Any) -> None:
+def test_equal_value_that_is_written_differently_is_a_change(old: Any, new: Any) -> None:
     assert old == new
     session = holding(value=old)
     session["value"] = new
@@ -217,7 +217,7 @@ def test_equal_value_that_is_another_one_is_a_change(old: Any, new: Any) -> None
 
 
 @pytest.mark.parametrize(("old", "new"), OTHER_TYPES)
-def test_equal_value_that_is_another_one_is_saved(old: Any, new: Any) -> None:
+def test_equal_value_that_is_written_differently_is_saved(old: Any, new: Any) -> None:
     cookie = visit(lambda session: session.update(value=old)).cookie
     response = visit(lambda session: session.update(value=new), cookie)
     assert repr(opened(response.cookie)["value"]) == repr(new)
@@ -230,13 +230,13 @@ def test_new_session_is_not_modified() -> None:
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, [float("nan")], {"a": (frozenset(),)}])
 def test_value_that_cannot_be_saved_is_a_change(value: object) -> None:
-    """``modified`` never raises: it is asked in places that could not deal with it."""
+    """``modified`` does not raise, because the code that reads it does not expect that."""
     session = holding(a=1)
     session["value"] = value
     assert session.modified is True
 
 
-def test_update_that_fails_half_way_changes_nothing() -> None:
+def test_update_that_fails_changes_nothing() -> None:
     def pairs() -> Iterator[tuple[str, int]]:
         yield "a", 1
         raise KeyError
@@ -247,8 +247,8 @@ def test_update_that_fails_half_way_changes_nothing() -> None:
     assert dict(session) == {}
 
 
-def test_default_that_was_handed_out_is_nothing_to_compare(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that only looks for flash messages costs a read."""
+def test_default_value_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that only checks for flash messages does not serialize the session."""
     session = opened()
     monkeypatch.setattr(SecureCookieSessionInterface, "dumps", lambda *_: pytest.fail("written"))
     assert (session.get("cart", []), session.peek_flash(), session.modified) == ([], [], False)
@@ -264,7 +264,7 @@ FORCES: dict[str, Act] = {
 
 
 @pytest.mark.parametrize("force", FORCES.values(), ids=FORCES)
-def test_session_can_be_called_modified_where_nothing_changed(force: Act) -> None:
+def test_unchanged_session_can_be_marked_as_modified(force: Act) -> None:
     session = holding(a=1)
     force(session)
     assert session.modified is True
@@ -276,14 +276,14 @@ def test_save_can_be_forced(force: Act) -> None:
     assert opened(visit(force, cookie).cookie) == {"a": 1}
 
 
-def test_forced_save_can_be_taken_back() -> None:
+def test_forced_save_can_be_undone() -> None:
     session = holding(a=1)
     session.modified = True
     session.modified = False
     assert session.modified is False
 
 
-# What happened before ``modified = False``, which takes back none of it.
+# Changes that ``modified = False`` does not undo.
 CHANGES: dict[str, Act] = {
     "data": lambda session: session.update(a=2),
     "nested": lambda session: session["cart"].append(2),
@@ -294,9 +294,7 @@ CHANGES: dict[str, Act] = {
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_change_cannot_be_taken_back_by_saying_that_there_was_none(
-    change: Act, clock: Clock
-) -> None:
+def test_modified_false_does_not_undo_a_change(change: Act, clock: Clock) -> None:
     session = holding(a=1, cart=[1])
     clock.advance(1)
     change(session)
@@ -304,7 +302,7 @@ def test_change_cannot_be_taken_back_by_saying_that_there_was_none(
     assert session.modified is True
 
 
-def test_saying_that_there_was_no_change_hides_none_that_comes_later() -> None:
+def test_modified_false_does_not_hide_a_later_change() -> None:
     session = holding(a=1)
     session.modified = False
     session["a"] = 2

@@ -1,4 +1,4 @@
-"""Session: the whole API of a dict, held against a real dict."""
+"""Session: the whole API of a dict, compared with a real dict."""
 
 import operator
 from collections import UserDict
@@ -14,11 +14,11 @@ from werkzeug.datastructures import Headers
 
 from tests.gateway import make_environ
 from tests.sites import Act
-from tests.unit.sessions import INTERFACE, LOOKS, holding, opened, outcome
+from tests.unit.sessions import INTERFACE, READS, holding, opened, outcome
 
 
 class Keyed:
-    """What ``update`` takes for a mapping, by its keys alone."""
+    """The least that ``update`` accepts as a mapping: ``keys`` and ``__getitem__``."""
 
     def __init__(self, data: dict[str, Any]) -> None:
         self._data = data
@@ -31,7 +31,7 @@ class Keyed:
 
 
 def union(target: Any, other: Any) -> bool:
-    """Whether ``|=`` leaves the target what it was."""
+    """Return whether ``|=`` changes the target in place."""
     before = target
     target |= other
     return before is target
@@ -51,7 +51,7 @@ UPDATES: list[Callable[[Any, dict[str, Any]], object]] = [
     lambda it, new: union(it, UserDict(new)),
     lambda it, new: union(it, holding(**new)),
 ]
-# What a dict with data refuses: a key that is missing or unhashable, an argument that is wrong.
+# What raises on a dict: missing or unhashable keys, wrong arguments.
 MISUSES: dict[str, Act] = {
     "[] missing": lambda it: it["missing"],
     "del missing": lambda it: operator.delitem(it, "missing"),
@@ -95,7 +95,7 @@ VALUES = st.recursive(
 
 
 class SessionBesideDict(RuleBasedStateMachine):
-    """The same is done to a session and to a dict; cookies carry the session along."""
+    """Do the same to a session and to a dict, from request to request."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,9 +140,9 @@ class SessionBesideDict(RuleBasedStateMachine):
         if isinstance(self.twin.get(key), list):
             self.do(lambda it: it[key].append(deepcopy(value)))
 
-    @rule(look=st.sampled_from([*LOOKS.values()]))
-    def look(self, look: Act) -> None:
-        self.do(look)
+    @rule(read=st.sampled_from([*READS.values()]))
+    def read(self, read: Act) -> None:
+        self.do(read)
 
     @rule()
     def next_request(self) -> None:
@@ -166,10 +166,10 @@ TestSessionBesideDict.settings = settings(
 )
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_look_gives_what_a_dict_gives(look: Act) -> None:
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_read_returns_what_a_dict_returns(read: Act) -> None:
     data = {"b": [1], "a": 1, "c": None}
-    assert outcome(look, holding(**data)) == outcome(look, data)
+    assert outcome(read, holding(**data)) == outcome(read, data)
 
 
 @pytest.mark.parametrize("misuse", MISUSES.values(), ids=MISUSES)

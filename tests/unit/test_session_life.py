@@ -1,4 +1,4 @@
-"""Session: when it began, what it is called, how long it stays, and how it begins anew."""
+"""Session: new, permanent, created, id, regenerate and invalidate."""
 
 import re
 
@@ -7,12 +7,12 @@ import pytest
 from sessionware import Session
 from tests.conftest import Clock
 from tests.sites import Act
-from tests.unit.sessions import LOOKS, SESSION_LOOKS, holding, opened, visit
+from tests.unit.sessions import READS, SESSION_READS, holding, opened, visit
 
-# What looks at a session, or changes it, without asking for its id.
+# Reads and changes that do not use the id.
 OTHERS: dict[str, Act] = {
-    **LOOKS,
-    **{name: look for name, look in SESSION_LOOKS.items() if name != "id"},
+    **READS,
+    **{name: read for name, read in SESSION_READS.items() if name != "id"},
     "update": lambda session: session.update(a=2),
     "flash": lambda session: session.flash("hello"),
     "new_csrf_token": lambda session: session.new_csrf_token(),
@@ -33,26 +33,26 @@ ANEW = {"regenerate": Session.regenerate, "invalidate": Session.invalidate}
 # New, permanent
 
 
-def test_session_is_new_where_no_cookie_came() -> None:
+def test_session_is_new_without_a_cookie() -> None:
     assert opened().new is True
 
 
-def test_session_is_new_where_no_valid_cookie_came() -> None:
+def test_session_is_new_without_a_valid_cookie() -> None:
     assert opened("session=forged").new is True
 
 
-def test_session_is_not_new_where_a_valid_cookie_came() -> None:
+def test_session_is_not_new_with_a_valid_cookie() -> None:
     assert holding(a=1).new is False
 
 
-def test_session_is_not_new_because_it_was_invalidated() -> None:
-    """It tells what came with the request, and that stays as it was."""
+def test_invalidated_session_is_not_new() -> None:
+    """``new`` is about the cookie of the request, which does not change."""
     session = holding(a=1)
     session.invalidate()
     assert session.new is False
 
 
-def test_session_is_not_permanent_unless_told_so() -> None:
+def test_session_is_not_permanent_by_default() -> None:
     response = visit(lambda session: session.update(a=1))
     assert opened(response.cookie).permanent is False
     assert "Max-Age" not in str(response.set_cookie)
@@ -71,7 +71,7 @@ def test_permanent_session_is_kept_by_the_browser() -> None:
     assert "; Expires=" in str(response.set_cookie)
 
 
-def test_session_can_cease_to_be_permanent() -> None:
+def test_permanent_can_be_reset() -> None:
     cookie = visit(lambda session: session.update(a=1, _permanent=True)).cookie
     response = visit(lambda session: setattr(session, "permanent", False), cookie)
     assert opened(response.cookie) == {"a": 1}
@@ -96,8 +96,8 @@ def test_created_is_kept_from_request_to_request(clock: Clock) -> None:
     assert opened(cookie).created == began
 
 
-def test_session_that_is_only_read_does_not_begin(clock: Clock) -> None:
-    """No cookie is set, so the next request's session begins with that request."""
+def test_session_that_is_only_read_is_not_created(clock: Clock) -> None:
+    """No cookie is set, so the session of the next request is created then."""
     cookie = visit(lambda session: session.created).cookie
     clock.advance(1000)
     assert (cookie, opened(cookie).created) == ("", clock.now)
@@ -120,14 +120,14 @@ def test_id_stays_the_same_within_a_request() -> None:
 
 
 @pytest.mark.parametrize("data", [{}, {"a": 1}])
-def test_id_is_kept_from_then_on_with_data_and_without(data: dict[str, object]) -> None:
+def test_id_is_kept_from_request_to_request(data: dict[str, object]) -> None:
     kept: list[str] = []
     cookie = visit(lambda session: session.update(data)).cookie
     cookie = visit(lambda session: kept.append(session.id), cookie).cookie
     assert [opened(cookie).id, opened(cookie).id] == kept * 2
 
 
-def test_id_that_is_there_already_is_read_without_a_change() -> None:
+def test_reading_an_id_again_is_not_a_change() -> None:
     session = opened(visit(lambda session: session.id).cookie)
     assert session.id
     assert session.modified is False
@@ -140,7 +140,7 @@ def test_making_an_id_is_a_change() -> None:
 
 
 @pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)
-def test_id_is_kept_when_the_last_of_the_data_goes(fill: Act, empty: Act) -> None:
+def test_id_is_kept_when_all_data_is_removed(fill: Act, empty: Act) -> None:
     cookie = visit(lambda session: session.id).cookie
     name = opened(cookie).id
     cookie = visit(fill, cookie).cookie
@@ -149,13 +149,13 @@ def test_id_is_kept_when_the_last_of_the_data_goes(fill: Act, empty: Act) -> Non
 
 
 def test_id_ends_when_the_session_is_cleared() -> None:
-    """To clear is to log out: the cookie is deleted, whether the session had a name or not."""
+    """A cleared session is logged out: its cookie is deleted, even if it had an id."""
     response = visit(Session.clear, visit(lambda session: session.id).cookie)
     assert "Max-Age=0" in (response.set_cookie or "")
 
 
 @pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)
-def test_id_outlives_data_that_came_and_went_in_one_request(fill: Act, empty: Act) -> None:
+def test_id_is_kept_if_data_is_added_and_removed_in_one_request(fill: Act, empty: Act) -> None:
     def use(session: Session) -> None:
         fill(session)
         empty(session)
@@ -170,18 +170,18 @@ def test_forced_save_keeps_the_id_of_a_session_without_data() -> None:
 
 
 @pytest.mark.parametrize("other", OTHERS.values(), ids=OTHERS)
-def test_id_is_not_made_unless_asked_for(other: Act) -> None:
-    """A cookie that holds no id gives another one each time that it is asked."""
+def test_id_is_not_made_until_it_is_read(other: Act) -> None:
+    """With a cookie that holds no id, each request makes another one."""
     before = visit(lambda session: session.update(a=1)).cookie
     cookie = visit(other, before).cookie or before
     assert opened(cookie).id != opened(cookie).id
 
 
-# Begin anew
+# Regenerate, invalidate
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
-def test_id_is_another_one_in_the_session_that_begins_anew(begin: Act) -> None:
+def test_id_is_replaced(begin: Act) -> None:
     session = opened(visit(lambda session: session.id).cookie)
     before = session.id
     begin(session)
@@ -189,7 +189,7 @@ def test_id_is_another_one_in_the_session_that_begins_anew(begin: Act) -> None:
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
-def test_id_that_was_made_anew_is_kept(begin: Act) -> None:
+def test_new_id_is_kept(begin: Act) -> None:
     kept: list[str] = []
 
     def use(session: Session) -> None:
@@ -200,14 +200,14 @@ def test_id_that_was_made_anew_is_kept(begin: Act) -> None:
     assert [opened(cookie).id] == kept
 
 
-def test_id_from_before_is_gone_after_regenerate_though_nobody_asked_for_a_new_one() -> None:
+def test_old_id_is_removed_by_regenerate_even_if_the_new_one_is_not_read() -> None:
     cookie = visit(lambda session: session.update(a=session.id)).cookie
     session = opened(visit(Session.regenerate, cookie).cookie)
     assert session.id != session["a"]
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
-def test_created_is_now_in_the_session_that_begins_anew(begin: Act, clock: Clock) -> None:
+def test_created_is_now(begin: Act, clock: Clock) -> None:
     session = holding(a=1)
     clock.advance(1000.5)
     begin(session)
@@ -215,7 +215,7 @@ def test_created_is_now_in_the_session_that_begins_anew(begin: Act, clock: Clock
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
-def test_created_of_the_session_that_began_anew_is_kept(begin: Act, clock: Clock) -> None:
+def test_new_created_is_kept(begin: Act, clock: Clock) -> None:
     cookie = visit(lambda session: session.update(a=1)).cookie
     clock.advance(1000)
     again = clock.now
@@ -242,7 +242,7 @@ def test_invalidate_empties_the_session() -> None:
     assert (dict(session), session.permanent, session.modified) == ({}, False, True)
 
 
-def test_invalidate_takes_the_cookie_from_the_browser() -> None:
+def test_invalidate_deletes_the_cookie() -> None:
     cookie = visit(lambda session: session.update(a=session.id)).cookie
     response = visit(Session.invalidate, cookie)
     assert response.cookie == "session="

@@ -1,4 +1,4 @@
-"""Session: whose it is."""
+"""Session: the owner."""
 
 from typing import Any
 from uuid import UUID
@@ -28,7 +28,7 @@ def set_owner(owner: object) -> Any:
 
 @pytest.mark.parametrize("owner", ["ada", 42, USER, ""])
 @pytest.mark.parametrize("revocable", [True, False])
-def test_owner_comes_back_as_what_it_was(
+def test_owner_comes_back_with_its_type(
     revocations: MemoryRevocations, owner: object, revocable: bool
 ) -> None:
     site = Site(revocations=revocations if revocable else None)
@@ -42,7 +42,7 @@ def test_owner_comes_back_as_what_it_was(
     ("owner", "found"),
     [(1.5, "float"), (True, "bool"), (["ada"], "list"), (b"ada", "bytes"), (object(), "object")],
 )
-def test_owner_of_another_type_is_refused_and_nothing_changed(owner: Any, found: str) -> None:
+def test_owner_of_another_type_is_refused_and_changes_nothing(owner: Any, found: str) -> None:
     session = opened()
     with pytest.raises(UnserializableValue) as caught:
         session.owner = owner
@@ -51,24 +51,24 @@ def test_owner_of_another_type_is_refused_and_nothing_changed(owner: Any, found:
 
 
 @pytest.mark.parametrize("junk", [None, "ada", [], ["ada"], [1.5, ""], ["ada", 1], {"a": 1}])
-def test_what_is_not_an_owner_is_nobody(site: Site, junk: Any) -> None:
+def test_invalid_data_is_no_owner(site: Site, junk: Any) -> None:
     cookie = site.visit(lambda session: session.update(_owner=junk)).cookie
     assert site.visit(owner_of, cookie).result is None
 
 
-def test_owner_that_is_not_there_can_be_taken_back() -> None:
+def test_missing_owner_can_be_set_to_none() -> None:
     session = opened()
     session.owner = None
     assert (session.owner, dict(session), session.modified) == (None, {}, False)
 
 
-def test_owner_none_takes_it_back(site: Site) -> None:
+def test_owner_can_be_removed(site: Site) -> None:
     cookie = site.log_in("ada", user="ada")
     cookie = site.visit(set_owner(None), cookie).cookie
     assert site.visit(dict, cookie).result == {"user": "ada"}
 
 
-def test_owner_survives_regenerate_and_not_invalidate(site: Site) -> None:
+def test_owner_is_kept_by_regenerate_and_removed_by_invalidate(site: Site) -> None:
     def owner_after(session: Any) -> Any:
         session.invalidate()
         return session.owner
@@ -78,7 +78,7 @@ def test_owner_survives_regenerate_and_not_invalidate(site: Site) -> None:
     assert site.visit(owner_after, cookie).result is None
 
 
-def test_owner_cannot_be_set_where_nothing_can(site: Site) -> None:
+def test_owner_cannot_be_set_late_or_in_a_null_session(site: Site) -> None:
     kept: list[Any] = []
     site.visit(kept.append)
     with pytest.raises(LateWrite):
@@ -89,8 +89,8 @@ def test_owner_cannot_be_set_where_nothing_can(site: Site) -> None:
         null.owner = "ada"
 
 
-def test_another_owner_is_another_session() -> None:
-    """Session fixation (CWE-384): also where the log-in forgets regenerate()."""
+def test_another_owner_begins_a_new_session() -> None:
+    """This prevents session fixation (CWE-384), even if a log-in forgets regenerate()."""
     for site in (Site(store=MemoryStore()), Site(revocations=MemoryRevocations())):
         planted = site.visit(lambda session: session.update(cart=1)).cookie
         mine = site.visit(set_owner("ada"), planted).cookie
@@ -99,7 +99,7 @@ def test_another_owner_is_another_session() -> None:
         assert site.visit(owner_of, planted).result is None
 
 
-def test_the_same_owner_is_the_same_session() -> None:
+def test_same_owner_keeps_the_session() -> None:
     site = Site(store=MemoryStore())
     cookie = site.log_in("ada")
     first = site.visit(id_of, cookie).result
@@ -108,7 +108,7 @@ def test_the_same_owner_is_the_same_session() -> None:
 
 
 @pytest.mark.parametrize("kind", ["store", "revocations"])
-def test_slower_request_that_writes_everything_anew_does_not_undo_a_log_out(kind: str) -> None:
+def test_slow_request_that_rewrites_all_data_does_not_undo_a_log_out(kind: str) -> None:
     site = Site(**{kind: MemoryStore() if kind == "store" else MemoryRevocations()})
 
     def slow(session: Any) -> None:
