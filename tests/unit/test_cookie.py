@@ -1,4 +1,4 @@
-"""The Cookie header read, the Set-Cookie header written, and the settings of both."""
+"""Reading the Cookie header, writing Set-Cookie, and the settings of the cookie."""
 
 import json
 import logging
@@ -42,14 +42,14 @@ def writer(environ: Any, start_response: Any) -> list[bytes]:
 
 
 def problems(**settings: Any) -> tuple[str, ...]:
-    """What is wrong with these settings, by the sentence."""
+    """Return the problems of these settings as text."""
     with pytest.raises(ConfigurationError) as caught:
         SessionMiddleware(writer, **{"secret_key": KEY} | settings)
     return tuple(map(str, caught.value.problems))
 
 
 def attributes(scheme: str = "http", /, **settings: Any) -> set[str]:
-    """The attributes of the cookie that these settings make."""
+    """Return the attributes of the cookie that is set with these settings."""
     response = call(SessionMiddleware(writer, KEY, **settings), wsgi__url_scheme=scheme)
     pair, *rest = (response.set_cookie or "").split("; ")
     assert re.fullmatch(r"[^=]+=[\w.-]+", pair)
@@ -77,8 +77,8 @@ def attributes(scheme: str = "http", /, **settings: Any) -> set[str]:
         ),
     ],
 )
-def test_the_cookie_has_the_attributes_that_were_asked_for(settings: Any, expected: str) -> None:
-    """None else: by default it is for this host, and gone with the browser."""
+def test_cookie_has_the_attributes_of_the_settings(settings: Any, expected: str) -> None:
+    """It has no others, so by default it has no Domain and ends with the browser."""
     assert attributes(**settings) == set(expected.split("; "))
 
 
@@ -86,7 +86,7 @@ def test_the_cookie_has_the_attributes_that_were_asked_for(settings: Any, expect
     ("secure", "over_http", "over_https"),
     [("auto", False, True), (True, True, True), (False, False, False)],
 )
-def test_secure_is_always_or_never_or_where_the_request_was(
+def test_secure_is_always_never_or_by_the_scheme(
     secure: Any, over_http: bool, over_https: bool
 ) -> None:
     assert ("Secure" in attributes("http", cookie_secure=secure)) is over_http
@@ -95,16 +95,16 @@ def test_secure_is_always_or_never_or_where_the_request_was(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_auto_is_secure_always_with_a_prefixed_name(prefix: str, scheme: str) -> None:
-    """A browser wants it for the name, on http too."""
+def test_auto_is_always_secure_with_a_prefixed_name(prefix: str, scheme: str) -> None:
+    """Browsers require Secure for a prefixed name, over http too."""
     assert "Secure" in attributes(scheme, cookie_name=f"{prefix}id")
 
 
 @pytest.mark.parametrize("settings", [{"cookie_secure": True}, {"cookie_name": "__Host-id"}])
-def test_a_secure_cookie_over_http_is_sent_and_warned_about_once(
+def test_secure_cookie_over_http_logs_one_warning(
     caplog: pytest.LogCaptureFixture, settings: Any
 ) -> None:
-    """A browser drops it, and the silence would be a riddle."""
+    """Browsers drop the cookie without a message."""
     app = SessionMiddleware(writer, KEY, **settings)
     assert all("; Secure" in (call(app).set_cookie or "") for _ in range(3))
     [record] = caplog.records
@@ -113,7 +113,7 @@ def test_a_secure_cookie_over_http_is_sent_and_warned_about_once(
 
 
 @pytest.mark.parametrize(("scheme", "secure"), [("https", True), ("http", "auto"), ("http", False)])
-def test_a_cookie_that_a_browser_keeps_is_not_warned_about(
+def test_cookie_that_browsers_keep_logs_no_warning(
     caplog: pytest.LogCaptureFixture, scheme: str, secure: Any
 ) -> None:
     assert attributes(scheme, cookie_secure=secure)
@@ -137,7 +137,7 @@ def test_a_cookie_that_a_browser_keeps_is_not_warned_about(
     ],
 )
 def test_no_setting_injects_a_header(setting: str, good: str, expected: str, junk: str) -> None:
-    """Control characters, ``;``, spaces and non-ASCII are refused, wherever they stand."""
+    """Control characters, ``;``, spaces and non-ASCII are refused in any position."""
     for bad in (junk + good, good + junk, f"{good}{junk}{good}", good[:1] + junk + good[1:]):
         assert problems(**{setting: bad}) == (f"{setting}: found {bad!r}, expected {expected}",)
 
@@ -150,9 +150,7 @@ def test_no_setting_injects_a_header(setting: str, good: str, expected: str, jun
         ("cookie_domain", HOST, ["", ".", "a..b", "a.", "example.com:80", "http://a", "a/b"]),
     ],
 )
-def test_a_text_that_is_no_such_thing_is_refused(
-    setting: str, expected: str, values: list[str]
-) -> None:
+def test_text_of_the_wrong_form_is_refused(setting: str, expected: str, values: list[str]) -> None:
     for value in values:
         assert problems(**{setting: value}) == (f"{setting}: found {value!r}, expected {expected}",)
 
@@ -179,7 +177,7 @@ def test_a_text_that_is_no_such_thing_is_refused(
         ("cookie_samesite", [], f"found [], expected {SAMESITE}"),
     ],
 )
-def test_a_value_that_only_looks_like_what_is_meant_is_refused(
+def test_value_of_the_wrong_type_or_case_is_refused(
     setting: str, value: object, sentence: str
 ) -> None:
     assert problems(**{setting: value}) == (f"{setting}: {sentence}",)
@@ -194,21 +192,21 @@ def test_an_attribute_of_more_than_1024_bytes_is_refused(setting: str, first: st
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_a_prefixed_name_is_secure(prefix: str) -> None:
+def test_prefixed_name_requires_secure(prefix: str) -> None:
     assert problems(cookie_name=f"{prefix}id", cookie_secure=False) == (
         f"cookie_secure: found False, expected True or 'auto' for a name with {prefix!r}",
     )
 
 
 @pytest.mark.parametrize("prefix", ["__Http-", "__Host-Http-"])
-def test_an_http_prefix_is_httponly(prefix: str) -> None:
+def test_http_prefix_requires_httponly(prefix: str) -> None:
     assert problems(cookie_name=f"{prefix}id", cookie_httponly=False) == (
         f"cookie_httponly: found False, expected True for a name with {prefix!r}",
     )
 
 
 @pytest.mark.parametrize("prefix", ["__Host-", "__Host-Http-"])
-def test_a_host_prefix_is_for_the_whole_host_and_no_other(prefix: str) -> None:
+def test_host_prefix_requires_path_and_forbids_domain(prefix: str) -> None:
     name = f"{prefix}id"
     assert problems(cookie_name=name, cookie_path="/shop", cookie_domain="example.com") == (
         f"cookie_path: found '/shop', expected '/' for a name with {prefix!r}",
@@ -216,7 +214,7 @@ def test_a_host_prefix_is_for_the_whole_host_and_no_other(prefix: str) -> None:
     )
 
 
-def test_a_prefix_asks_for_no_more_than_a_browser_does() -> None:
+def test_prefixes_require_no_more_than_browsers_do() -> None:
     anywhere = {"cookie_path": "/shop", "cookie_domain": "a.example"}
     for name in ("__Secure-id", "__Http-id"):
         assert {"Path=/shop", "Domain=a.example"} < attributes(cookie_name=name, **anywhere)
@@ -240,8 +238,8 @@ def test_a_prefix_asks_for_no_more_than_a_browser_does() -> None:
         ("_Host-Http-id", "__Host-Http-"),
     ],
 )
-def test_a_name_is_not_almost_a_prefix(name: str, prefix: str) -> None:
-    """A browser compares prefixes in any case, and drops a cookie that breaks their rules."""
+def test_misspelt_prefix_is_refused(name: str, prefix: str) -> None:
+    """Browsers ignore the case of prefixes, and drop cookies that break their rules."""
     assert problems(cookie_name=name) == (
         f"cookie_name: found {name!r}, which some browsers treat like the prefix {prefix!r}; "
         "spell the prefix exactly like that, or use another name",
@@ -249,7 +247,7 @@ def test_a_name_is_not_almost_a_prefix(name: str, prefix: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["host-id", "my__Host-id", "__Hostid", "__Session-id"])
-def test_a_name_may_hold_a_word_of_a_prefix(name: str) -> None:
+def test_name_may_contain_part_of_a_prefix(name: str) -> None:
     assert "Secure" not in attributes(cookie_name=name)
 
 
@@ -261,10 +259,10 @@ def test_a_name_may_hold_a_word_of_a_prefix(name: str) -> None:
         ("cookie_partitioned", True, "cookie_partitioned=True"),
     ],
 )
-def test_a_cookie_for_other_sites_is_secure(
+def test_cookie_for_other_sites_requires_secure(
     setting: str, value: object, shown: str, secure: object
 ) -> None:
-    """``"auto"`` is not enough: over http a browser would drop the cookie."""
+    """``"auto"`` is not enough, because over http browsers would drop the cookie."""
     assert problems(**{setting: value}, cookie_secure=secure) == (
         f"cookie_secure: found {secure!r}, expected True with {shown}",
     )
@@ -303,7 +301,7 @@ def test_every_problem_of_every_setting_is_in_one_message() -> None:
     ]
 
 
-def test_a_wrong_value_hides_no_wrong_combination() -> None:
+def test_wrong_value_does_not_hide_a_wrong_combination() -> None:
     assert problems(cookie_domain="exa mple", cookie_samesite="None") == (
         f"cookie_domain: found 'exa mple', expected {HOST}",
         "cookie_secure: found 'auto', expected True with cookie_samesite='None'",
@@ -321,13 +319,13 @@ def test_every_character_but_space_and_tab_makes_another_name() -> None:
     assert [it for it in OTHERS if find(f"{it}session=a; x{it}session=b")] == []
 
 
-def test_every_character_but_space_and_tab_is_of_the_value() -> None:
+def test_every_character_but_space_and_tab_belongs_to_the_value() -> None:
     find = SessionCookie().find
     assert [find(f"session={it}a{it}; x=1") for it in OTHERS] == [[f"{it}a{it}"] for it in OTHERS]
 
 
 def find_naively(header: str) -> list[str]:
-    """Split at ``;``, trim space and tab, compare what stands before the first ``=``."""
+    """Split at ``;``, trim spaces and tabs, and compare the names before the first ``=``."""
     pairs = [part.strip(" \t").partition("=") for part in header.split(";")]
     return [value for name, equals, value in pairs if name == "session" and equals][:8]
 
@@ -367,7 +365,7 @@ def find_naively(header: str) -> list[str]:
         ("; ".join(f"session={number}" for number in range(20)), list("01234567")),
     ],
 )
-def test_a_header_is_read_exactly(header: str, values: list[str]) -> None:
+def test_header_is_read_exactly(header: str, values: list[str]) -> None:
     assert SessionCookie().find(header) == values
 
 
@@ -376,7 +374,7 @@ def test_a_header_is_read_exactly(header: str, values: list[str]) -> None:
     [*"\xa0\x85\x0b\x0c\x1c\0\u2003\u3000\ufeff", "\xe2\x80\x83"],
 )
 def test_only_space_and_tab_are_trimmed(space: str) -> None:
-    """A page may set ``<U+2003>__Host-id``, which is not held to the rules of ``__Host-id``."""
+    """Any page may set ``<U+2003>__Host-id``, because it does not begin with ``__Host-``."""
     cookie = SessionCookie(name="__Host-id")
     for forged in (f"{space}__Host-id=bad", f" {space} __Host-id=bad", f"__Host-id{space}=bad"):
         assert cookie.find(f"{forged}; __Host-id=good;{forged}") == ["good"]
@@ -384,7 +382,7 @@ def test_only_space_and_tab_are_trimmed(space: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["$a.b|c", "a*", "^a", "a+"])
-def test_a_name_is_no_pattern(name: str) -> None:
+def test_name_is_not_a_pattern(name: str) -> None:
     assert SessionCookie(name=name).find(f"aab=0; {name}=1; axb=2; aa=3; a=4") == ["1"]
 
 
@@ -395,7 +393,7 @@ def test_a_name_is_no_pattern(name: str) -> None:
     ).map("".join)
 )
 @settings(max_examples=500)
-def test_a_header_is_read_as_three_rules_say(header: str) -> None:
+def test_header_is_read_like_the_naive_reader(header: str) -> None:
     assert SessionCookie().find(header) == find_naively(header)
 
 
@@ -419,8 +417,8 @@ FLOODS = [
 
 
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_flood_takes_time_in_proportion_to_its_length(flood: str) -> None:
-    """Of twice the length no more than twice the steps; a megabyte is read at once."""
+def test_reading_takes_linear_time(flood: str) -> None:
+    """Twice the length takes at most twice the steps, and a megabyte less than two seconds."""
     times = 64 * 1024 // len(flood)
 
     def find(header: str) -> list[str]:
@@ -448,7 +446,7 @@ def test_a_flood_takes_time_in_proportion_to_its_length(flood: str) -> None:
         ";\t {} \t;",
     ],
 )
-def test_no_neighbour_logs_anyone_out(header: str) -> None:
+def test_other_cookies_do_not_hide_the_session(header: str) -> None:
     token = sign('[0,{"user":"ann"}]')
     assert opened(header.format(f"session={token}")) == {"user": "ann"}
 
@@ -473,7 +471,7 @@ def test_no_neighbour_logs_anyone_out(header: str) -> None:
         "session=;" * 8 + "session={}",
     ],
 )
-def test_what_is_not_exactly_the_cookie_logs_nobody_in(header: str) -> None:
+def test_other_names_and_values_do_not_open_a_session(header: str) -> None:
     session = opened(header.format(sign('[0,{"user":"ann"}]')))
     assert session.new
     assert session == {}
@@ -483,7 +481,7 @@ HEADERS = 10_000
 
 
 def signed_cookies(clock: Clock) -> tuple[dict[str, dict[str, Any]], list[str]]:
-    """Cookies that are valid, with what they hold, and signed ones that are not."""
+    """Return valid cookies with their data, and signed cookies that are invalid."""
     good: list[dict[str, Any]] = [
         {"user": "ann"},
         {"user": "bob", "cart": [1, [2]]},
@@ -502,7 +500,7 @@ def signed_cookies(clock: Clock) -> tuple[dict[str, dict[str, Any]], list[str]]:
 
 
 def spoil(rng: random.Random, token: str, other: str) -> str:
-    """The token with something wrong in it, most of the time."""
+    """Return the token with a random defect, most of the time."""
     here, there = sorted((rng.randrange(len(token)), rng.randrange(len(token))))
     return rng.choice(
         (
@@ -519,7 +517,7 @@ def spoil(rng: random.Random, token: str, other: str) -> str:
 
 
 def make_header(rng: random.Random, tokens: list[str]) -> str:
-    """A Cookie header of some cookies: valid, spoilt, renamed, quoted, and whole floods."""
+    """Return a Cookie header of valid, spoilt, renamed, quoted and repeated cookies."""
     parts = []
     for _ in range(rng.randrange(1, 10)):
         token = rng.choice(tokens)
@@ -536,7 +534,7 @@ def make_header(rng: random.Random, tokens: list[str]) -> str:
     return rng.choice(("; ", "; ", ";", ",", ";;\t")).join(parts)
 
 
-def test_ten_thousand_headers_open_only_what_was_signed(clock: Clock) -> None:
+def test_ten_thousand_headers_open_only_valid_cookies(clock: Clock) -> None:
     valid, bad = signed_cookies(clock)
     rng = random.Random(20260101)  # noqa: S311  # the same headers in every run
     accepted = 0
@@ -549,18 +547,18 @@ def test_ten_thousand_headers_open_only_what_was_signed(clock: Clock) -> None:
     assert HEADERS * 0.1 < accepted < HEADERS * 0.9
 
 
-# A cookie of which little is told, as another framework's that is deleted
+# Cookies that are not made by the settings
 
 
-def test_a_cookie_is_by_itself_what_it_is_without_settings() -> None:
-    """HttpOnly and SameSite=Lax, so that forgetting one never makes it weaker."""
+def test_defaults_are_those_of_the_settings() -> None:
+    """They include HttpOnly and SameSite=Lax, so an omitted argument is safe."""
     assert SessionCookie() == SecureCookieSessionInterface(KEY).cookie
 
 
-def test_deleting_another_framework_s_secure_cookie_over_http_is_not_warned_about(
+def test_deleting_a_secure_cookie_of_another_framework_over_http_logs_no_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Nothing in the settings of ours would change it."""
+    """Our settings could not change that cookie."""
 
     def app(environ: Any, start_response: Any) -> list[bytes]:
         session = environ["session"]

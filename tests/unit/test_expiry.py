@@ -16,7 +16,7 @@ EXPECTED = "expected a timedelta or a number of seconds from 1 to 86400000000000
 
 
 def reason(expiry: Expiry, *, issued: int, created: int = NOW) -> str:
-    """Return the reason for which a cookie is refused now, or ``""`` where it is not."""
+    """Return why the cookie is refused, or ``""`` if it is accepted."""
     try:
         expiry.check(NOW, issued, created)
     except CookieRejected as error:
@@ -36,7 +36,7 @@ def refusal(*settings: Any) -> str:
 @pytest.mark.parametrize(
     ("age", "verdict"), [(0, ""), (HOUR, ""), (HOUR + 1, "expired_idle"), (NOW, "expired_idle")]
 )
-def test_cookie_ends_an_idle_timeout_after_it_was_issued(age: int, verdict: str) -> None:
+def test_cookie_expires_an_idle_timeout_after_it_was_issued(age: int, verdict: str) -> None:
     assert reason(Expiry.of(HOUR, None, None), issued=NOW - age) == verdict
 
 
@@ -52,7 +52,7 @@ def test_timeout_is_a_timedelta_or_seconds(timeout: timedelta | float) -> None:
     assert expiry.max_age(NOW, NOW) == HOUR
 
 
-def test_part_of_a_second_counts() -> None:
+def test_fraction_of_a_second_counts() -> None:
     expiry = Expiry.of(timedelta(seconds=1.5), None, None)
     assert [reason(expiry, issued=NOW - age) for age in (1, 2)] == ["", "expired_idle"]
     assert expiry.max_age(NOW, NOW) == 1
@@ -62,18 +62,18 @@ def test_part_of_a_second_counts() -> None:
 
 
 @pytest.mark.parametrize(("age", "verdict"), [(DAY, ""), (DAY + 1, "expired_absolute")])
-def test_session_ends_an_absolute_timeout_after_it_began_however_active(
+def test_session_expires_an_absolute_timeout_after_it_began_even_if_active(
     age: int, verdict: str
 ) -> None:
     expiry = Expiry.of(HOUR, timedelta(days=1), None)
     assert reason(expiry, issued=NOW, created=NOW - age) == verdict
 
 
-def test_session_without_absolute_timeout_goes_on_for_ever() -> None:
+def test_session_without_absolute_timeout_lasts_as_long_as_it_is_used() -> None:
     assert reason(Expiry.of(HOUR, None, None), issued=NOW, created=0) == ""
 
 
-def test_idle_timeout_holds_beside_a_longer_absolute_timeout() -> None:
+def test_idle_timeout_applies_with_a_longer_absolute_timeout_too() -> None:
     expiry = Expiry.of(HOUR, DAY, None)
     assert reason(expiry, issued=NOW - HOUR - 1, created=NOW - HOUR - 1) == "expired_idle"
 
@@ -119,7 +119,7 @@ def test_cookie_is_due_after_a_tenth_of_the_idle_timeout_by_default(age: int, du
         (DAY, HOUR, -60, HOUR + 60),
     ],
 )
-def test_max_age_is_the_nearer_limit(
+def test_max_age_is_the_time_until_the_first_timeout(
     idle: int, absolute: int | None, age: int, max_age: int
 ) -> None:
     assert Expiry.of(idle, absolute, None).max_age(NOW, NOW - age) == max_age
@@ -140,7 +140,7 @@ def test_max_age_is_400_days_at_most(timeout: timedelta, days: int) -> None:
         assert (type(max_age), max_age) == (int, days * DAY)
 
 
-def test_400_days_bound_nothing_but_max_age() -> None:
+def test_400_days_limit_only_max_age() -> None:
     expiry = Expiry.of(500 * DAY, None, None)
     assert reason(expiry, issued=NOW - 500 * DAY, created=NOW - 500 * DAY) == ""
 
@@ -191,11 +191,11 @@ def test_bad_refresh_after_is_refused(value: Any, found: str) -> None:
 
 
 @pytest.mark.parametrize("value", [1, 1.0, timedelta(seconds=1), timedelta.max, 10**13])
-def test_length_from_a_second_up_is_accepted(value: timedelta | float) -> None:
+def test_duration_of_a_second_or_more_is_accepted(value: timedelta | float) -> None:
     assert reason(Expiry.of(value, value, value), issued=NOW - 1, created=NOW - 1) == ""
 
 
-def test_every_problem_is_told_at_once() -> None:
+def test_every_problem_is_reported_at_once() -> None:
     assert refusal(0, "1", True) == (
         "Invalid sessionware configuration:\n"
         f"idle_timeout: found 0, {EXPECTED}\n"

@@ -1,4 +1,4 @@
-"""Flash messages and CSRF tokens, as Pyramid's ISession asks for them."""
+"""Flash messages and CSRF tokens, as Pyramid uses them."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.unit.sessions import holding, opened, visit
 
 
 def flashed(*messages: Any, queue: str = "") -> Session:
-    """Open the session that an earlier request left with these messages."""
+    """Return the session of a request whose cookie holds these messages."""
     session = opened()
     for message in messages:
         session.flash(message, queue)
@@ -53,13 +53,13 @@ def test_messages_that_were_peeked_at_stay() -> None:
 
 
 @pytest.mark.parametrize("take", [Session.pop_flash, Session.peek_flash])
-def test_queue_without_messages_gives_an_empty_list(take: Callable[[Session], list[Any]]) -> None:
+def test_queue_without_messages_is_an_empty_list(take: Callable[[Session], list[Any]]) -> None:
     session = opened()
     assert take(session) == []
     assert session.modified is False
 
 
-def test_queues_are_apart() -> None:
+def test_queues_are_separate() -> None:
     session = opened()
     session.flash("plain")
     session.flash("bad", "error")
@@ -83,27 +83,27 @@ def test_message_is_kept_as_often_as_it_is_flashed() -> None:
     assert session.pop_flash() == ["hello", "hello"]
 
 
-def test_message_is_kept_once_where_duplicates_are_not_allowed() -> None:
+def test_message_is_kept_once_if_duplicates_are_not_allowed() -> None:
     session = flashed("hello", queue="info")
     session.flash("hello", "info", False)
     session.flash("other", "info", allow_duplicate=False)
     assert session.pop_flash("info") == ["hello", "other"]
 
 
-def test_duplicate_is_looked_for_in_its_own_queue_alone() -> None:
+def test_duplicates_are_only_looked_for_in_the_same_queue() -> None:
     session = flashed("hello")
     session.flash("hello", "info", allow_duplicate=False)
     assert session.pop_flash("info") == ["hello"]
 
 
-def test_duplicate_that_is_not_kept_is_no_change() -> None:
+def test_duplicate_that_is_not_kept_is_not_a_change() -> None:
     session = flashed("hello")
     session.flash("hello", allow_duplicate=False)
     assert session.modified is False
 
 
 @pytest.mark.parametrize("message", [{"text": "hello", "tags": ["a"]}, ["a"], ("a", 1), None, 7])
-def test_message_may_be_any_value_that_a_session_keeps(message: object) -> None:
+def test_message_may_be_any_value_that_can_be_stored(message: object) -> None:
     cookie = visit(lambda session: session.flash(message)).cookie
     assert opened(cookie).pop_flash() == [message]
 
@@ -154,7 +154,7 @@ def test_token_is_made_on_first_use_and_kept_from_request_to_request() -> None:
     assert session.modified is False
 
 
-def test_new_token_takes_the_place_of_the_one_before() -> None:
+def test_new_token_replaces_the_old_one() -> None:
     session = opened()
     before = session.get_csrf_token()
     token = session.new_csrf_token()
@@ -169,7 +169,7 @@ def test_new_token_is_saved() -> None:
     assert [opened(cookie).get_csrf_token()] == tokens
 
 
-def test_token_is_gone_with_the_session_that_was_invalidated() -> None:
+def test_token_is_replaced_when_the_session_is_invalidated() -> None:
     session = opened()
     before = session.get_csrf_token()
     session.invalidate()

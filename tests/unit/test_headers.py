@@ -1,4 +1,4 @@
-"""What caches are told of a response: Vary and Cache-Control."""
+"""The response headers for caches: Vary and Cache-Control."""
 
 import logging
 
@@ -21,7 +21,7 @@ TARGETED = [
 
 
 def names(response: Response, header: str) -> list[str]:
-    """Return what a comma-separated header lists, all its lines together."""
+    """Return the items of a comma-separated header, from all of its lines."""
     lines = response.headers.getlist(header)
     return [name.strip() for line in lines for name in line.split(",") if name.strip()]
 
@@ -52,19 +52,19 @@ def names(response: Response, header: str) -> list[str]:
 def test_vary_lists_cookie_once_and_keeps_the_rest(
     act: Act, found: list[str], expected: list[str]
 ) -> None:
-    """``*`` says it already, and so does ``cookie`` in any case, in whichever line."""
+    """It is not added if a line has ``*``, or ``cookie`` in any case."""
     response = call(acting(act, *(("vary", line) for line in found)))
     assert names(response, "Vary") == expected
 
 
-def test_vary_stays_as_it_is_where_it_says_enough() -> None:
+def test_vary_that_lists_cookie_is_unchanged() -> None:
     headers = [("Vary", "Accept ,cookie"), ("X-Other", "1")]
     assert call(acting(len, *headers)).header_list == headers
 
 
 @pytest.mark.parametrize("second", ["Origin", "cookie", "*"])
 def test_vary_in_several_lines_becomes_one(second: str) -> None:
-    """Before version 1.23, nginx goes by the last line alone."""
+    """nginx before version 1.23 reads only the last line."""
     headers = [("Vary", "Cookie"), ("X-Other", "1"), ("vary", second)]
     assert call(acting(len, *headers)).header_list == [
         ("X-Other", "1"),
@@ -96,7 +96,7 @@ def test_vary_in_several_lines_becomes_one(second: str) -> None:
 def test_cache_control_becomes_private_and_keeps_the_rest(
     caplog: pytest.LogCaptureFixture, found: list[str], expected: str
 ) -> None:
-    """Unless it is ``private``, for the whole response, or ``no-store`` already."""
+    """``private`` is not added if the whole response is ``private`` or ``no-store`` already."""
     response = call(acting(log_in, *(("cache-control", line) for line in found)))
     assert response.headers.getlist("Cache-Control") == [expected]
     assert caplog.records == []
@@ -114,7 +114,7 @@ def test_cache_control_becomes_private_and_keeps_the_rest(
         (['public, no-cache="a, s-maxage=1", s-maxage=1'], 'private, no-cache="a, s-maxage=1"'),
     ],
 )
-def test_what_is_for_shared_caches_is_taken_out_with_a_warning(
+def test_directives_for_shared_caches_are_removed_with_a_warning(
     caplog: pytest.LogCaptureFixture, found: list[str], expected: str
 ) -> None:
     response = call(acting(log_in, *(("Cache-Control", line) for line in found)))
@@ -125,10 +125,10 @@ def test_what_is_for_shared_caches_is_taken_out_with_a_warning(
 
 
 @pytest.mark.parametrize("field", TARGETED)
-def test_field_that_overrides_cache_control_is_taken_out_with_a_warning(
+def test_field_that_overrides_cache_control_is_removed_with_a_warning(
     caplog: pytest.LogCaptureFixture, field: tuple[str, str]
 ) -> None:
-    """Targeted fields (RFC 9213), and nginx's own."""
+    """These are the targeted fields of RFC 9213, and nginx's X-Accel-Expires."""
     for more in ([], [("Cache-Control", "max-age=1")]):
         headers = call(acting(log_in, field, *more)).headers
         assert field[0] not in headers
@@ -137,18 +137,18 @@ def test_field_that_overrides_cache_control_is_taken_out_with_a_warning(
         assert caplog.records == []
 
 
-def test_field_that_overrides_cache_control_stays_where_no_cookie_is_set() -> None:
+def test_field_that_overrides_cache_control_stays_if_no_cookie_is_set() -> None:
     assert call(acting(len, *TARGETED)).header_list == [*TARGETED, ("Vary", "Cookie")]
 
 
-def test_a_deleted_cookie_is_kept_out_of_shared_caches_too() -> None:
+def test_response_that_deletes_the_cookie_is_private_too() -> None:
     cookie = call(acting(log_in)).cookie
     response = call(acting(lambda session: session.clear(), ("Cache-Control", "public")), cookie)
     assert response.headers.getlist("Cache-Control") == ["private"]
 
 
 @pytest.mark.parametrize("cookie", ["", "session=junk"])
-def test_cache_control_stays_as_it_is_where_no_cookie_is_set(cookie: str) -> None:
+def test_cache_control_is_unchanged_if_no_cookie_is_set(cookie: str) -> None:
     headers = [("Cache-Control", "public,s-maxage=60"), ("cache-control", "x")]
     response = call(acting(len, *headers), cookie)
     assert response.header_list == [*headers, ("Vary", "Cookie")]
