@@ -1,4 +1,4 @@
-"""Payload to cookie text and back: sign, verify, compress, rotate keys."""
+"""Signed cookie values: signing, verification, compression, key rotation."""
 
 import base64
 import binascii
@@ -34,7 +34,7 @@ TOKENS = [CODEC.encode(text, ISSUED) for text in (SHORT, LONG)]
 
 
 def signed(payload: bytes) -> str:
-    """Sign what our codec would not write, with the right key."""
+    """Return a payload of any form, signed with the right key."""
     return TimestampSigner(KEY, salt=CODEC.salt, **AS_DESIGNED).sign(payload).decode()
 
 
@@ -47,7 +47,7 @@ def to_base64(data: bytes) -> bytes:
 
 
 def reason(token: str, opener: SignedCodec = CODEC) -> str:
-    """Return the reason for which a token is refused, or ``""`` where it is not."""
+    """Return why the token is refused, or ``""`` if it is accepted."""
     try:
         opener.decode(token)
     except CookieRejected as error:
@@ -55,7 +55,7 @@ def reason(token: str, opener: SignedCodec = CODEC) -> str:
     return ""
 
 
-# As stock itsdangerous
+# Compatible with itsdangerous
 
 words = st.text(max_size=20)
 scalars = st.none() | st.booleans() | st.integers() | words
@@ -98,23 +98,23 @@ def test_token_is_never_longer_than_the_text_uncompressed(text: str) -> None:
     assert len(CODEC.encode(text, ISSUED)) <= len(signed(to_base64(text.encode())))
 
 
-def test_text_is_compressed_where_that_is_shorter() -> None:
+def test_text_is_compressed_if_that_is_shorter() -> None:
     assert [token[0] for token in TOKENS] == ["e", "."]
 
 
-def test_fallback_key_verifies_and_says_that_it_is_old() -> None:
+def test_fallback_key_verifies_and_is_reported_as_old() -> None:
     token = SignedCodec(OTHER_KEY).encode(SHORT, ISSUED)
     for fallbacks in ([OTHER_KEY], (b"x" * 32, OTHER_KEY.encode())):
         assert SignedCodec(KEY, fallbacks).decode(token) == Opened(SHORT, ISSUED, old_key=True)
 
 
-def test_newest_key_signs() -> None:
+def test_secret_key_signs() -> None:
     both = SignedCodec(KEY, [OTHER_KEY])
     assert both.encode(SHORT, ISSUED) == CODEC.encode(SHORT, ISSUED)
     assert not both.decode(TOKENS[0]).old_key
 
 
-def test_key_that_was_taken_out_is_refused() -> None:
+def test_removed_key_is_refused() -> None:
     token = SignedCodec(OTHER_KEY).encode(SHORT, ISSUED)
     assert reason(token, SignedCodec(KEY, [b"x" * 32])) == "bad_signature"
 
@@ -141,7 +141,7 @@ def test_token_of_another_salt_or_name_is_refused(settings: Any) -> None:
         ),
     ],
 )
-def test_token_of_itsdangerous_otherwise_set_is_refused(salt: bytes, signer: Any) -> None:
+def test_token_of_itsdangerous_with_other_settings_is_refused(salt: bytes, signer: Any) -> None:
     token = URLSafeTimedSerializer(KEY, salt=salt, signer_kwargs=signer).dumps({"user": "ada"})
     assert reason(str(token)) == "bad_signature"
 
@@ -149,7 +149,7 @@ def test_token_of_itsdangerous_otherwise_set_is_refused(salt: bytes, signer: Any
 @CHECKED
 @given(st.text("a\0.|:;/- ", min_size=1, max_size=9), st.data())
 def test_no_two_pairs_of_name_and_salt_accept_each_other(text: str, data: st.DataObject) -> None:
-    """Where a text is cut in two ways, with or without a separator at the cut."""
+    """A text is split in two ways, with or without a separator between the halves."""
     cuts = st.integers(0, len(text))
     here, there, gap = data.draw(cuts), data.draw(cuts), data.draw(st.integers(0, 1))
     assume(here != there and "\0" not in text[: max(here, there)])
@@ -159,7 +159,7 @@ def test_no_two_pairs_of_name_and_salt_accept_each_other(text: str, data: st.Dat
 
 
 @pytest.mark.parametrize("name", ["session\0salt", "session\udcff"])
-def test_name_that_no_salt_could_be_told_from_is_refused(name: str) -> None:
+def test_name_that_could_be_confused_with_a_salt_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match="cookie_name: found "):
         SecureCookieSessionInterface(KEY, cookie_name=name)
 
@@ -181,7 +181,7 @@ def test_every_truncation_and_extension_is_refused(token: str) -> None:
         assert reason(character + token)
 
 
-def test_no_other_spelling_of_the_signature_is_accepted() -> None:
+def test_no_other_base64_text_of_the_signature_is_accepted() -> None:
     tokens = (CODEC.encode(SHORT, ISSUED + number) for number in range(999))
     text, signature = next(it.rsplit(".", 1) for it in tokens if {"-", "_"} <= {*it[-43:]})
     others = [signature[:-1] + last for last in string.ascii_letters + string.digits]
@@ -222,7 +222,7 @@ def test_signed_bomb_stops_at_64_kib() -> None:
     assert peak < 2**20
 
 
-def test_64_kib_are_inflated_and_not_a_byte_more() -> None:
+def test_64_kib_are_decompressed_and_not_a_byte_more() -> None:
     tokens = [signed(deflated(b"a" * size)) for size in (64 * 1024, 64 * 1024 + 1)]
     assert [reason(token) for token in tokens] == ["", "too_large"]
 
@@ -241,7 +241,7 @@ def test_signed_text_that_cannot_be_read_is_malformed(token: str) -> None:
 
 
 def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing but the verdict of ``hmac.compare_digest`` decides."""
+    """Only the result of ``hmac.compare_digest`` decides."""
     compare = Mock(return_value=False)
     monkeypatch.setattr("hmac.compare_digest", compare)
     assert reason(TOKENS[0]) == "bad_signature"
@@ -249,7 +249,7 @@ def test_signatures_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatc
     assert reason(TOKENS[0][:-1] + "!") == ""
 
 
-# As few bytes as stock itsdangerous
+# As short as itsdangerous
 
 
 @pytest.mark.parametrize("now", [1, 255, 256, 2**31, 2**32 - 1, 2**32, 2**40 - 1])
@@ -258,8 +258,8 @@ def test_time_is_written_in_as_few_bytes(clock: Clock, now: int) -> None:
     assert CODEC.encode('{"user":"ada"}', now) == STOCK.dumps({"user": "ada"})
 
 
-def test_text_is_compressed_from_the_same_length_on() -> None:
-    """It has to save two bytes, because the dot that tells of it takes one."""
+def test_text_is_compressed_from_the_same_length() -> None:
+    """Compression has to save two bytes, because it is marked with a dot, which takes one."""
     texts = ["a" * length for length in range(9, 15)]
     ours = [CODEC.encode(f'"{text}"', ISSUED)[0] == "." for text in texts]
     assert ours == [str(STOCK.dumps(text))[0] == "." for text in texts]

@@ -1,4 +1,4 @@
-"""A session as it is signed: an age, the data, perhaps an id; and nothing else opens."""
+"""The envelope: a list of the age, the data and an optional id. Other JSON is refused."""
 
 import json
 import re
@@ -28,8 +28,8 @@ ALMOST = st.tuples(
 
 @given(JSON | ALMOST | st.tuples(ALMOST, JSON).map(lambda pair: [*pair[0], pair[1]]))
 @settings(max_examples=300)
-def test_whatever_json_is_signed_only_our_envelope_opens(value: Any) -> None:
-    """An envelope is a list: an age in seconds, a dict, and it may be an id."""
+def test_signed_json_only_opens_if_it_is_an_envelope(value: Any) -> None:
+    """An envelope is a list of an age in seconds, a dict, and perhaps an id."""
     session = opened(f"session={sign(json.dumps(value))}")
     is_new, data = session.new, dict(session)
     match [*value] if value.__class__ in (list, tuple) else None:
@@ -76,7 +76,7 @@ def test_whatever_json_is_signed_only_our_envelope_opens(value: Any) -> None:
         '[0,{"a":NaN}]',
     ],
 )
-def test_signed_text_that_is_not_our_envelope_is_a_new_session(text: str) -> None:
+def test_signed_text_that_is_not_an_envelope_is_a_new_session(text: str) -> None:
     session = opened(f"session={sign(text)}")
     assert session.new
     assert session == {}

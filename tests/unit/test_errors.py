@@ -1,4 +1,4 @@
-"""Everything sessionware raises, grouped by who has to act."""
+"""The exceptions of sessionware: their families, their builtins and their messages."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def too_large(*largest: tuple[str, int]) -> SessionTooLarge:
 
 
 @pytest.mark.parametrize("error", CLASSES)
-def test_every_error_is_caught_by_the_one_root(error: type) -> None:
+def test_every_error_is_a_sessionware_error(error: type) -> None:
     assert issubclass(error, SessionwareError)
 
 
@@ -38,7 +38,7 @@ def test_every_error_belongs_to_one_family(error: type) -> None:
 @pytest.mark.parametrize(
     "error", [LateWrite, SessionTooLarge, SessionUnavailable, UnserializableValue]
 )
-def test_whoever_writes_the_application_has_a_family(error: type) -> None:
+def test_errors_of_the_application_are_usage_errors(error: type) -> None:
     assert issubclass(error, UsageError)
 
 
@@ -52,12 +52,12 @@ def test_whoever_writes_the_application_has_a_family(error: type) -> None:
         (UnserializableValue, TypeError),
     ],
 )
-def test_error_is_caught_as_the_builtin_that_it_stands_for(error: type, builtin: type) -> None:
+def test_error_is_also_a_builtin_exception(error: type, builtin: type) -> None:
     assert issubclass(error, builtin)
 
 
 @pytest.mark.parametrize("error", [SessionwareError, UsageError, CookieRejected])
-def test_error_without_a_builtin_is_caught_by_its_own_name_alone(error: type) -> None:
+def test_other_errors_are_not_builtin_exceptions(error: type) -> None:
     assert not issubclass(error, (ValueError, TypeError, RuntimeError, LookupError, OSError))
 
 
@@ -83,13 +83,13 @@ def test_session_too_large_names_the_size_the_limit_and_the_largest_keys() -> No
     )
 
 
-def test_session_too_large_gives_its_figures_as_attributes() -> None:
+def test_session_too_large_has_its_numbers_as_attributes() -> None:
     error = too_large(("cart", 4000), ("user", 20))
     assert (error.size, error.limit) == (5000, 4096)
     assert error.largest == (("cart", 4000), ("user", 20))
 
 
-def test_cookie_rejected_says_why() -> None:
+def test_cookie_rejected_has_a_reason() -> None:
     error = CookieRejected("bad_signature")
     assert error.reason == "bad_signature"
     assert str(error) == "the session cookie was rejected: bad_signature"
@@ -105,14 +105,14 @@ def test_collecting_joins_the_problems_of_several_configuration_errors() -> None
     assert problems == [first, second, third, fourth]
 
 
-def test_collecting_adds_nothing_where_there_is_no_problem() -> None:
+def test_collecting_adds_nothing_if_there_is_no_problem() -> None:
     problems: list[Problem] = []
     with collecting(problems):
         pass
     assert problems == []
 
 
-def test_collecting_lets_every_other_error_out() -> None:
+def test_collecting_does_not_catch_other_errors() -> None:
     problems: list[Problem] = []
     with pytest.raises(CookieRejected), collecting(problems):
         raise CookieRejected("malformed")

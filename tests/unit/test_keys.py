@@ -1,4 +1,4 @@
-"""What a secret key has to be, and what is said of one that is not."""
+"""Checks of secret keys and salts."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.gateway import KEY
 
 SHORT = '{"user":"ada"}'
 ISSUED = 1_800_000_000
-# As os.environ gives a SECRET_KEY of random bytes.
+# What os.environ returns if SECRET_KEY is random bytes.
 NO_TEXT = ("\udcff\udcfe and more than sixteen bytes", "a str that cannot be encoded as UTF-8")
 A_KEY = "expected a str or bytes of at least 16 bytes; python -m sessionware secret prints one"
 
@@ -49,14 +49,14 @@ def test_key_of_16_bytes_is_accepted(key: str | bytes) -> None:
 
 
 @pytest.mark.parametrize("fallbacks", [KEY, KEY.encode(), None, {KEY}, {KEY: KEY}, iter([KEY])])
-def test_fallbacks_that_are_no_list_are_refused(fallbacks: Any) -> None:
+def test_fallbacks_that_are_not_a_list_are_refused(fallbacks: Any) -> None:
     """A str would be split into keys of one character, which are easy to guess."""
     found = type(fallbacks).__name__
     expected = f"secret_key_fallbacks: found {found}, expected a list or tuple of older keys"
     assert problems(KEY, fallbacks) == [expected]
 
 
-def test_every_problem_is_told_at_once_and_no_key() -> None:
+def test_every_problem_is_reported_without_any_key() -> None:
     assert problems("hunter2", ["", None], b"") == [
         f"secret_key: found 7 bytes, {A_KEY}",
         f"secret_key_fallbacks[0]: found 0 bytes, {A_KEY}",
@@ -66,11 +66,11 @@ def test_every_problem_is_told_at_once_and_no_key() -> None:
 
 
 @pytest.mark.parametrize(("salt", "found"), [(b"", "bytes"), (None, "NoneType"), NO_TEXT])
-def test_salt_that_is_no_text_is_refused(salt: Any, found: str) -> None:
+def test_salt_that_is_not_text_is_refused(salt: Any, found: str) -> None:
     assert problems(KEY, (), salt) == [f"salt: found {found}, expected a str"]
 
 
-def test_without_a_key_there_is_nothing_to_fall_back_from() -> None:
+def test_fallbacks_without_a_secret_key_are_refused() -> None:
     with pytest.raises(ConfigurationError) as caught:
         SecureCookieSessionInterface(None, secret_key_fallbacks=[KEY])
     assert tuple(map(str, caught.value.problems)) == (

@@ -1,4 +1,4 @@
-"""Python values to JSON text and back, exactly or not at all."""
+"""Serialization of Python values as JSON text, exactly or not at all."""
 
 import contextlib
 import io
@@ -86,7 +86,7 @@ def nested(wrap: Callable[[Any], Any], levels: int) -> Any:
     return value
 
 
-# Without pairs of surrogates and offsets of microseconds: tests below refuse them.
+# Without pairs of surrogates and offsets of microseconds, which are refused (see below).
 texts = st.text(st.characters()).filter(lambda text: not PAIR.search(text))
 tags = st.sampled_from(TAGS)
 offsets = st.integers(-86399, 86399).map(lambda seconds: timezone(timedelta(0, seconds)))
@@ -117,7 +117,7 @@ sessions = st.dictionaries(texts, values, max_size=4)
 
 @CHECKED
 @given(sessions)
-def test_every_listed_type_comes_back_as_what_it_was_at_any_depth(data: dict[str, Any]) -> None:
+def test_every_supported_type_round_trips_at_any_depth(data: dict[str, Any]) -> None:
     assert exact(loads(dumps(data))) == exact(data)
 
 
@@ -171,7 +171,7 @@ EDGES: list[Any] = [
 
 
 @pytest.mark.parametrize("value", EDGES, ids=lambda value: ascii(value)[:40])
-def test_edges_of_the_listed_types_come_back_as_what_they_were(value: Any) -> None:
+def test_edge_cases_of_the_supported_types_round_trip(value: Any) -> None:
     assert exact(loads(dumps({"a": value}))) == exact({"a": value})
 
 
@@ -184,13 +184,13 @@ def test_edges_of_the_listed_types_come_back_as_what_they_were(value: Any) -> No
     ],
     ids=ascii,
 )
-def test_what_text_cannot_tell_apart_is_kept_or_refused(data: dict[str, Any]) -> None:
+def test_ambiguous_timezones_round_trip_or_are_refused(data: dict[str, Any]) -> None:
     with contextlib.suppress(UnserializableValue):
         assert exact(loads(dumps(data))) == exact(data)
 
 
-def test_zone_that_no_reader_would_find_is_refused() -> None:
-    """Else the cookie is written, and malformed on every request that brings it."""
+def test_zone_that_cannot_be_found_by_its_key_is_refused() -> None:
+    """Otherwise, the cookie would be written and then be malformed on every request."""
     counts = b"".join(number.to_bytes(4, "big") for number in (0, 0, 0, 0, 1, 4))
     file = io.BytesIO(b"TZif".ljust(20, b"\0") + counts + bytes(6) + b"XYZ\0")
     refusal({"a": datetime(2030, 1, 2, tzinfo=ZoneInfo.from_file(file, key="No/Such"))})
@@ -198,12 +198,12 @@ def test_zone_that_no_reader_would_find_is_refused() -> None:
 
 @pytest.mark.parametrize("tag", TAGS)
 @pytest.mark.parametrize("inner", [1, "2030-01-02", [1, 2], {"!t": [1]}, (1, 2)], ids=repr)
-def test_dict_that_looks_like_a_tag_comes_back_as_a_dict(tag: str, inner: Any) -> None:
+def test_dict_that_looks_like_a_tag_round_trips(tag: str, inner: Any) -> None:
     for data in ({tag: inner}, {tag: inner, "!t": [1]}, {"a": {tag: {tag: inner}}}):
         assert exact(loads(dumps(data))) == exact(data)
 
 
-def test_set_is_written_in_one_order_whatever_the_hash_seed() -> None:
+def test_order_of_a_set_does_not_depend_on_the_hash_seed() -> None:
     program = "from sessionware.serializer import dumps; print(dumps({'a': {*'abcdefgh', ('b',)}}))"
     command = [sys.executable, "-c", program]
     seeds = ({**os.environ, "PYTHONHASHSEED": seed} for seed in "12")
@@ -237,7 +237,7 @@ def test_text_is_ascii_without_white_space_between_its_parts(data: dict[str, Any
         *((subclassed(type(it)), other(f"{__name__}.Sub")) for it in PLAIN),
         (subclassed(UUID, "0" * 32), other(f"{__name__}.Sub")),
         *((subclassed(it, 1, 1, 1), other(f"{__name__}.Sub")) for it in (date, datetime)),
-        # A proxy says that it is of the class of what it stands for.
+        # A proxy has the __class__ of its target.
         *((proxy(it), other("werkzeug.local.LocalProxy")) for it in (*PLAIN, None, date.min)),
     ],
 )
@@ -260,7 +260,7 @@ def test_everything_else_is_refused_with_its_path(value: Any, reason: str) -> No
         ({1: 2}, "session has a key of type int: keys must be str."),
     ],
 )
-def test_path_leads_to_the_first_such_value(data: dict[str, Any], path: str) -> None:
+def test_path_leads_to_the_first_refused_value(data: dict[str, Any], path: str) -> None:
     assert refusal(data) == path
 
 
@@ -292,7 +292,7 @@ foreign = objects.map(lambda value: json.dumps(value, separators=(",", ":"), def
 
 @st.composite
 def changed(draw: st.DrawFn) -> str:
-    """Return a text as ``dumps`` writes it, but for a few characters."""
+    """Return a text of ``dumps`` with a few characters changed."""
     text = dumps(draw(sessions))
     start = draw(st.integers(0, len(text)))
     return text[:start] + draw(st.text(max_size=3)) + text[start + draw(st.integers(0, 9)) :]
@@ -300,12 +300,12 @@ def changed(draw: st.DrawFn) -> str:
 
 @settings(CHECKED, max_examples=300)
 @given(st.text(st.characters()) | st.text('{}[]"!:,tsdnub0e-.') | changed() | foreign)
-def test_whatever_text_raises_nothing_but_value_error(text: str) -> None:
+def test_any_text_raises_only_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
         loads(text)
 
 
-# Text that was signed with our key, but that sessionware never writes
+# Text that sessionware does not write, but that might be signed with our key
 
 
 @pytest.mark.parametrize(
@@ -349,13 +349,13 @@ def test_whatever_text_raises_nothing_but_value_error(text: str) -> None:
     ],
     ids=lambda text: text[:40],
 )
-def test_text_that_is_never_written_is_a_value_error(text: str) -> None:
+def test_invalid_text_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         loads(text)
 
 
 def test_zone_that_is_a_folder_is_a_value_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beside the package ``tzdata``, ``ZoneInfo("Europe")`` raises IsADirectoryError."""
+    """With the package ``tzdata``, ``ZoneInfo("Europe")`` raises IsADirectoryError."""
     monkeypatch.setattr("sessionware.serializer.ZoneInfo", Mock(side_effect=IsADirectoryError))
     with pytest.raises(ValueError, match=r"."):
         loads('{"!dt":"2030-01-02T00:00:00[Europe]"}')

@@ -1,4 +1,4 @@
-"""The two contracts, which any object meets that has their parts, and what they hand over."""
+"""The protocols Store and Revocations, and KeptSession."""
 
 import pytest
 from redis import Redis
@@ -14,23 +14,23 @@ PARTS: dict[type, list[str]] = {
 
 
 def having(parts: list[str]) -> object:
-    """Return an object with these parts and no other."""
+    """Return an object with only these attributes."""
     return type("Anything", (), {part: lambda *_: None for part in parts})()
 
 
-@pytest.mark.parametrize("contract", PARTS)
-def test_object_with_every_part_meets_the_contract(contract: type) -> None:
-    assert isinstance(having(PARTS[contract]), contract)
+@pytest.mark.parametrize("protocol", PARTS)
+def test_object_with_every_attribute_is_an_instance(protocol: type) -> None:
+    assert isinstance(having(PARTS[protocol]), protocol)
 
 
 @pytest.mark.parametrize(
-    ("contract", "part"), [(contract, part) for contract, parts in PARTS.items() for part in parts]
+    ("protocol", "part"), [(protocol, part) for protocol, parts in PARTS.items() for part in parts]
 )
-def test_object_without_a_part_does_not(contract: type, part: str) -> None:
-    assert not isinstance(having([each for each in PARTS[contract] if each != part]), contract)
+def test_object_without_an_attribute_is_not(protocol: type, part: str) -> None:
+    assert not isinstance(having([each for each in PARTS[protocol] if each != part]), protocol)
 
 
-def test_the_package_s_own_and_those_of_the_tests_meet_their_contract() -> None:
+def test_our_stores_and_revocations_are_instances() -> None:
     with Redis() as client:
         assert isinstance(RedisStore(client), Store)
         assert isinstance(RedisRevocations(client), Revocations)
