@@ -1,4 +1,4 @@
-"""Cookies that the client cannot read: the format, what it hides, and what is refused."""
+"""Encrypted cookie values: the format, what it hides, and what is refused."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ def to_bytes(token: str) -> bytes:
 
 
 def reason(token: str, codec: EncryptedCodec | SignedCodec = CODEC) -> str:
-    """Return the reason for which a token is refused, or ``""`` where it is not."""
+    """Return why the token is refused, or ``""`` if it is accepted."""
     try:
         codec.decode(token)
     except CookieRejected as error:
@@ -62,7 +62,7 @@ def to_token(sealed: bytes) -> str:
 
 
 def sealed_by_us(plain: bytes) -> str:
-    """Encrypt with the right key what our codec would not write."""
+    """Return plaintext of any form, encrypted with the right key."""
     nonce = secrets.token_bytes(12)
     return to_token(nonce + CODEC._ciphers[0].encrypt(nonce, plain, CODEC._purpose))
 
@@ -74,7 +74,7 @@ def open_session(header: str) -> Session:
 
 
 def as_specified(text: str, *, key: str = KEY, salt: str = "", name: str = "session") -> str:
-    """The cookie's value, derived from the specification with this nonce."""
+    """Return the cookie's value that the specification requires for this nonce."""
     purpose = b"sessionware.encrypted\0" + name.encode() + b"\0" + salt.encode()
     cipher = AESGCMSIV(HKDF(SHA256(), 32, None, purpose).derive(key.encode()))
     plain = ISSUED.to_bytes(8, "big") + text.encode() + b"\x80"
@@ -85,7 +85,7 @@ def as_specified(text: str, *, key: str = KEY, salt: str = "", name: str = "sess
 
 @pytest.fixture
 def nonce(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same nonce every time."""
+    """Use the same nonce every time."""
     monkeypatch.setattr(secrets, "token_bytes", lambda size: NONCE[:size])
 
 
@@ -93,14 +93,14 @@ def nonce(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("nonce")
-def test_a_cookie_of_today_is_read_by_every_later_version() -> None:
+def test_format_is_frozen() -> None:
     assert CODEC.encode(TEXT, ISSUED) == FROZEN
     assert CODEC.decode(FROZEN) == Opened(TEXT, ISSUED, old_key=False)
 
 
 @pytest.mark.usefixtures("nonce")
 @pytest.mark.parametrize("text", ["", TEXT, "x" * 54, "x" * 55, "x" * 56, "x" * 119, "é€😀"])
-def test_a_cookie_is_what_the_specification_makes_of_it(text: str) -> None:
+def test_cookie_follows_the_specification(text: str) -> None:
     assert CODEC.encode(text, ISSUED) == as_specified(text)
 
 
@@ -111,8 +111,8 @@ def test_the_key_is_bound_to_the_salt_and_the_name() -> None:
     assert found == as_specified(TEXT, key=OLDER_KEY, salt="blog", name="__Host-id")
 
 
-def test_rfc_8452_is_what_the_library_does() -> None:
-    """The first test vector with a text of appendix C.2."""
+def test_library_implements_rfc_8452() -> None:
+    """This is the first test vector of appendix C.2 with a plaintext."""
     key, nonce = b"\1" + bytes(31), b"\3" + bytes(11)
     sealed = AESGCMSIV(key).encrypt(nonce, b"\1" + bytes(7), None)
     assert sealed.hex() == "c2ef328e5c71c83b843122130f7364b761e0b97427e3df28"
@@ -120,7 +120,7 @@ def test_rfc_8452_is_what_the_library_does() -> None:
 
 @settings(deadline=None)
 @given(TEXTS, st.integers(0, 2**63))
-def test_whatever_is_encrypted_comes_back(text: str, issued: int) -> None:
+def test_text_and_time_come_back(text: str, issued: int) -> None:
     assert CODEC.decode(CODEC.encode(text, issued)) == Opened(text, issued, old_key=False)
 
 
@@ -150,24 +150,24 @@ def test_the_same_session_never_gives_the_same_cookie() -> None:
     assert CODEC.encode(TEXT, ISSUED) != CODEC.encode(TEXT, ISSUED)
 
 
-def test_of_a_hundred_thousand_nonces_no_two_are_the_same() -> None:
+def test_nonces_do_not_repeat_in_a_hundred_thousand_cookies() -> None:
     tokens = (CODEC.encode("", ISSUED) for _ in range(100_000))
     assert len({token[:16] for token in tokens}) == 100_000
 
 
 def test_sessions_that_differ_by_a_few_bytes_have_the_same_length() -> None:
-    """Of an administrator and a guest, say."""
+    """The length does not tell an administrator from a guest."""
     lengths = {len(CODEC.encode("x" * size, ISSUED)) for size in range(56, 119)}
     assert len(lengths) == 1
 
 
-def test_a_length_grows_by_whole_blocks() -> None:
+def test_length_grows_by_whole_blocks() -> None:
     sizes = {len(to_bytes(CODEC.encode("x" * size, ISSUED))) for size in range(300)}
     assert sorted(sizes) == [12 + 16 + 64 * blocks for blocks in range(1, 6)]
 
 
-def test_a_length_does_not_tell_whether_the_data_repeats_itself() -> None:
-    """Compressed, it would: by guessing a part of it, a secret in it is found (CRIME)."""
+def test_length_does_not_tell_whether_the_data_repeats_itself() -> None:
+    """With compression it would, and a secret could be found by guessing (CRIME)."""
     repeated, random = "a" * 2000, secrets.token_hex(1000)
     assert len(CODEC.encode(repeated, ISSUED)) == len(CODEC.encode(random, ISSUED))
 
@@ -220,13 +220,13 @@ def test_every_extension_is_refused(addition: bytes) -> None:
 
 
 @pytest.mark.parametrize("size", [12, 16, 28, 64])
-def test_blocks_that_change_places_are_refused(size: int) -> None:
+def test_reordered_blocks_are_refused(size: int) -> None:
     sealed = to_bytes(LONG)
     moved = sealed[:12] + sealed[12 + size :] + sealed[12 : 12 + size]
     assert reason(to_token(moved)) == "bad_signature"
 
 
-def test_the_parts_of_two_cookies_make_no_third() -> None:
+def test_mixed_parts_of_two_cookies_are_refused() -> None:
     one, two = to_bytes(TOKEN), to_bytes(CODEC.encode(TEXT, ISSUED))
     for place in (12, len(one) - 16):
         assert reason(to_token(one[:place] + two[place:])) == "bad_signature"
@@ -234,7 +234,7 @@ def test_the_parts_of_two_cookies_make_no_third() -> None:
 
 @pytest.mark.parametrize("tag", [bytes(16), b"\xff" * 16, b"\x80" + bytes(15)])
 def test_an_empty_text_is_refused_before_it_is_decrypted(tag: bytes) -> None:
-    """With a tag of zeros, OpenSSL 3.2 takes one for genuine (CVE-2026-45446)."""
+    """OpenSSL 3.2 accepts it with a tag of zeros (CVE-2026-45446)."""
     assert reason(to_token(bytes(12) + tag)) == "malformed"
 
 
@@ -247,7 +247,7 @@ def test_no_other_text_is_read_as_the_same_bytes(spelling: str) -> None:
 
 
 def test_no_other_last_character_is_read_as_the_same_bytes() -> None:
-    """It has bits to spare."""
+    """The last character has bits that base64 does not use."""
     spellings = {TOKEN[:-1] + last for last in ALPHABET} - {TOKEN}
     same = [each for each in spellings if to_bytes(each) == to_bytes(TOKEN)]
     assert [reason(each) for each in same] == ["malformed"] * 3
@@ -268,13 +268,13 @@ def test_junk_is_malformed(junk: str) -> None:
 
 @settings(deadline=None)
 @given(st.text() | st.text(ALPHABET) | st.binary().map(to_token))
-def test_no_junk_raises_anything_but_a_rejection(junk: str) -> None:
+def test_junk_raises_only_cookie_rejected(junk: str) -> None:
     assert reason(junk) in ("malformed", "bad_signature")
 
 
 @settings(deadline=None)
 @given(st.integers(1, 4).flatmap(lambda n: st.binary(min_size=28 + 64 * n, max_size=28 + 64 * n)))
-def test_no_bytes_of_the_right_length_open(sealed: bytes) -> None:
+def test_random_bytes_of_the_right_length_are_refused(sealed: bytes) -> None:
     assert reason(to_token(sealed)) == "bad_signature"
 
 
@@ -291,16 +291,16 @@ def test_no_header_raises(junk: str) -> None:
     [bytes(64), b"\xff" * 63 + b"\x80", bytes(8) + b"\xc3\x80".ljust(56, b"\0")],
     ids=["zeros", "ones", "half a letter"],
 )
-def test_what_only_the_key_could_have_made_is_no_error_either(plain: bytes) -> None:
-    """No padding at all, and bytes that are no text."""
+def test_malformed_plaintext_is_a_new_session(plain: bytes) -> None:
+    """The key is right, but the padding is missing or the bytes are not UTF-8."""
     assert open_session(f"session={sealed_by_us(plain)}").new
 
 
-def test_encrypted_bytes_that_are_no_text_are_malformed() -> None:
+def test_plaintext_that_is_not_utf_8_is_malformed() -> None:
     assert reason(sealed_by_us(b"\xff" * 63 + b"\x80")) == "malformed"
 
 
-# Made for others
+# Values for other purposes
 
 
 @pytest.mark.parametrize(
@@ -313,26 +313,26 @@ def test_encrypted_bytes_that_are_no_text_are_malformed() -> None:
         EncryptedCodec(KEY + " "),
     ],
 )
-def test_what_was_encrypted_for_others_is_refused(other: EncryptedCodec) -> None:
+def test_value_for_another_purpose_is_refused(other: EncryptedCodec) -> None:
     assert reason(other.encode(TEXT, ISSUED)) == "bad_signature"
     assert reason(TOKEN, other) == "bad_signature"
 
 
-def test_a_name_and_a_salt_cannot_be_taken_for_each_other() -> None:
+def test_name_and_salt_cannot_be_confused() -> None:
     token = EncryptedCodec(KEY, (), "b", "a").encode(TEXT, ISSUED)
     for name, salt in (("ab", ""), ("", "ab"), ("b", "a"), ("a\0b", "")):
         assert reason(token, EncryptedCodec(KEY, (), salt, name)) == "bad_signature"
 
 
-def test_a_cookie_that_is_only_signed_is_never_taken_for_an_encrypted_one() -> None:
+def test_signed_cookie_is_not_accepted_as_encrypted() -> None:
     assert reason(SignedCodec(KEY).encode(TEXT, ISSUED)) == "malformed"
 
 
-def test_an_encrypted_cookie_is_never_taken_for_a_signed_one() -> None:
+def test_encrypted_cookie_is_not_accepted_as_signed() -> None:
     assert reason(TOKEN, SignedCodec(KEY)) == "malformed"
 
 
-def test_the_parts_of_a_signed_cookie_are_no_encrypted_one() -> None:
+def test_parts_of_a_signed_cookie_are_not_accepted_as_encrypted() -> None:
     token = SignedCodec(KEY).encode(secrets.token_hex(200), ISSUED)
     for part in (*token.split("."), token.replace(".", "")):
         assert reason(part) != ""
@@ -341,14 +341,14 @@ def test_the_parts_of_a_signed_cookie_are_no_encrypted_one() -> None:
 # Several keys
 
 
-def test_a_fallback_key_opens_a_cookie_and_says_so() -> None:
+def test_fallback_key_decrypts_and_is_reported_as_old() -> None:
     old = EncryptedCodec(OLDER_KEY).encode(TEXT, ISSUED)
     rotated = EncryptedCodec(KEY, [KEY[::-1], OLDER_KEY])
     assert rotated.decode(old) == Opened(TEXT, ISSUED, old_key=True)
     assert rotated.decode(TOKEN) == Opened(TEXT, ISSUED, old_key=False)
 
 
-def test_only_the_newest_key_encrypts() -> None:
+def test_only_the_secret_key_encrypts() -> None:
     rotated = EncryptedCodec(KEY, [OLDER_KEY]).encode(TEXT, ISSUED)
     assert CODEC.decode(rotated).text == TEXT
     assert reason(rotated, EncryptedCodec(OLDER_KEY)) == "bad_signature"
@@ -369,7 +369,7 @@ def test_a_key_as_text_and_as_bytes_is_the_same_key() -> None:
         (-61, {}, "from_the_future"),
     ],
 )
-def test_the_limits_are_inside_the_encryption(
+def test_timeouts_apply_to_encrypted_cookies(
     clock: Clock, caplog: pytest.LogCaptureFixture, seconds: int, limits: Any, told: str
 ) -> None:
     caplog.set_level("INFO", "sessionware")
@@ -395,7 +395,7 @@ VALUES = st.recursive(
 
 
 def opened(cookie: str) -> Any:
-    """Return the envelope that a cookie carries."""
+    """Return the envelope in a cookie."""
     return json.loads(EncryptedCodec(KEY).decode(cookie.removeprefix("session=")).text)
 
 
@@ -421,7 +421,7 @@ def test_every_session_comes_back(data: dict[str, Any]) -> None:
     assert site.read(site.visit(lambda session: session.update(data)).cookie) == data
 
 
-def test_only_the_value_of_the_cookie_is_another_than_a_signed_one() -> None:
+def test_only_the_value_differs_from_a_signed_cookie() -> None:
     encrypted, signed = (
         Site(encrypt=encrypt).visit(put(a=1)).response for encrypt in (True, False)
     )
@@ -453,17 +453,17 @@ def test_cookie_of_a_fallback_key_is_logged_and_issued_with_the_new_key(
 
 
 @pytest.mark.parametrize("encrypt", [True, False])
-def test_setting_that_is_changed_begins_new_sessions(
+def test_changing_encrypt_begins_new_sessions(
     encrypt: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Someone who can still write signed cookies must not be able to write encrypted ones."""
+    """A site that encrypts does not accept signed cookies, and the other way round."""
     caplog.set_level("INFO", "sessionware")
     cookie = Site(encrypt=not encrypt).visit(put(user="ada")).cookie
     assert Site(encrypt=encrypt).read(cookie) is None
     assert [record.__dict__["reason"] for record in caplog.records] == ["malformed"]
 
 
-def test_session_that_no_longer_fits_is_refused(site: Site) -> None:
+def test_session_that_does_not_fit_is_refused(site: Site) -> None:
     with pytest.raises(SessionTooLarge) as caught:
         site.visit(put(a="a" * 3000, b=1))
     assert caught.value.limit == 4096
@@ -478,7 +478,7 @@ def test_nearly_three_thousand_bytes_of_json_fit(site: Site) -> None:
     assert site.read(cookie) == data
 
 
-def test_tampered_cookie_is_a_new_session_and_nothing_of_it_is_logged(
+def test_tampered_cookie_is_a_new_session_and_its_value_is_not_logged(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -490,7 +490,7 @@ def test_tampered_cookie_is_a_new_session_and_nothing_of_it_is_logged(
     assert changed[8:40] not in f"{record.__dict__}"
 
 
-def test_name_of_the_cookie_is_bound(site: Site) -> None:
+def test_value_is_bound_to_the_name_of_the_cookie(site: Site) -> None:
     cookie = site.visit(put(user="ada")).cookie
     assert Site(encrypt=True, cookie_name="other").read(f"other{cookie[7:]}") is None
 
@@ -530,7 +530,7 @@ def test_id_of_a_session_on_the_server_is_encrypted() -> None:
     assert site.read(cookie) is None
 
 
-def test_tests_read_and_change_an_encrypted_session() -> None:
+def test_session_transaction_works_with_encrypted_sessions() -> None:
     site = Site(encrypt=True)
     seen: list[object] = []
     act = {"test.act": lambda session: seen.append(session["n"])}
@@ -547,7 +547,7 @@ def test_tests_read_and_change_an_encrypted_session() -> None:
 
 
 @pytest.mark.parametrize("arguments", [(KEY, [OLDER_KEY], "blog"), (KEY.encode(),)])
-def test_no_key_is_in_its_repr(arguments: tuple[Any, ...]) -> None:
+def test_repr_shows_no_key(arguments: tuple[Any, ...]) -> None:
     codec = EncryptedCodec(*arguments)
     assert "secret" not in f"{codec!r} {codec}"
 
@@ -564,7 +564,7 @@ def test_every_problem_is_found_and_no_key_is_shown() -> None:
 
 
 @pytest.mark.parametrize("encrypt", [1, 0, None, "yes", "false", KEY, [True]])
-def test_encrypt_is_true_or_false_and_nothing_like_it(encrypt: Any) -> None:
+def test_encrypt_is_true_or_false(encrypt: Any) -> None:
     with pytest.raises(ConfigurationError, match="True or False") as caught:
         SecureCookieSessionInterface(KEY, encrypt=encrypt)
     assert tuple(map(str, caught.value.problems)) == (
@@ -572,14 +572,14 @@ def test_encrypt_is_true_or_false_and_nothing_like_it(encrypt: Any) -> None:
     )
 
 
-def test_a_name_that_is_no_text_is_a_problem_of_the_name_alone() -> None:
+def test_name_that_is_not_text_is_reported_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
         SecureCookieSessionInterface(KEY, encrypt=True, cookie_name="\ud800")
     [problem] = caught.value.problems
     assert problem.setting == "cookie_name"
 
 
-def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     hide_cryptography(monkeypatch)
     with pytest.raises(ConfigurationError, match=r"pip install 'sessionware\[encryption\]'"):
         SecureCookieSessionInterface(KEY, encrypt=True)
@@ -590,8 +590,10 @@ def test_signed_cookies_need_no_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     SecureCookieSessionInterface(KEY)
 
 
-def test_an_openssl_without_the_cipher_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No other is taken in its place: one server could not read what the next has written."""
+def test_openssl_without_the_cipher_is_named_in_the_message(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No other cipher replaces it, because servers have to read each other's cookies."""
 
     def unsupported(key: bytes) -> None:
         raise UnsupportedAlgorithm("AES-GCM-SIV is not supported by this version of OpenSSL")
@@ -608,7 +610,7 @@ def test_an_openssl_without_the_cipher_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "--only-binary :all: cryptography" in str(problem)
 
 
-def test_without_a_secret_key_it_needs_the_extra_all_the_same(
+def test_encrypt_needs_the_extra_even_without_a_secret_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hide_cryptography(monkeypatch)
