@@ -59,7 +59,7 @@ class EncryptedCodec:
                     Problem(
                         "encrypt",
                         f"found {found}, which has no AES-GCM-SIV, expected OpenSSL 3.2 or newer",
-                        "install a wheel of cryptography, which includes it: "
+                        "install a wheel of cryptography, which includes OpenSSL: "
                         "pip install --force-reinstall --only-binary :all: cryptography",
                     )
                 ]
