@@ -1,4 +1,7 @@
-"""Settings as text, from an ini file (PasteDeploy) or the process environment."""
+"""Settings as text, from an ini file (PasteDeploy) or the process environment.
+
+The settings themselves, and their defaults, are in ``interface.py``.
+"""
 
 import difflib
 import os

@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import pytest
 
 from sessionware import codec
-from tests.attacks.steps import lines_run
+from tests.attacks.lines_run import lines_run
 from tests.attacks.victim import Victim, sign, sign_payload, to_base64
 from tests.gateway import KEY
 

@@ -20,7 +20,7 @@ from sessionware.envelope import unwrap, wrap
 from sessionware.errors import CookieRejected
 from sessionware.serializer import dumps, loads
 from tests.gateway import KEY, make_environ
-from tests.unit.values import exact
+from tests.unit.exactness import exact
 
 COOKIES = [SessionCookie(name=name) for name in ("session", "a", "__Host-$.b|c*")]
 INTERFACE = SecureCookieSessionInterface(KEY)

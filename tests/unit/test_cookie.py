@@ -16,7 +16,7 @@ from itsdangerous import URLSafeTimedSerializer
 from sessionware import ConfigurationError, SecureCookieSessionInterface, SessionMiddleware
 from sessionware.cookie import SessionCookie
 from sessionware.migration import FlaskCookie
-from tests.attacks.steps import lines_run
+from tests.attacks.lines_run import lines_run
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY, call
 from tests.unit.sessions import opened, sign

@@ -24,7 +24,7 @@ from werkzeug.local import LocalProxy
 
 from sessionware.errors import UnserializableValue
 from sessionware.serializer import MAX_DEPTH, dumps, loads
-from tests.unit.values import exact
+from tests.unit.exactness import exact
 
 CHECKED = settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
 EXPECTED = (
