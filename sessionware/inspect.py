@@ -136,7 +136,7 @@ def _contents(opened: Opened, expiry: Expiry, given: Collection[str]) -> Iterato
         value = json.loads(opened.text)
         text = _to_json(value, indent=2)
     except (ValueError, RecursionError):
-        yield _line("data", "none: the payload is not JSON that can be read")
+        yield _line("data", "none: the payload is not readable JSON")
         return
     match value:
         case [int(age), dict(data)] | [int(age), dict(data), _]:

@@ -184,7 +184,7 @@ class RedisStore(_InRedis):
         try:
             return _decoded(ask(self._prefix + key))
         except UnicodeDecodeError:
-            return ""  # By a client with decode_responses. It is not ours, and "" is no JSON.
+            return ""  # From a client with decode_responses: not ours, and "" is not JSON.
 
     def _keys(self, listed: str, most: int = 0) -> list[str]:
         found = self._client.zrange(listed, 0, most - 1, desc=True)

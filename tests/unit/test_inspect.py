@@ -238,7 +238,7 @@ def test_signed_data_that_is_not_a_session_is_shown_as_such(inspect: Inspect, te
 @pytest.mark.parametrize("text", ["nonsense", "[" * 60_000, "1" * 5000])
 def test_a_payload_that_is_not_json_is_reported(inspect: Inspect, text: str) -> None:
     line = inspect.line("data", token(text))
-    assert line == "none: the payload is not JSON that can be read"
+    assert line == "none: the payload is not readable JSON"
 
 
 def test_a_time_that_datetime_cannot_hold_is_reported(inspect: Inspect) -> None:
