@@ -4,21 +4,35 @@ A longer run: ``SESSIONWARE_EXAMPLES=5000 pytest tests/unit/test_state_machine.p
 """
 
 import os
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from sessionware import SessionMiddleware
+from tests.conftest import Clock
 from tests.fuzz.browser import Browser
 from tests.fuzz.model import SKEW, TOO_LARGE, UNSERIALIZABLE, Server, copied
 from tests.gateway import call
+from tests.unit import visitors
 
 EXAMPLES = int(os.environ.get("SESSIONWARE_EXAMPLES", "60"))
 IDLE, ABSOLUTE = 1000, 3000
+HOUR = 60 * 60
 DAYS = 500 * 24 * 60 * 60
 
 
@@ -272,10 +286,285 @@ class Sessions(RuleBasedStateMachine):
                 assert lost != "junk" or self.server.book[token].key not in self.server.keys
 
 
-Sessions.TestCase.settings = settings(
+SETTINGS = settings(
     max_examples=EXAMPLES,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+Sessions.TestCase.settings = SETTINGS
 TestSessions = Sessions.TestCase
+
+
+# Log-outs
+
+
+def look(session: Any, mark: int, user: str) -> None:
+    dict(session)
+
+
+def write(session: Any, mark: int, user: str) -> None:
+    session["n"] = session.get("n", 0) + 1
+    session.setdefault("mark", mark)
+
+
+def stay(session: Any, mark: int, user: str) -> None:
+    session.permanent = True
+    session.setdefault("mark", mark)
+
+
+def empty(session: Any, mark: int, user: str) -> None:
+    """Remove what a visitor has, such as a last message, which is no log-out."""
+    for key in [*session] if session.owner is None else []:
+        del session[key]
+
+
+def log_in(session: Any, mark: int, user: str) -> None:
+    session.owner = user
+    session["mark"] = mark
+
+
+def renew(session: Any, mark: int, user: str) -> None:
+    if "mark" in session:
+        session.regenerate()
+        session["mark"] = mark
+
+
+def log_out(session: Any, mark: int, user: str) -> None:
+    session.invalidate()
+
+
+def log_out_and_go_on(session: Any, mark: int, user: str) -> None:
+    session.invalidate()
+    session["mark"] = mark
+
+
+def clear(session: Any, mark: int, user: str) -> None:
+    session.clear()
+
+
+def disown(session: Any, mark: int, user: str) -> None:
+    session.owner = None
+
+
+LogAct = Callable[[Any, int, str], None]
+LOG_OUTS: list[LogAct] = [log_out, log_out, log_out_and_go_on, clear, disown]
+ACTS = st.sampled_from([look, look, write, stay, empty, log_in, log_in, renew, *LOG_OUTS])
+USERS = st.sampled_from(["ann", "ann", "ann", "ben"])
+WAITS = st.sampled_from(
+    [0.5, 1, 1.5, 2, 2, 30, 59, 61, 99, 101, 101, 400, 501, IDLE - 1, IDLE + 1, HOUR + 1, 5 * HOUR]
+)
+PLACES = st.integers(0, len(visitors.PLACES) - 1)
+
+
+class Token(NamedTuple):
+    """A cookie's value: the mark of its session, and when it was issued."""
+
+    mark: int | None
+    issued: int
+
+
+class LogOuts(RuleBasedStateMachine):
+    """Two browsers log in and out, some of their requests are slow, and a thief keeps every cookie.
+
+    Each log-in, each renewal and each new session writes a number of its own into its session: its
+    mark. So a mark that is seen again tells exactly which session has come back.
+    """
+
+    mode: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.clock.now += 0.75
+        self.real_time = time.time, time.monotonic
+        time.time = time.monotonic = self.clock
+
+    def teardown(self) -> None:
+        time.time, time.monotonic = self.real_time
+
+    @initialize(
+        absolute=st.sampled_from([None, None, ABSOLUTE]), refresh=st.sampled_from([None, 1, 400])
+    )
+    def begin(self, absolute: int | None, refresh: int | None) -> None:
+        self.server = visitors.Server(
+            self.clock,
+            self.mode,
+            idle_timeout=IDLE,
+            absolute_timeout=absolute,
+            refresh_after=refresh,
+        )
+        self.browsers = visitors.Browser(self.clock), visitors.Browser(self.clock)
+        self.waiting: list[tuple[visitors.Browser | None, visitors.Request]] = []
+        self.book: dict[str, Token] = {}
+        self.marks = count(1)
+        self.steps = count(1)
+        self.ended: set[int] = set()
+        self.renewed: dict[int, tuple[int, float]] = {}
+
+    # Rules
+
+    @rule(who=st.integers(0, 1), act=ACTS, user=USERS, turn=st.integers(0, 2))
+    def visit(self, who: int, act: LogAct, user: str, turn: int) -> None:
+        """A browser sends its cookies, in any order, and has its answer at once."""
+        browser = self.browsers[who]
+        tokens = browser.tokens()
+        turn %= len(tokens) or 1
+        request = self.send([*tokens[turn:], *tokens[:turn]], looks_first=True)
+        self.answer(browser, request, act, user)
+
+    @rule(who=st.integers(0, 1), looks_first=st.booleans())
+    def a_slow_request_begins(self, who: int, looks_first: bool) -> None:
+        browser = self.browsers[who]
+        self.waiting.append((browser, self.send(browser.tokens(), looks_first)))
+
+    @precondition(lambda self: self.waiting)
+    @rule(which=st.integers(0, 9), act=ACTS, user=USERS)
+    def a_slow_request_is_answered(self, which: int, act: LogAct, user: str) -> None:
+        browser, request = self.waiting.pop(which % len(self.waiting))
+        self.answer(browser, request, act, user)
+
+    @precondition(lambda self: self.book)
+    @rule(
+        which=st.lists(st.integers(0, 99), min_size=1, max_size=4),
+        slow=st.booleans(),
+        looks_first=st.booleans(),
+        act=ACTS,
+        user=USERS,
+    )
+    def the_thief_sends_any_cookies(
+        self, which: list[int], slow: bool, looks_first: bool, act: LogAct, user: str
+    ) -> None:
+        """The newest are the likeliest: 0 is the last one."""
+        tokens = [*reversed(self.book)]
+        request = self.send([tokens[index % len(tokens)] for index in which], looks_first)
+        if slow:
+            self.waiting.append((None, request))
+        else:
+            self.answer(None, request, act, user)
+
+    @rule(place=PLACES)
+    def the_site_moves_its_cookie(self, place: int) -> None:
+        self.server.move(place)
+
+    @rule(seconds=WAITS)
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.server.forget()
+
+    # What has to come of it
+
+    def send(self, tokens: list[str], looks_first: bool) -> visitors.Request:
+        request = visitors.Request(
+            self.server.app, tokens, self.clock.now, next(self.steps), looked=looks_first
+        )
+        if looks_first:
+            self.predict(request)
+        request.begin()
+        if looks_first:
+            self.check_what_is_seen(request)
+        return request
+
+    def predict(self, request: visitors.Request) -> None:
+        """Note which sessions the cookies of the request could open at this moment."""
+        marks = {token: self.server.opened_by(token) for token in request.tokens}
+        request.carried = {mark for mark in marks.values() if mark is not None}
+        request.may_see = self.newest(marks)
+
+    def newest(self, marks: dict[str, int | None]) -> set[int | None]:
+        """Return the marks of the newest cookie, and of those within a second of it."""
+        # A cookie that holds no mark may be valid or not.
+        found = {token: mark for token, mark in marks.items() if mark or not self.book[token].mark}
+        last = max((self.book[token].issued for token, mark in found.items() if mark), default=0)
+        near = {token: mark for token, mark in found.items() if self.book[token].issued >= last - 1}
+        return {*near.values()} or {None}
+
+    def check_what_is_seen(self, request: visitors.Request) -> None:
+        assert request.seen in request.may_see, "not the newest of the valid cookies"
+
+    def answer(
+        self, browser: visitors.Browser | None, request: visitors.Request, act: LogAct, user: str
+    ) -> None:
+        if not request.looked:
+            self.predict(request)
+        mark = next(self.marks)
+        saved = request.answer(lambda session: act(session, mark, user))
+        self.check_what_is_seen(request)
+        for line in request.lines:
+            self.note(visitors.read(line)[0])
+            if browser is not None:
+                self.receive(browser, request, line, act)
+        if not saved or request.seen is None:
+            return
+        if act in LOG_OUTS and not (act is disown and request.owner is None):
+            self.end(browser, request)
+        elif act is log_in and request.owner not in (None, user):
+            self.ended.add(request.seen)
+        elif act in (log_in, renew):
+            self.renewed.setdefault(request.seen, (mark, self.clock.now))
+
+    def note(self, token: str) -> None:
+        if token:
+            mark = self.server.opened_by(token)
+            self.book[token] = Token(mark, int(self.clock.now))
+
+    def receive(
+        self, browser: visitors.Browser, request: visitors.Request, line: str, act: LogAct
+    ) -> None:
+        """A browser keeps a cookie: one that undoes its log-out has to be that of a slow request.
+
+        Without a list or a store, a slow request undoes a log-out if it changes the session, or if
+        it only reads and answers within a second, or after half of the idle timeout.
+        """
+        token, *_ = visitors.read(line)
+        browser.receive(line)
+        mark = self.book[token].mark if token else None
+        if mark in browser.ended:
+            slow = self.clock.now - request.began
+            half = self.clock.now - min(self.book[it].issued for it in request.tokens) >= IDLE / 2
+            assert request.step < browser.ended[mark], "a log-out was undone by a later request"
+            assert act is not look or slow <= 1 or half, "a log-out was undone by a reader"
+            del browser.ended[mark]
+
+    def end(self, browser: visitors.Browser | None, request: visitors.Request) -> None:
+        """Note that a log-out has ended all sessions that the request carried."""
+        assert request.seen is not None
+        if self.server.lists:
+            self.ended |= request.carried
+            mark = request.seen
+            # A log-out that comes after a renewal ends what was renewed.
+            while mark in self.renewed and self.clock.now - self.renewed[mark][1] < HOUR:
+                mark = self.renewed[mark][0]
+                self.ended.add(mark)
+        elif browser is not None:
+            later = {self.book[it].mark for it in {*browser.tokens()} - {*request.tokens} if it}
+            browser.ended |= dict.fromkeys(request.carried - later, next(self.steps))
+
+    @invariant()
+    def no_ended_session_comes_back_to_anyone(self) -> None:
+        """With a list or a store, no cookie opens a session that has ended."""
+        if not self.server.lists:
+            return
+        for token, (mark, _) in self.book.items():
+            if mark in self.ended:
+                assert self.server.opened_by(token) is None, "a session came back"
+            elif mark in self.renewed:
+                found = self.server.opened_by(token)
+                grace = 61 if self.mode == "store" else -1
+                assert found in (None, mark), "an old cookie opens the new session"
+                assert found is None or self.clock.now - self.renewed[mark][1] <= grace
+
+    @invariant()
+    def no_ended_session_comes_back_to_its_browser(self) -> None:
+        """Without them, no browser sees a session again after it has logged out of it."""
+        for browser in self.browsers:
+            tokens = browser.tokens()
+            for header in (tokens, tokens[::-1]) if browser.ended else ():
+                assert self.server.opened_by(*header) not in browser.ended, "a session came back"
+
+
+@pytest.mark.parametrize("mode", visitors.MODES)
+def test_no_session_comes_back_after_its_log_out(mode: str) -> None:
+    """With signed cookies alone, none but by a copy that was made before the log-out."""
+    machine = type("LogOuts", (LogOuts,), {"mode": mode})
+    run_state_machine_as_test(machine, settings=SETTINGS)
