@@ -127,6 +127,24 @@ class TokenMask:
         raise CookieRejected("malformed")
 
 
+class DerivedIds:
+    """The ids of sessions whose cookies have none, made from the cookies' text.
+
+    All requests with such a cookie get the same id, so that its session can be ended for all of
+    them. The ids do not depend on ``salt`` or ``cookie_name``, so that they outlast a change.
+    """
+
+    def __init__(self, keys: Sequence[SecretKey]) -> None:
+        self._macs = [
+            hmac.new(derive(key, b"sessionware.adopted"), digestmod=sha256) for key in keys
+        ]
+
+    def of(self, token: str) -> list[str]:
+        """Return the id under the present key, then those under the fallback keys."""
+        text = token.encode(errors="surrogatepass")
+        return [_to_base64(_digest(mac, text)[:16]) for mac in self._macs]
+
+
 def _digest(mac: hmac.HMAC, data: bytes) -> bytes:
     mac = mac.copy()  # so that the key is hashed only once
     mac.update(data)

@@ -58,12 +58,13 @@ class Loaded:
     - ``created``: when the session began; ``issued``: when its cookie was issued, or 0. Both are in
       seconds since the epoch.
     - ``stamp``: what the list of revocations or the store had for the owner at log-in.
+    - ``token``: the value of our cookie that was accepted, or ``""``.
     - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
-    - ``stale``: whether the cookie has to be issued again; ``overdue``: even by a slow request.
-    - ``adopted``: whether it comes from another cookie than ours, so that nothing of it is kept.
+    - ``stale``: whether the cookie has to be issued again.
+    - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
     - ``ended``: whether our cookie is the empty one that a log-out has left.
     - ``newest``: when the newest cookie of our name was issued, if there was more than one.
-    - ``leftovers``: cookies of other frameworks that have to be deleted.
+    - ``leftovers``: former cookies that have to be deleted.
     """
 
     data: dict[str, Any]
@@ -74,10 +75,10 @@ class Loaded:
     csrf_token: str | None = None
     owner: Owner | None = None
     stamp: str = ""
+    token: str = ""
     came: bool = True
     new: bool = False
     stale: bool = False
-    overdue: bool = False
     adopted: bool = False
     ended: bool = False
     newest: int = 0
@@ -132,6 +133,11 @@ class State:
         """Whether the cookie is kept when the browser closes."""
         return bool(self.data.get("_permanent", False))
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the loaded session is over, and no log-in has taken its place."""
+        return (self.begins_anew and self.owner is None) or not self.alive
+
     def differs(self) -> bool:
         """Return whether anything beside the data is not as it was loaded."""
         loaded = self.loaded
@@ -142,6 +148,11 @@ class State:
             or self.id != loaded.id
             or self.csrf_token != loaded.csrf_token
         )
+
+    def make_id(self) -> str:
+        """Return a new id, which replaces the present one."""
+        self.id = secrets.token_urlsafe(16)
+        return self.id
 
     def clear(self) -> None:
         """Begin a new session, which has nothing of this one."""
@@ -175,11 +186,11 @@ class Session(SessionMixin, FlashMixin):
     After the response has begun, the session can still be read, but changes raise LateWrite.
     """
 
-    __slots__ = ("_cookie", "_source", "_states", "accessed", "opened_by", "sealed", "started")
+    __slots__ = ("_source", "_states", "accessed", "cookie", "opened_by", "sealed", "started")
 
     def __init__(self, source: Source, cookie: str) -> None:
         self._source = source
-        self._cookie = cookie
+        self.cookie = cookie
         # Empty until the first use. If two threads load it at once, the first in the list counts.
         self._states: list[State] = []
         self.started: float = time.time()
@@ -200,7 +211,7 @@ class Session(SessionMixin, FlashMixin):
         if self.sealed and not self.accessed:
             self._source.late_look()
         self.accessed = True  # even if loading fails: the response depends on the cookie anyway
-        self._states.append(State(self._source.load(self._cookie)))
+        self._states.append(State(self._source.load(self.cookie)))
         return self._states[0]
 
     def _change(self) -> State:
@@ -339,11 +350,7 @@ class Session(SessionMixin, FlashMixin):
     def id(self) -> str:
         """The session's random id of 128 bits, made on first use. Hash it before logging it."""
         state = self._read()
-        if state.id is None:
-            state = self._change()
-            state.save_forced = True
-            state.id = secrets.token_urlsafe(16)
-        return state.id
+        return state.id or self._change().make_id()
 
     @property
     def _csrf_token(self) -> str | None:
