@@ -13,12 +13,15 @@ _DIRECTIVE = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^,])+')
 # Some caches obey these fields instead of Cache-Control.
 _TARGETED = frozenset(
     [
+        "akamai-cache-control",
         "cdn-cache-control",
         "cloudflare-cdn-cache-control",
+        "edge-control",
         "netlify-cdn-cache-control",
         "surrogate-control",
         "vercel-cdn-cache-control",
         "x-accel-expires",
+        "x-litespeed-cache-control",
     ]
 )
 _FOR_CACHES = _TARGETED | {"cache-control"}

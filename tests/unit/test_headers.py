@@ -17,6 +17,9 @@ TARGETED = [
     ("surrogate-control", "max-age=60"),
     ("X-Accel-Expires", "60"),
     *((f"{cdn}-CDN-Cache-Control", "max-age=60") for cdn in ("Cloudflare", "Netlify", "Vercel")),
+    ("X-LiteSpeed-Cache-Control", "public,max-age=60"),
+    ("Edge-Control", "cache-maxage=60s"),
+    ("Akamai-Cache-Control", "max-age=60"),
 ]
 
 
@@ -128,7 +131,7 @@ def test_directives_for_shared_caches_are_removed_with_a_warning(
 def test_field_that_overrides_cache_control_is_removed_with_a_warning(
     caplog: pytest.LogCaptureFixture, field: tuple[str, str]
 ) -> None:
-    """These are the targeted fields of RFC 9213, and nginx's X-Accel-Expires."""
+    """These are the targeted fields of RFC 9213, and those of nginx, LiteSpeed and Akamai."""
     for more in ([], [("Cache-Control", "max-age=1")]):
         headers = call(acting(log_in, field, *more)).headers
         assert field[0] not in headers
