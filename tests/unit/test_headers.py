@@ -1,9 +1,14 @@
 """The response headers for caches: Vary and Cache-Control."""
 
 import logging
+import time
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from sessionware.headers import Fields, directives_of, keep_private, names_of
+from tests.attacks.lines_run import lines_run
 from tests.gateway import Response, call
 from tests.sites import Act
 from tests.unit.applications import acting, log_in
@@ -155,3 +160,94 @@ def test_cache_control_is_unchanged_if_no_cookie_is_set(cookie: str) -> None:
     headers = [("Cache-Control", "public,s-maxage=60"), ("cache-control", "x")]
     response = call(acting(len, *headers), cookie)
     assert response.header_list == [*headers, ("Vary", "Cookie")]
+
+
+# Cache-Control: where a directive ends
+
+
+def size_of_string(text: str) -> int:
+    """Return the length of the quoted string that the text begins with, 0 if it is not closed."""
+    position = 1
+    while position < len(text):
+        if text[position] == '"':
+            return position + 1
+        position += 2 if text[position] == "\\" else 1
+    return 0
+
+
+def split_naively(line: str) -> list[str]:
+    """Split at commas outside quoted strings; from a quote that is never closed, at every comma."""
+    items = [""]
+    while line:
+        size = size_of_string(line) if line[0] == '"' else 1
+        if size == 0:
+            first, *rest = line.split(",")
+            return [*items[:-1], items[-1] + first, *rest]
+        if line[0] == ",":
+            items.append("")
+        else:
+            items[-1] += line[:size]
+        line = line[size:]
+    return items
+
+
+PARTS = st.sampled_from([*'",\\ =a\n', "public", "private", 'a="b, c"', '\\"', "s-maxage=1"])
+
+
+@given(st.lists(PARTS | st.text(max_size=2), max_size=30).map("".join))
+@example('a="b, c')
+@example('a="b\\", c"d, e')
+@example('a="b, c\\')
+def test_directives_are_those_of_the_naive_reader_and_joined_give_the_line(line: str) -> None:
+    assert directives_of(line) == split_naively(line)
+    assert ",".join(directives_of(line)) == line
+
+
+ITEMS = st.lists(
+    st.sampled_from(["max-age=1", 'a="b, private, \\", public"', 'b=""', "no-cache", "no-cache=c"])
+)
+
+
+@given(ITEMS, st.sampled_from(["public", "PUBLIC", "s-maxage=1"]), ITEMS)
+def test_public_is_removed_wherever_it_is(before: list[str], word: str, behind: list[str]) -> None:
+    fields: Fields = [("Cache-Control", ", ".join([*before, word, *behind]))]
+    assert keep_private(fields, names_of(fields))
+    assert fields == [("Cache-Control", ", ".join(["private", *before, *behind]))]
+
+
+@given(ITEMS, st.sampled_from(["private", "PRIVATE", "no-store"]), ITEMS)
+def test_private_is_found_wherever_it_is(before: list[str], word: str, behind: list[str]) -> None:
+    line = ", ".join([*before, word, *behind])
+    fields: Fields = [("Cache-Control", line)]
+    assert not keep_private(fields, names_of(fields))
+    assert fields == [("Cache-Control", line)]
+
+
+SHAPES = [
+    *('"', ",", "\\", "=", "a ", '",', '"",', '\\"', '\\",', '"\\"', '"\\",'),
+    *('"\\",""', 'a="b, c", ', "public,"),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("lead", ["", '"'])
+def test_cache_control_is_read_in_linear_time(lead: str, shape: str) -> None:
+    """Twice the length takes at most twice the steps, and 256 KB less than two seconds.
+
+    The steps inside a regular expression are not counted. One that took quadratic time would take
+    more than five minutes.
+    """
+    times = 32 * 1024 // len(shape)
+
+    def read(line: str) -> bool:
+        return keep_private([("Cache-Control", lead + line)], ["cache-control"])
+
+    assert lines_run(shape * times * 2, read) <= 2 * lines_run(shape * times, read)
+    start = time.perf_counter()
+    read(shape * times * 8)
+    assert time.perf_counter() - start < 2
+
+
+def test_a_megabyte_behind_a_quote_that_is_never_closed_is_split_at_every_comma() -> None:
+    parts = ['"a', *['\\"'] * (350 * 1024)]
+    assert directives_of(",".join(parts)) == parts
