@@ -27,6 +27,11 @@ _TARGETED = frozenset(
 )
 _FOR_CACHES = _TARGETED | {"cache-control"}
 
+_FOR_SHARED = frozenset(["public", "s-maxage"])
+_NOT_SHARED = frozenset(["no-store", "private"])
+# In a targeted field; some of the words are those of LiteSpeed, Akamai and nginx.
+_NOT_KEPT = _NOT_SHARED | {"max-age=0", "no-cache", "bypass-cache", "0", "off"}
+
 
 def headers_of(fields: Fields) -> Headers:
     """Return werkzeug's Headers whose changes go to this list.
@@ -74,15 +79,29 @@ def keep_private(fields: Fields, names: list[str]) -> bool:
     if _FOR_CACHES.isdisjoint(names):
         fields.append(("Cache-Control", "private"))
         return False
-    lines = _values(fields, "cache-control")
-    stated = [item.strip() for line in lines for item in directives_of(line)]
-    kept = [item for item in stated if item.partition("=")[0].lower() not in ("public", "s-maxage")]
+    stated = _directives(fields, "cache-control")
+    kept = [item for item in stated if not _is_for_shared(item)]
     shared = len(kept) < len(stated) or not _TARGETED.isdisjoint(names)
-    if {"private", "no-store"}.isdisjoint(map(str.lower, kept)):
+    if _NOT_SHARED.isdisjoint(map(str.lower, kept)):
         # First, because a cache may read only the first, and another private="field" may follow.
         kept.insert(0, "private")
     _replace(fields, _FOR_CACHES, "Cache-Control", kept)
     return shared
+
+
+def is_shared(fields: Fields, names: list[str]) -> bool:
+    """Return whether the response is marked for shared caches, and they may store it.
+
+    The marks are those that ``keep_private`` removes. A targeted field overrides Cache-Control in
+    the caches that obey it, so ``no-store`` and ``private`` count only in their own field.
+    """
+    if _FOR_CACHES.isdisjoint(names):
+        return False
+    stated = _directives(fields, "cache-control")
+    if any(map(_is_for_shared, stated)) and _NOT_SHARED.isdisjoint(map(str.lower, stated)):
+        return True
+    targeted = [_directives(fields, name) for name in _TARGETED.intersection(names)]
+    return any(items and _NOT_KEPT.isdisjoint(map(str.lower, items)) for items in targeted)
 
 
 def directives_of(line: str) -> list[str]:
@@ -101,6 +120,15 @@ def directives_of(line: str) -> list[str]:
 def _mask(quoted: re.Match[str]) -> str:
     """Return a text of the same length, and without commas if the string is closed."""
     return "-" * len(quoted[0]) if quoted[1] else quoted[0]
+
+
+def _directives(fields: Fields, wanted: str) -> list[str]:
+    lines = _values(fields, wanted)
+    return [item.strip() for line in lines for item in directives_of(line) if item.strip()]
+
+
+def _is_for_shared(directive: str) -> bool:
+    return directive.partition("=")[0].lower() in _FOR_SHARED
 
 
 def _values(fields: Fields, wanted: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sessionware.headers import Fields, directives_of, keep_private, names_of
+from sessionware.headers import Fields, directives_of, is_shared, keep_private, names_of
 from tests.attacks.lines_run import lines_run
 from tests.gateway import Response, call
 from tests.sites import Act
@@ -251,3 +251,85 @@ def test_cache_control_is_read_in_linear_time(lead: str, shape: str) -> None:
 def test_a_megabyte_behind_a_quote_that_is_never_closed_is_split_at_every_comma() -> None:
     parts = ['"a', *['\\"'] * (350 * 1024)]
     assert directives_of(",".join(parts)) == parts
+
+
+# Whether a response is marked for shared caches
+
+
+def shared(*fields: tuple[str, str]) -> bool:
+    """Return what ``is_shared`` says, and check that it changes nothing."""
+    given = [*fields]
+    result = is_shared(given, names_of(given))
+    assert given == [*fields]
+    return result
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["public"],
+        ["PUBLIC, max-age=60"],
+        ["max-age=60", "s-maxage=600"],
+        ['S-MaxAge="600"'],
+        ['private="X-User", public'],
+        ['ext="no-store, private", public'],
+        ["public, no-cache"],
+    ],
+)
+def test_public_and_s_maxage_are_for_shared_caches(lines: list[str]) -> None:
+    assert shared(*(("cache-control", line) for line in lines))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [""],
+        ["max-age=60"],
+        ["private"],
+        ["x-public, publicity"],
+        ['ext="a, public"'],
+        ["public, private"],
+        ["public", "No-Store"],
+        ["PRIVATE, s-maxage=60"],
+    ],
+)
+def test_private_and_no_store_are_not_for_shared_caches(lines: list[str]) -> None:
+    """Nor is a response that says nothing about them."""
+    assert not shared(("X-Other", "public"), *(("Cache-Control", line) for line in lines))
+
+
+@pytest.mark.parametrize("field", TARGETED)
+def test_field_that_overrides_cache_control_is_for_shared_caches(field: tuple[str, str]) -> None:
+    assert shared(field)
+    assert shared(("Cache-Control", "private, no-store"), field)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        ("CDN-Cache-Control", "no-store"),
+        ("CDN-Cache-Control", "max-age=60, Private"),
+        ("CDN-Cache-Control", "max-age=0"),
+        ("CDN-Cache-Control", ""),
+        ("X-LiteSpeed-Cache-Control", "no-cache"),
+        ("X-Accel-Expires", "0"),
+        ("X-Accel-Expires", "off"),
+        ("Edge-Control", "!no-store,bypass-cache"),
+    ],
+)
+def test_field_that_overrides_cache_control_may_forbid_to_store(field: tuple[str, str]) -> None:
+    """What Cache-Control says counts for the other caches."""
+    assert not shared(field)
+    assert not shared(field, ("Cache-Control", "private"))
+    assert shared(field, ("Cache-Control", "public"))
+    assert shared(field, ("Surrogate-Control", "max-age=60"))
+
+
+@given(ITEMS, st.sampled_from(["public", "private", "no-store", "s-maxage=1", ""]), ITEMS)
+def test_what_was_kept_private_is_not_for_shared_caches(
+    before: list[str], word: str, behind: list[str]
+) -> None:
+    fields = [("Cache-Control", ", ".join([*before, word, *behind])), *TARGETED]
+    assert keep_private(fields, names_of(fields))
+    assert not shared(*fields)
