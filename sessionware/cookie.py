@@ -53,7 +53,9 @@ class SessionCookie:
     def find(self, header: str) -> list[str]:
         """Return the values of the cookies with this name, in order, at most MAX_COOKIES.
 
-        Names have to match exactly. Values are neither unquoted nor decoded. This takes linear
+        Names have to match exactly, and begin after ``;`` or at the start. A value ends at the
+        first ``;`` or ``,``, because servers join two Cookie lines with a comma. One pair of quotes
+        around it is removed, because some clients add it; nothing is decoded. This takes linear
         time, and raises no exception.
         """
         wanted = self._wanted
@@ -65,8 +67,9 @@ class SessionCookie:
                 before -= 1
             if before < 0 or header[before] == ";":
                 value = header[after:].partition(";")[0]
-                values.append(value.rstrip(" \t"))
                 after += len(value)
+                special = "," in value or '"' in value
+                values.append(_bare(value) if special else value.strip(" \t"))
             start = header.find(wanted, after)
         return values
 
@@ -191,6 +194,13 @@ def others(own: SessionCookie, cookies: Iterable[SessionCookie]) -> list[Session
 
 def _place(cookie: SessionCookie) -> tuple[str, str, str]:
     return cookie.name, (cookie.domain or "").lower().removeprefix("."), cookie.path
+
+
+def _bare(value: str) -> str:
+    """Return the value up to a comma, without the space around it and one pair of quotes."""
+    value = value.partition(",")[0].strip(" \t")
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if quoted else value
 
 
 def _prefix(name: str) -> str | None:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
+from webtest import TestApp
 
 from sessionware import ConfigurationError, SecureCookieSessionInterface, SessionMiddleware
 from sessionware.cookie import SessionCookie
@@ -19,6 +20,7 @@ from sessionware.migration import FlaskCookie
 from tests.attacks.lines_run import lines_run
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY, call
+from tests.unit.applications import acting
 from tests.unit.sessions import opened, sign
 
 TOKEN = "letters, digits and !#$%&'*+-.^_`|~"
@@ -312,6 +314,7 @@ def test_wrong_value_does_not_hide_a_wrong_combination() -> None:
 
 
 OTHERS = sorted({*map(chr, range(256))} - {*"; \t"})
+IN_VALUES = [it for it in OTHERS if it not in ',"']
 
 
 def test_every_character_but_space_and_tab_makes_another_name() -> None:
@@ -319,15 +322,27 @@ def test_every_character_but_space_and_tab_makes_another_name() -> None:
     assert [it for it in OTHERS if find(f"{it}session=a; x{it}session=b")] == []
 
 
-def test_every_character_but_space_and_tab_belongs_to_the_value() -> None:
+def test_every_character_but_space_tab_comma_and_quotes_belongs_to_the_value() -> None:
     find = SessionCookie().find
-    assert [find(f"session={it}a{it}; x=1") for it in OTHERS] == [[f"{it}a{it}"] for it in OTHERS]
+    assert [find(f"session={it}a{it}; x=1") for it in IN_VALUES] == [
+        [f"{it}a{it}"] for it in IN_VALUES
+    ]
 
 
 def find_naively(header: str) -> list[str]:
     """Split at ``;``, trim spaces and tabs, and compare the names before the first ``=``."""
     pairs = [part.strip(" \t").partition("=") for part in header.split(";")]
-    return [value for name, equals, value in pairs if name == "session" and equals][:8]
+    return [
+        without_quotes(value.split(",")[0].strip(" \t"))
+        for name, equals, value in pairs
+        if name == "session" and equals
+    ][:8]
+
+
+def without_quotes(value: str) -> str:
+    """Return what is between the quotes if the value begins with one and ends with another."""
+    pair = len(value) >= 2 and value[0] == '"' and value[-1] == '"'
+    return value[1:-1] if pair else value
 
 
 @pytest.mark.parametrize(
@@ -342,18 +357,37 @@ def find_naively(header: str) -> list[str]:
         ("x=1;session=a;y=2", ["a"]),
         ("; ;\t;session=a;;", ["a"]),
         (" \t session=a \t ", ["a"]),
-        ("session= a b ", [" a b"]),
+        ("session= a b ", ["a b"]),
+        ("session=\t a\t ;", ["a"]),
         ("session =a", []),
         ("session=a=b==", ["a=b=="]),
         ("session=a; session=b; session=a", ["a", "b", "a"]),
-        ("session=a,session=b", ["a,session=b"]),
+        ("session=a,session=b", ["a"]),
+        ("session=a, session=b; session=c", ["a", "c"]),
+        ("session=a ,x=1", ["a"]),
+        ("session=,a", [""]),
+        ("session=,;session=a,;", ["", "a"]),
+        ("x=1,session=a", []),
+        ("x=1, session=a; session=b", ["b"]),
+        (",session=a", []),
+        (",;session=a", ["a"]),
         ("session=a session=b", ["a session=b"]),
         ("Session=a; SESSION=b; sessioN=c", []),
         ("xsession=a; x session=b; -session=c; sessionx=d", []),
         ("=session=a; session=b", ["b"]),
         ("==session=a; session==b", ["=b"]),
         ('x="a; session=b; c"', ["b"]),
-        ('session="a"', ['"a"']),
+        ('session="a"', ["a"]),
+        ('session="a" ; session=\t"b"', ["a", "b"]),
+        ('session="a",x="b"', ["a"]),
+        ('session="a, b"', ['"a']),
+        ('session=" a "', [" a "]),
+        ('session=""', [""]),
+        ('session="', ['"']),
+        ('session="a', ['"a']),
+        ('session=a"', ['a"']),
+        ('session=""a""', ['"a"']),
+        ("session='a'", ["'a'"]),
         ('"session=a"; x="session=b; y="z;"session=c', []),
         ('session="a;b"; session="c\\073', ['"a', '"c\\073']),
         ('$Version=1; session="a; other=secret; x=b"', ['"a']),
@@ -413,6 +447,12 @@ FLOODS = [
     "xsession=;",
     "session",
     "\xa0session=;",
+    "session=,",
+    "session=a,session=b;",
+    ",",
+    '"',
+    'session="";',
+    'session="',
 ]
 
 
@@ -444,6 +484,8 @@ def test_reading_takes_linear_time(flood: str) -> None:
         "Session=forged; \xa0session=forged; xsession=forged; {}",
         f"session={'x' * 65536}; {{}}",
         ";\t {} \t;",
+        "{},x=1",
+        "x=1; {}, session=forged",
     ],
 )
 def test_other_cookies_do_not_hide_the_session(header: str) -> None:
@@ -460,7 +502,10 @@ def test_other_cookies_do_not_hide_the_session(header: str) -> None:
         "\xa0session={}",
         "session ={}",
         "{}",
-        'session="{}"',
+        'session=""{}""',
+        'session="{}',
+        "session=x,session={}",
+        "x=1,session={}",
         "session={}x",
         "session=x{}",
         "session={}=",
@@ -475,6 +520,23 @@ def test_other_names_and_values_do_not_open_a_session(header: str) -> None:
     session = opened(header.format(sign('[0,{"user":"ann"}]')))
     assert session.new
     assert session == {}
+
+
+@pytest.mark.parametrize(
+    "header", ['session="{}"', 'x=1; session= "{}"\t; y=2', 'session="{}",x=1']
+)
+def test_a_client_may_quote_the_session(header: str) -> None:
+    """WebTest's ``set_cookie`` and old clients of RFC 2109 do."""
+    assert opened(header.format(sign('[0,{"user":"ann"}]'))) == {"user": "ann"}
+
+
+def test_session_that_webtest_sets_is_opened() -> None:
+    """Its ``set_cookie`` puts the value into quotes."""
+    client = TestApp(acting(lambda session: seen.update(session)))
+    seen: dict[str, Any] = {}
+    client.set_cookie("session", sign('[0,{"user":"ann"}]'))
+    client.get("/")
+    assert seen == {"user": "ann"}
 
 
 HEADERS = 10_000
