@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
+from wsgiref.types import WSGIEnvironment
 
 from werkzeug.http import http_date
 
@@ -73,6 +76,11 @@ class SessionCookie:
             start = header.find(wanted, after)
         return values
 
+    def reaches(self, host: str) -> bool:
+        """Return whether a browser keeps the cookie of this host (RFC 6265bis, section 5.1.3)."""
+        host, domain = host.lower(), self.bare_domain
+        return domain in ("", host) or (host.endswith(f".{domain}") and not is_ip(host))
+
     def is_set(self, fields: list[tuple[str, str]]) -> bool:
         """Return whether the response already sets a cookie with this name."""
         wanted = self._wanted
@@ -107,6 +115,11 @@ class SessionCookie:
     def room(self) -> int:
         """How many bytes the value may have, so that name and value fit in MAX_PAIR."""
         return MAX_PAIR - self.size("")
+
+    @cached_property
+    def bare_domain(self) -> str:
+        """The domain as browsers compare it; ``""`` for the host that set the cookie."""
+        return (self.domain or "").lower().removeprefix(".")
 
     @cached_property
     def _wanted(self) -> str:
@@ -185,15 +198,46 @@ class SessionCookie:
             )
 
 
+def host_of(environ: WSGIEnvironment) -> str:
+    """Return the name of the host that the client talks to: no port, no brackets, lower case."""
+    host: str = environ.get("HTTP_HOST") or environ.get("SERVER_NAME", "")
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:  # more in an IPv6 address
+        host = host.partition(":")[0]
+    return host.lower()
+
+
+def is_ip(host: str) -> bool:
+    """Return whether the host is an IP address, not a name."""
+    return _address(host) is not None
+
+
+def is_localhost(host: str) -> bool:
+    """Return whether the host is the machine that the browser runs on."""
+    address = _address(host)
+    return f".{host.lower()}".endswith(".localhost") if address is None else address.is_loopback
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    with suppress(ValueError):
+        return ip_address(host.removeprefix("[").removesuffix("]"))
+    return None
+
+
 def others(own: SessionCookie, cookies: Iterable[SessionCookie]) -> list[SessionCookie]:
-    """Return, once each, the cookies that do not replace our own (RFC 6265bis, section 5.7)."""
+    """Return, once each, the cookies that do not replace our own.
+
+    Those that do have the same name, domain and path (RFC 6265bis, section 5.7), and both or
+    neither are Partitioned.
+    """
     places = {_place(cookie): cookie for cookie in cookies}
     places.pop(_place(own), None)
     return [*places.values()]
 
 
-def _place(cookie: SessionCookie) -> tuple[str, str, str]:
-    return cookie.name, (cookie.domain or "").lower().removeprefix("."), cookie.path
+def _place(cookie: SessionCookie) -> tuple[str, str, str, bool]:
+    return cookie.name, cookie.bare_domain, cookie.path, cookie.partitioned
 
 
 def _bare(value: str) -> str:

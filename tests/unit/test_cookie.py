@@ -15,11 +15,11 @@ from itsdangerous import URLSafeTimedSerializer
 from webtest import TestApp
 
 from sessionware import ConfigurationError, SecureCookieSessionInterface, SessionMiddleware
-from sessionware.cookie import SessionCookie
+from sessionware.cookie import SessionCookie, host_of, is_ip, is_localhost, others
 from sessionware.migration import FlaskCookie
 from tests.attacks.lines_run import lines_run
 from tests.conftest import Clock
-from tests.gateway import KEY, OLDER_KEY, call
+from tests.gateway import KEY, OLDER_KEY, call, make_environ
 from tests.unit.applications import acting
 from tests.unit.sessions import opened, sign
 
@@ -633,3 +633,143 @@ def test_deleting_a_secure_cookie_of_another_framework_over_http_logs_no_warning
     reply = call(middleware, call(middleware).cookie)
     assert "__Host-old=; " in str(reply.headers)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+# Which host keeps the cookie (RFC 6265bis, section 5.1.3)
+
+
+IPS = ["127.0.0.1", "10.1.2.3", "::1", "2001:db8::1", "[::1]", "[2001:DB8::1]", "fe80::1%eth0"]
+NAMES = [
+    "localhost",
+    "shop.example",
+    "1.2.3.4.example",
+    "1.2.3",
+    "a:b",
+    "[",
+    "[]",
+    "",
+    "\xff",
+    "::g",
+]
+
+
+@pytest.mark.parametrize("host", [*NAMES, *IPS])
+def test_cookie_without_a_domain_reaches_every_host(host: str) -> None:
+    assert SessionCookie().reaches(host)
+
+
+@pytest.mark.parametrize(
+    "domain", ["shop.example", ".shop.example", "SHOP.example", ".Shop.Example"]
+)
+def test_cookie_reaches_its_domain_and_all_hosts_below(domain: str) -> None:
+    """The case and a leading dot make no difference."""
+    reaches = SessionCookie(domain=domain).reaches
+    for host in ("shop.example", "www.shop.example", "a.b.shop.example", "WWW.shop.EXAMPLE"):
+        assert reaches(host)
+    for host in ("example", "my-shop.example", "shop.example.org", "localhost", "", "shop", *IPS):
+        assert not reaches(host)
+
+
+def test_cookie_reaches_an_ip_address_only_if_it_is_identical() -> None:
+    assert SessionCookie(domain="127.0.0.1").reaches("127.0.0.1")
+    assert not SessionCookie(domain="0.0.1").reaches("127.0.0.1")
+    assert not SessionCookie(domain="127.0.0.1").reaches("[::ffff:127.0.0.1]")
+    assert SessionCookie(domain="3.4").reaches("1.2.3.4.3.4")  # which is no address
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        ("shop.example", "shop.example"),
+        ("Shop.EXAMPLE:8000", "shop.example"),
+        ("127.0.0.1:80", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("[2001:DB8::1]:8000", "2001:db8::1"),
+        ("::1", "::1"),
+        ("shop.example:", "shop.example"),
+        (":80", ""),
+        ("[::1", "::1"),
+        ("[]", ""),
+        ("a:b:c", "a:b:c"),
+        ("]:[", "]"),
+        ("\xff\0;", "\xff\0;"),
+    ],
+)
+def test_host_of_a_request_is_its_name_without_the_port(given: str, host: str) -> None:
+    assert host_of(make_environ(HTTP_HOST=given)) == host
+    assert host_of(make_environ(SERVER_NAME=given)) == host
+
+
+def test_host_of_a_request_is_what_the_client_says() -> None:
+    """If it says nothing, it is the name of the server."""
+    assert host_of(make_environ(HTTP_HOST="a.example", SERVER_NAME="b.example")) == "a.example"
+    assert host_of(make_environ(HTTP_HOST="", SERVER_NAME="b.example")) == "b.example"
+    assert host_of({}) == ""
+
+
+@given(
+    st.lists(st.sampled_from([*"[]:.%a1 \xff\0", "::", "127"]) | st.text(max_size=2)).map("".join)
+)
+def test_no_host_raises_an_exception(junk: str) -> None:
+    host = host_of(make_environ(HTTP_HOST=junk))
+    assert SessionCookie(domain="a").reaches(host) in (True, False)
+    assert is_localhost(host) <= (is_ip(host) or host.endswith("localhost"))
+
+
+@pytest.mark.parametrize("part", [*"[]:.1af%", "1.", "a:", "[:", ".localhost"])
+def test_a_host_of_a_megabyte_takes_linear_time(part: str) -> None:
+    host = host_of(make_environ(HTTP_HOST=part * (1024 * 1024 // len(part))))
+    start = time.perf_counter()
+    SessionCookie(domain="a.example").reaches(host)
+    is_localhost(host)
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize("host", IPS)
+def test_an_ip_address_is_recognised(host: str) -> None:
+    assert is_ip(host)
+
+
+@pytest.mark.parametrize("host", NAMES)
+def test_a_name_is_not_an_ip_address(host: str) -> None:
+    assert not is_ip(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST", "shop.localhost", "127.0.0.1", "127.255.0.9", "::1", "[::1]"]
+)
+def test_localhost_is_a_name_or_a_loopback_address(host: str) -> None:
+    assert is_localhost(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "shop.example", "localhost.example", "mylocalhost", "10.0.0.1", "::2", "128.0.0.1"]
+)
+def test_other_hosts_are_not_localhost(host: str) -> None:
+    assert not is_localhost(host)
+
+
+# Which cookies replace each other (RFC 6265bis, section 5.7)
+
+
+def test_cookies_of_the_same_name_domain_and_path_replace_each_other() -> None:
+    own = SessionCookie(domain="a.example")
+    same = [SessionCookie(domain=domain) for domain in ("a.example", ".a.example", "A.Example")]
+    assert others(own, [own, *same, SessionCookie(domain="a.example", secure=True)]) == []
+
+
+@pytest.mark.parametrize(
+    "settings", [{"name": "id"}, {"domain": "a.example"}, {"path": "/shop"}, {"domain": "example"}]
+)
+def test_cookies_of_another_name_domain_or_path_are_kept_apart(settings: Any) -> None:
+    other = SessionCookie(**settings)
+    assert others(SessionCookie(), [other, SessionCookie(), other]) == [other]
+    assert others(other, [SessionCookie()]) == [SessionCookie()]
+
+
+def test_partitioned_cookie_is_another_than_one_that_is_not() -> None:
+    """Browsers keep it in a jar of its own (CHIPS)."""
+    whole = SessionCookie(secure=True, samesite="None")
+    partitioned = SessionCookie(secure=True, samesite="None", partitioned=True)
+    assert others(whole, [whole, partitioned]) == [partitioned]
+    assert others(partitioned, [whole, partitioned, whole]) == [whole]
