@@ -1,8 +1,12 @@
 """Where a session is kept: in the cookie, in the cookie beside a list, in a store."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
+from .codec import Codec
+from .envelope import Envelope, unwrap, wrap
 from .errors import (
     ConfigurationError,
     CookieRejected,
@@ -11,22 +15,23 @@ from .errors import (
     SessionUnavailable,
     kind_of,
 )
-from .serializer import dumps, loads
-from .session import Owner, Session, owner_of
-from .store import Revocations, Store, key_of
+from .expiry import Expiry
+from .keys import TokenMask
+from .serializer import dumps
+from .session import Loaded, Owner, State
+from .store import Revocations, Store, key_of, mark_of
 
 MAX_REQUEST_TIME = 60 * 60
 """Seconds for which a request that began before a log-out may still write its cookie."""
 
-Left = Callable[[int], int]
-"""Returns how many seconds a session has left if it is not used again, given its creation time."""
-
-Held = tuple[dict[str, Any], str]
-"""A session's data, and the same as it was written."""
-
 _ENDED = (
     "The session was ended by another request while this one was using it (a log-out, or "
     "regenerate()), so nothing of it was saved. The other request's response has the valid cookie."
+)
+_TOO_LATE = (
+    f"The session was changed more than {MAX_REQUEST_TIME} seconds after the request began, when "
+    "the list of revocations may have forgotten that it ended, so nothing of it was saved. Change "
+    "the session before the long part of the request."
 )
 
 
@@ -36,19 +41,29 @@ class CookieBackend:
     in_cookie = True
     needs_id = False
 
-    def load(self, data: Any, text: str, session_id: str | None) -> Held:  # noqa: ARG002 - subclasses use it
-        """Return the data of a session, given what its cookie carries. Raise CookieRejected."""
-        if type(data) is not dict:
+    def load(self, envelope: Envelope) -> Envelope:
+        """Return the whole session, given what its cookie carries. Raise CookieRejected."""
+        if envelope.data is None:
             raise CookieRejected("malformed")
-        return data, text
+        return envelope
 
-    def save(self, session: Session, text: str) -> None:
+    def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
+        """Return a session that comes from another cookie than ours. Raise CookieRejected.
+
+        ``ids``: the ids that it can have, of which the first is for a session that has none yet.
+        """
+        return loaded if loaded.id is not None else replace(loaded, id=ids[0] if ids else None)
+
+    def check_duration(self, state: State, seconds: float) -> None:
+        """Raise SessionUnavailable if the request has taken too long to change the session."""
+
+    def save(self, state: State, text: str) -> None:
         """Do nothing: the response carries the data."""
 
-    def delete(self, session_id: str, created: int) -> None:
+    def end(self, session_id: str, created: int) -> None:
         """Do nothing: a copy of the cookie stays valid until it expires."""
 
-    def stamp(self, owner: str) -> str:  # noqa: ARG002 - subclasses use it
+    def stamp(self, owner: Owner) -> str:  # noqa: ARG002 - subclasses use it
         """Return what a session of this owner has to carry."""
         return ""
 
@@ -58,122 +73,255 @@ class RevocableBackend(CookieBackend):
 
     needs_id = True
 
-    def __init__(self, revocations: Revocations, left: Left) -> None:
+    def __init__(self, revocations: Revocations, expiry: Expiry) -> None:
         self._revocations = revocations
-        self._left = left
+        self._expiry = expiry
 
-    def load(self, data: Any, text: str, session_id: str | None) -> Held:
-        """Return the data, or raise CookieRejected for a session on the list."""
-        super().load(data, text, session_id)
-        owner, stamp = owner_of(data)
-        # A session without an id is older than the list, and gets one now that it is used.
-        if session_id is not None or owner is not None:
-            valid = self._revocations.check(key_of(session_id or ""), _text(owner))
-            if valid is None or valid not in ("", stamp):
-                raise CookieRejected("revoked")
-        return data, text
+    def load(self, envelope: Envelope) -> Envelope:
+        """Return the session, or raise CookieRejected if it is on the list."""
+        super().load(envelope)
+        if envelope.id is not None:
+            self._check(envelope.id, envelope.owner, envelope.stamp)
+        return envelope
 
-    def save(self, session: Session, text: str) -> None:  # noqa: ARG002 - as declared
+    def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
+        """Return the session, or raise CookieRejected if it is on the list."""
+        stamps = [self._check(each, loaded.owner, loaded.stamp) for each in ids]
+        return super().adopt(replace(loaded, stamp=stamps[0]), ids)
+
+    def check_duration(self, state: State, seconds: float) -> None:
+        """Raise SessionUnavailable once the list may have forgotten that the session ended."""
+        goes_on = not (state.loaded.new or state.begins_anew)
+        if goes_on and seconds > MAX_REQUEST_TIME:
+            raise SessionUnavailable(_TOO_LATE)
+
+    def save(self, state: State, text: str) -> None:  # noqa: ARG002 - as declared
         """Put the session's previous id on the list. Of two requests, one can replace it."""
-        last = session.loaded.id
-        if last is None or last == session.id:
+        last = state.loaded.id
+        if last is None or last == state.id:
             return
-        ended_here = self._revoke(last, session.created)
-        if not ended_here and not session.begins_anew():
+        ended_here = self._revoke(last, state.loaded.created)
+        if not ended_here and not state.begins_anew:
             raise SessionUnavailable(_ENDED)
 
-    def delete(self, session_id: str, created: int) -> None:
+    def end(self, session_id: str, created: int) -> None:
         """Put the id on the list."""
         self._revoke(session_id, created)
 
-    def stamp(self, owner: str) -> str:
+    def stamp(self, owner: Owner) -> str:
         """Return the owner's present stamp."""
         return self._revocations.check(key_of(""), owner) or ""
 
+    def _check(self, session_id: str, owner: Owner | None, stamp: str) -> str:
+        present = self._revocations.check(key_of(session_id), owner)
+        if present is None or present not in ("", stamp):
+            raise CookieRejected("revoked")
+        return present
+
     def _revoke(self, session_id: str, created: int) -> bool:
-        return self._revocations.revoke(key_of(session_id), self._left(created) + MAX_REQUEST_TIME)
+        seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
+        return self._revocations.revoke(key_of(session_id), seconds)
 
 
 class ServerBackend(CookieBackend):
-    """A store on the server: the cookie carries the id, and ``null`` in place of the data."""
+    """A store on the server: the cookie carries the id, and ``null`` in place of the data.
+
+    ``adopts``: whether sessions may come from other cookies. Then an ended session leaves a mark,
+    because such a cookie may come again.
+    """
 
     in_cookie = False
     needs_id = True
 
-    def __init__(self, store: Store, left: Left) -> None:
+    def __init__(self, store: Store, expiry: Expiry, adopts: bool) -> None:
         self._store = store
-        self._left = left
+        self._expiry = expiry
+        self._adopts = adopts
 
-    def load(self, data: Any, text: str, session_id: str | None) -> Held:  # noqa: ARG002 - as declared
+    def load(self, envelope: Envelope) -> Envelope:
         """Return what the store has. An id that it does not know is refused (CWE-384)."""
-        if data is not None or session_id is None:
+        if envelope.data is not None or envelope.id is None:
             raise CookieRejected("malformed")
-        kept = self._store.load(key_of(session_id))
+        kept = self._kept(envelope.id)
         if kept is None:
             raise CookieRejected("revoked")
-        try:
-            return super().load(loads(kept), kept, session_id)
-        except ValueError:
-            raise CookieRejected("malformed") from None
+        return kept._replace(age=envelope.age, id=envelope.id)
 
-    def save(self, session: Session, text: str) -> None:
-        """Save the text. The previous id is deleted once the new one is saved."""
-        if len(text) > self._store.limit:
-            raise too_large("The session's JSON", len(text), self._store.limit, session)
-        last, key = session.loaded.id, key_of(session.id)
-        new, owner = last != session.id, _text(session.owner)
-        seconds = max(1, self._left(session.created))
-        kept = text if new or text != session.loaded.text else None
-        if not self._store.save(key, kept, new=new, seconds=seconds, owner=owner):
+    def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
+        """Return the session, as the store has it if another request has adopted it already."""
+        if any(self._store.load(mark_of(session_id)) is not None for session_id in ids):
+            raise CookieRejected("revoked")
+        for session_id in ids:
+            kept = self._kept(session_id)
+            if kept is not None and kept.data is not None:
+                return replace(
+                    loaded,
+                    data=kept.data,
+                    text=kept.text,
+                    id=session_id,
+                    csrf_token=kept.csrf_token,
+                    owner=kept.owner,
+                    stamp=kept.stamp,
+                    adopted=False,
+                )
+        stamp = "" if loaded.owner is None else self.stamp(loaded.owner)
+        if stamp not in ("", loaded.stamp):
+            raise CookieRejected("revoked")
+        return super().adopt(replace(loaded, stamp=stamp), ids)
+
+    def save(self, state: State, text: str) -> None:
+        """Save the session. The previous id is ended once the new one is saved."""
+        loaded, session_id = state.loaded, str(state.id)
+        begins = loaded.id != session_id
+        if begins or loaded.adopted:
+            self._create(state, text)
+        elif not self._save(state, text, new=False):
             raise SessionUnavailable(_ENDED)
-        if new and last is not None:
-            ended_here = self._store.delete(key_of(last))
-            if not ended_here and not session.begins_anew():
-                self._store.delete(key)
+        if begins and loaded.id is not None:
+            ended_here = self._end(loaded.id, loaded.created, loaded.adopted)
+            if not ended_here and not state.begins_anew:
+                self._store.delete(key_of(session_id))
                 raise SessionUnavailable(_ENDED)
 
-    def delete(self, session_id: str, created: int) -> None:  # noqa: ARG002 - as declared
+    def end(self, session_id: str, created: int) -> None:
         """Delete the session."""
-        self._store.delete(key_of(session_id))
+        self._end(session_id, created, adopted=False)
 
+    def stamp(self, owner: Owner) -> str:
+        """Return the owner's present stamp, or ``""`` from a store that has none."""
+        stamp: Callable[[Owner], str] = getattr(self._store, "stamp", lambda _: "")
+        return stamp(owner)
 
-def backend_of(store: Store | None, revocations: Revocations | None, left: Left) -> CookieBackend:
-    """Return the backend of these settings. Raises ConfigurationError with every problem."""
-    problems = [
-        *_problems(
-            "store", store, Store, "limit, load, save and delete, such as RedisStore(client)"
-        ),
-        *_problems(
-            "revocations",
-            revocations,
-            Revocations,
-            "revoke and check, such as RedisRevocations(client)",
-        ),
-    ]
-    if store is not None and revocations is not None:
-        problems.append(
-            Problem(
-                "revocations",
-                "found together with store, which refuses ended sessions too",
-                "leave it out",
-            )
+    def _kept(self, session_id: str) -> Envelope | None:
+        text = self._store.load(key_of(session_id))
+        if text is None:
+            return None
+        kept = unwrap(text)
+        if kept.data is None:
+            raise CookieRejected("malformed")
+        return kept
+
+    def _create(self, state: State, text: str) -> None:
+        session_id, adopted = str(state.id), state.id == state.loaded.id
+        created = self._save(state, text, new=True)
+        # Another request of the same page may have adopted the session meanwhile.
+        if not created and not (adopted and self._save(state, text, new=False)):
+            raise SessionUnavailable(_ENDED)
+        # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
+        ended = adopted and self._store.load(mark_of(session_id)) is not None
+        if ended or (state.owner is not None and self.stamp(state.owner) != state.stamp):
+            self._store.delete(key_of(session_id))
+            raise SessionUnavailable(_ENDED)
+
+    def _save(self, state: State, text: str, new: bool) -> bool:
+        kept = Envelope(text, None, 0, None, state.csrf_token, state.owner, state.stamp)
+        record: str | None = wrap(kept)
+        if len(record) > self._store.limit:
+            what = "The session's JSON"
+            raise too_large(what, len(record), self._store.limit, state.data)
+        if not new and text == state.loaded.text and not state.differs():
+            record = None  # what is kept may be newer than what this request has loaded
+        seconds = max(1, self._expiry.left(int(time.time()), state.created, state.permanent))
+        return self._store.save(
+            key_of(str(state.id)), record, new=new, seconds=seconds, owner=state.owner
         )
-    if problems:
+
+    def _end(self, session_id: str, created: int, adopted: bool) -> bool:
+        """End a session, and return whether no other request has ended it before."""
+        ended_here = True
+        if self._adopts:
+            seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
+            ended_here = self._store.save(
+                mark_of(session_id), "[]", new=True, seconds=seconds, owner=None
+            )
+        # An adopted session is not in the store before its first response.
+        was_there = self._store.delete(key_of(session_id))
+        return ended_here and (was_there or adopted)
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the cookies that one set of settings has written, the present ones or former ones."""
+
+    room: int
+    codec: Codec
+    mask: TokenMask
+    expiry: Expiry
+    backend: CookieBackend
+
+    def verify(self, token: str, now: int) -> "Verified":
+        """Return what a cookie carries. Raise CookieRejected."""
+        if len(token) > self.room:
+            raise CookieRejected("too_large")
+        opened = self.codec.decode(token)
+        envelope = unwrap(opened.text)
+        data = envelope.data
+        # The timeout of an empty session is that of the sessions that it stands for.
+        permanent = bool(data.get("_permanent", False)) if data else None
+        self.expiry.check(now, opened.issued, opened.issued - envelope.age, permanent)
+        return Verified(envelope, opened.issued, opened.old_key)
+
+    def accept(self, verified: "Verified", now: int) -> Loaded:
+        """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
+        carried, issued, old_key = verified
+        envelope = self.backend.load(carried)
+        _, data, age, session_id, csrf_token, owner, stamp = envelope
+        loaded = Loaded(
+            data or {}, envelope.text, issued - age, issued, session_id, csrf_token, owner, stamp
+        )
+        if not self.backend.in_cookie:
+            self.expiry.check(now, issued, loaded.created, loaded.permanent)
+        elif csrf_token is not None:
+            loaded.csrf_token = self.mask.reveal(csrf_token, old_key)
+        return loaded
+
+
+class Verified(NamedTuple):
+    """What a cookie carries, as far as the cookie alone can tell."""
+
+    envelope: Envelope
+    issued: int
+    old_key: bool
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is the empty cookie that a log-out has left."""
+        _, data, _, session_id, csrf_token, owner, _ = self.envelope
+        return data == {} and session_id is csrf_token is owner is None
+
+
+def backend_problems(store: object, revocations: object) -> Iterator[Problem]:
+    """Yield the problems of these settings."""
+    yield from _problems(
+        "store", store, Store, "limit, load, save and delete, such as RedisStore(client)"
+    )
+    yield from _problems(
+        "revocations", revocations, Revocations, "revoke and check, such as RedisRevocations(client)"
+    )
+    if store is not None and revocations is not None:
+        yield Problem(
+            "revocations",
+            "found together with store, which refuses ended sessions too",
+            "leave it out",
+        )
+
+
+def backend_of(
+    store: Store | None, revocations: Revocations | None, expiry: Expiry, adopts: bool
+) -> CookieBackend:
+    """Return the backend of these settings. Raises ConfigurationError with every problem."""
+    if problems := [*backend_problems(store, revocations)]:
         raise ConfigurationError(problems)
     if revocations is not None:
-        return RevocableBackend(revocations, left)
-    return CookieBackend() if store is None else ServerBackend(store, left)
+        return RevocableBackend(revocations, expiry)
+    return CookieBackend() if store is None else ServerBackend(store, expiry, adopts)
 
 
-def too_large(what: str, size: int, limit: int, session: Session) -> SessionTooLarge:
-    """Return the error, with the three largest keys of the session."""
-    sizes = ((key, len(dumps({key: value})) - len("{}")) for key, value in session.items())
+def too_large(what: str, size: int, limit: int, data: dict[str, Any]) -> SessionTooLarge:
+    """Return the error, with the three largest keys of the data."""
+    sizes = ((key, len(dumps({key: value})) - len("{}")) for key, value in data.items())
     largest = sorted(sizes, key=lambda item: item[1], reverse=True)[:3]
     return SessionTooLarge(what, size, limit, largest)
-
-
-def _text(owner: Owner | None) -> str | None:
-    return None if owner is None else str(owner)
 
 
 def _problems(name: str, value: object, contract: type, parts: str) -> Iterator[Problem]:

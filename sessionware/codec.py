@@ -16,10 +16,13 @@ from hashlib import sha256
 from typing import Protocol
 
 from .errors import ConfigurationError, CookieRejected, Problem, collecting
-from .keys import RECOMMENDED_KEY_SIZE, SecretKey, check_keys, derive, key_size
+from .keys import RECOMMENDED_KEY_SIZE, SecretKey, check_keys, derive, key_size, purpose_of
 
 MAX_TEXT = 64 * 1024
 """Bytes of a payload before compression. Decompression stops at this size (CWE-409)."""
+
+MIN_COMPRESSED = 300
+"""Bytes of a payload from which it is compressed. Below, this saves little and takes long."""
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
@@ -61,9 +64,7 @@ class SignedCodec:
         cookie_name: str = "session",
     ) -> None:
         check_keys(secret_key, fallbacks, salt)
-        # Unambiguous, because the name of a cookie contains no NUL.
-        purpose = f"sessionware.cookie\0{cookie_name}\0{salt}"
-        self.salt: bytes = purpose.encode(errors="surrogatepass")
+        self.salt: bytes = purpose_of("cookie", cookie_name, salt)
         # Copied for each signature, so that the key is hashed only once.
         self._macs = [
             hmac.new(derive(key, self.salt), digestmod=sha256) for key in (secret_key, *fallbacks)
@@ -71,9 +72,9 @@ class SignedCodec:
 
     def encode(self, text: str, issued: int) -> str:
         """Return the cookie's value for a text of at most MAX_TEXT bytes."""
-        # 1. Compress, if the result is shorter.
+        # 1. Compress a long text, if the result is shorter.
         plain = text.encode()
-        small = _deflate(plain)
+        small = _deflate(plain) if len(plain) >= MIN_COMPRESSED else plain
         # 2. Encode as URL-safe base64, and append the time.
         payload = b"." + _to_base64(small) if len(small) < len(plain) - 1 else _to_base64(plain)
         signed = payload + _moment(issued)

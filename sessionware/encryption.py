@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from .codec import Opened
 from .errors import ConfigurationError, CookieRejected, Problem
-from .keys import SecretKey, check_keys
+from .keys import SecretKey, check_keys, purpose_of
 
 NONCE_SIZE = 12
 TAG_SIZE = 16
@@ -47,9 +47,7 @@ class EncryptedCodec:
         cookie_name: str = "session",
     ) -> None:
         check_keys(secret_key, fallbacks, salt)
-        # Unambiguous, because the name of a cookie contains no NUL.
-        purpose = f"sessionware.encrypted\0{cookie_name}\0{salt}"
-        self._purpose = purpose.encode(errors="surrogatepass")
+        self._purpose = purpose_of("encrypted", cookie_name, salt)
         try:
             self._ciphers = [self._cipher(key) for key in (secret_key, *fallbacks)]
         except UnsupportedAlgorithm:

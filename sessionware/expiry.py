@@ -1,5 +1,6 @@
 """When a session ends: idle and absolute timeouts."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,66 +21,95 @@ _MAX_DURATION = timedelta.max.total_seconds()
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """The timeouts of a session, in seconds. Made by ``of``, which checks them."""
+    """The timeouts of a session, in seconds. Made by ``of``, which checks them.
+
+    ``permanent_timeout`` is the idle timeout of permanent sessions. ``refresh_after``: the age from
+    which a cookie is issued again; ``None``: a tenth of the idle timeout.
+    """
 
     idle_timeout: float
-    absolute_timeout: float | None
-    refresh_after: float
+    permanent_timeout: float
+    absolute_timeout: float = math.inf
+    refresh_after: float | None = None
 
     @classmethod
     def of(
         cls,
         idle_timeout: Duration,
-        absolute_timeout: Duration | None,
-        refresh_after: Duration | None,
+        permanent_timeout: Duration | None = None,
+        absolute_timeout: Duration | None = None,
+        refresh_after: Duration | None = None,
     ) -> "Expiry":
         """Return the timeouts of these settings. Raises ConfigurationError with every problem."""
-        settings = {"idle_timeout": idle_timeout}
-        if absolute_timeout is not None:
-            settings["absolute_timeout"] = absolute_timeout
+        problems = [*_problems("idle_timeout", idle_timeout)]
+        if permanent_timeout is None:
+            permanent_timeout = idle_timeout
+        else:
+            problems += _problems("permanent_timeout", permanent_timeout)
+        if absolute_timeout is None:
+            absolute_timeout = math.inf
+        else:
+            problems += _problems("absolute_timeout", absolute_timeout)
         if refresh_after is not None:
-            settings["refresh_after"] = refresh_after
-        problems = [problem for item in settings.items() for problem in _problems(*item)]
+            problems += _problems("refresh_after", refresh_after, least=0)
         if problems:
             raise ConfigurationError(problems)
-        seconds = {name: _seconds(value) for name, value in settings.items()}
-        idle = seconds["idle_timeout"]
-        return cls(idle, seconds.get("absolute_timeout"), seconds.get("refresh_after", idle / 10))
+        return cls(
+            _seconds(idle_timeout),
+            _seconds(permanent_timeout),
+            _seconds(absolute_timeout),
+            None if refresh_after is None else _seconds(refresh_after),
+        )
 
-    def check(self, now: int, issued: int, created: int) -> None:
+    @property
+    def max_idle_timeout(self) -> float:
+        """The longer of the two idle timeouts, in seconds."""
+        return max(self.idle_timeout, self.permanent_timeout)
+
+    def check(self, now: int, issued: int, created: int, permanent: bool | None = None) -> None:
         """Raise CookieRejected if the cookie has expired, or was issued in the future.
 
-        All times are in seconds since the epoch.
+        All times are in seconds since the epoch. ``permanent``: whether the session is; ``None``
+        if this is not known yet, or if the longer timeout applies.
         """
         if issued > now + CLOCK_SKEW:
             raise CookieRejected("from_the_future")
-        if now - issued > self.idle_timeout:
+        if now - issued > self._idle(permanent):
             raise CookieRejected("expired_idle")
-        if self.absolute_timeout is not None and now - created > self.absolute_timeout:
+        if now - created > self.absolute_timeout:
             raise CookieRejected("expired_absolute")
 
-    def is_due(self, now: int, issued: int) -> bool:
+    def is_due(self, now: int, issued: int, permanent: bool) -> bool:
         """Return whether a cookie is so old that it has to be issued again."""
-        return now - issued > self.refresh_after
+        if self.refresh_after is None:
+            return now - issued > self._idle(permanent) / 10
+        return now - issued > self.refresh_after or self.refresh_after == 0
+
+    def is_half_over(self, now: int, issued: int, permanent: bool) -> bool:
+        """Return whether half of the idle timeout has passed since the cookie was issued."""
+        return now - issued > self._idle(permanent) / 2
 
     def max_age(self, now: int, created: int) -> int:
         """Return the Max-Age of a permanent session's cookie, in seconds."""
-        return min(self.left(now, created), MAX_COOKIE_AGE)
+        return min(self.left(now, created, permanent=True), MAX_COOKIE_AGE)
 
-    def left(self, now: int, created: int) -> int:
+    def left(self, now: int, created: int, permanent: bool | None = None) -> int:
         """Return how many seconds the session has left if it is not used again."""
-        if self.absolute_timeout is None:
-            return int(self.idle_timeout)
-        return max(0, int(min(self.idle_timeout, created + self.absolute_timeout - now)))
+        return max(0, int(min(self._idle(permanent), created + self.absolute_timeout - now)))
+
+    def _idle(self, permanent: bool | None) -> float:
+        if permanent is None:
+            return self.max_idle_timeout
+        return self.permanent_timeout if permanent else self.idle_timeout
 
 
 def _seconds(value: Duration) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _problems(name: str, value: object) -> Iterator[Problem]:
-    expected = f"expected a timedelta or a number of seconds from 1 to {_MAX_DURATION:.0f}"
+def _problems(name: str, value: object, least: int = 1) -> Iterator[Problem]:
+    expected = f"expected a timedelta or a number of seconds from {least} to {_MAX_DURATION:.0f}"
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         yield Problem(name, f"found {type(value).__name__}, {expected}")
-    elif not 1 <= _seconds(value) <= _MAX_DURATION:
+    elif not least <= _seconds(value) <= _MAX_DURATION:
         yield Problem(name, f"found {value!r}, {expected}")

@@ -1,5 +1,6 @@
 """Flash messages and CSRF tokens, kept in the session from one request to the next."""
 
+import hmac
 import secrets
 from collections.abc import MutableMapping
 from typing import Any
@@ -9,6 +10,8 @@ class FlashMixin(MutableMapping[str, Any]):
     """The methods for flash messages and CSRF tokens that Pyramid calls on a session."""
 
     __slots__ = ()
+
+    _csrf_token: str | None  # not in the data, which a form may be able to set
 
     def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
         """Add a message to the end of the queue, where it stays until ``pop_flash``."""
@@ -29,9 +32,19 @@ class FlashMixin(MutableMapping[str, Any]):
 
     def new_csrf_token(self) -> str:
         """Return a new CSRF token of 256 bits, which replaces the session's present one."""
-        token = self["_csrft_"] = secrets.token_urlsafe(32)
+        self._csrf_token = token = secrets.token_urlsafe(32)
         return token
 
     def get_csrf_token(self) -> str:
-        """Return the session's CSRF token. Use ``hmac.compare_digest`` to compare it."""
-        return self.get("_csrft_") or self.new_csrf_token()
+        """Return the session's CSRF token, made on first use."""
+        return self._csrf_token or self.new_csrf_token()
+
+    def check_csrf_token(self, token: object) -> bool:
+        """Return whether this is the session's CSRF token. The comparison takes constant time.
+
+        Any value may be passed, such as what a form lacks.
+        """
+        expected = self._csrf_token
+        if expected is None or not isinstance(token, str):
+            return False
+        return hmac.compare_digest(token.encode(errors="surrogatepass"), expected.encode())

@@ -3,7 +3,7 @@
 import difflib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -12,10 +12,26 @@ from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
-from .backend import CookieBackend, backend_of, too_large
-from .codec import MAX_TEXT, Codec, SignedCodec, codec_of
-from .cookie import MAX_PAIR, SameSite, Secure, SessionCookie, others
-from .envelope import unwrap, wrap
+from .backend import (
+    CookieBackend,
+    Reader,
+    Verified,
+    backend_of,
+    backend_problems,
+    too_large,
+)
+from .codec import MAX_TEXT, Codec, codec_of
+from .cookie import (
+    MAX_PAIR,
+    SameSite,
+    Secure,
+    SessionCookie,
+    host_of,
+    is_ip,
+    is_localhost,
+    others,
+)
+from .envelope import Envelope, wrap
 from .errors import (
     ConfigurationError,
     CookieRejected,
@@ -25,18 +41,21 @@ from .errors import (
     collecting,
     kind_of,
 )
-from .expiry import Duration, Expiry
-from .headers import fields_of, keep_private, names_of, vary_by_cookie
-from .keys import SecretKey
-from .migration import ForeignCookie
+from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry
+from .headers import fields_of, is_shared, keep_private, names_of, vary_by_cookie
+from .keys import DerivedIds, SecretKey, TokenMask, purpose_of
+from .migration import FormerCookie, codec_class
 from .serializer import dumps
-from .session import Loaded, NullSession, Session, SessionMixin
+from .session import Loaded, NullSession, Owner, Session, SessionMixin, State
 from .store import Revocations, Store
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
 VAGUE_REASONS = {"bad_signature", "malformed"}
 """What every reader reports for a cookie that is meant for another one."""
+
+MAX_READER_TIME = 1
+"""Seconds. A slower request that only reads could undo what another has saved meanwhile."""
 
 # isinstance without the registry of abc.ABCMeta, whose look-up is 3 % of a read.
 _is_instance = type.__instancecheck__
@@ -87,9 +106,10 @@ class Settings(TypedDict, total=False):
     cookie_samesite: SameSite
     cookie_partitioned: bool
     idle_timeout: Duration
+    permanent_timeout: Duration | None
     absolute_timeout: Duration | None
     refresh_after: Duration | None
-    migrate_from: Sequence[ForeignCookie]
+    migrate_from: Sequence[FormerCookie]
     encrypt: bool
     store: Store | None
     revocations: Revocations | None
@@ -103,10 +123,11 @@ class SecureCookieSessionInterface(SessionInterface):
       apart applications that share a key.
     - ``cookie_...``: the attributes of RFC 6265bis; ``cookie_secure="auto"``: Secure where
       ``wsgi.url_scheme`` is https.
-    - ``idle_timeout``: since the cookie was last issued; ``absolute_timeout``: since the session
-      was created; ``refresh_after``: the age from which a cookie is issued again (``None``: a
-      tenth of the idle timeout). A timedelta, or seconds.
-    - ``migrate_from``: cookies of other frameworks to take over (see ``sessionware.migration``).
+    - ``idle_timeout``: since the cookie was last issued; ``permanent_timeout``: the same for a
+      permanent session (``None``: no other); ``absolute_timeout``: since the session was created;
+      ``refresh_after``: the age from which a cookie is issued again (``None``: a tenth of the idle
+      timeout; 0: always). A timedelta, or seconds.
+    - ``migrate_from``: former cookies whose sessions go on (see ``sessionware.migration``).
     - ``encrypt``: the client cannot read its cookie. ``store``: sessions are kept there, and the
       cookie carries an id. ``revocations``: a list of ended sessions, so that a log-out holds.
 
@@ -114,7 +135,6 @@ class SecureCookieSessionInterface(SessionInterface):
     """
 
     session_class = Session
-    _warned_of_http = False
 
     def __init__(
         self,
@@ -130,9 +150,10 @@ class SecureCookieSessionInterface(SessionInterface):
         cookie_samesite: SameSite = "Lax",
         cookie_partitioned: bool = False,
         idle_timeout: Duration = timedelta(days=31),
+        permanent_timeout: Duration | None = None,
         absolute_timeout: Duration | None = None,
         refresh_after: Duration | None = None,
-        migrate_from: Sequence[ForeignCookie] = (),
+        migrate_from: Sequence[FormerCookie] = (),
         encrypt: bool = False,
         store: Store | None = None,
         revocations: Revocations | None = None,
@@ -150,17 +171,28 @@ class SecureCookieSessionInterface(SessionInterface):
                 partitioned=cookie_partitioned,
             )
         with collecting(problems):
-            self.expiry: Expiry = Expiry.of(idle_timeout, absolute_timeout, refresh_after)
+            self.expiry: Expiry = Expiry.of(
+                idle_timeout, permanent_timeout, absolute_timeout, refresh_after
+            )
         with collecting(problems):
-            make = _codec_class(encrypt)
+            make = codec_class(encrypt)
             self.codec: Codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
-        with collecting(problems):
-            self.backend: CookieBackend = backend_of(store, revocations, self._left)
+        problems += backend_problems(store, revocations)
         if problems:
             raise ConfigurationError(problems)
-        self.migrate_from = migrate_from
-        self._others = others(self.cookie, [foreign.cookie for foreign in migrate_from])
         self._has_key = secret_key is not None
+        keys = () if secret_key is None else (secret_key, *secret_key_fallbacks)
+        self._mask = TokenMask(keys, purpose_of("csrf", cookie_name, salt))
+        self._ids = DerivedIds(keys)
+        self.backend: CookieBackend = backend_of(
+            store, revocations, self.expiry, adopts=bool(migrate_from)
+        )
+        self._reader = Reader(
+            self.cookie.room, self.codec, self._mask, self.expiry, self.backend
+        )
+        self.migrate_from = migrate_from
+        self._others = others(self.cookie, [former.cookie for former in migrate_from])
+        self._warned: set[str] = set()
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
         """Return a session that reads its cookie on first use; ``None`` without a secret key."""
@@ -169,42 +201,109 @@ class SecureCookieSessionInterface(SessionInterface):
         return self.session_class(self, environ.get("HTTP_COOKIE", ""))
 
     def load(self, cookie: str) -> Loaded:
-        """Return what the first valid cookie of our name in the Cookie header holds."""
+        """Return what the newest valid cookie of our name in the Cookie header holds."""
         now = int(time.time())
         tokens = self.cookie.find(cookie)
         refused: list[str] = []
-        for token in tokens:
+        loaded = self._load_own(tokens, now, refused) or self._adopt(cookie, now, refused)
+        if loaded is None:
+            loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
+            if refused:
+                reason = next((word for word in refused if word not in VAGUE_REASONS), refused[0])
+                _log(logging.INFO, reason, "A session cookie was rejected, a new session begins")
+        if self._others:
+            self._find_leftovers(loaded, cookie)
+        return loaded
+
+    def _load_own(self, tokens: list[str], now: int, refused: list[str]) -> Loaded | None:
+        found = self._verify(tokens, now, refused)
+        newest = found[0][0].issued if len(found) > 1 else 0
+        if newest:
+            _log(logging.INFO, "twins", "A request had several session cookies of our name")
+        for verified, token in found:
+            if verified.ends:
+                # Those that are older are cookies that the log-out could not delete.
+                return Loaded({}, "{}", now, new=True, ended=True, newest=verified.issued)
             try:
-                loaded = self._accept(token, now)
-                return self._with_leftovers(loaded, cookie, token) if self._others else loaded
+                loaded = self._accept(verified, token, now)
             except CookieRejected as error:
                 refused.append(error.reason)
-        for foreign in self.migrate_from:
-            for token in foreign.cookie.find(cookie):
+            else:
+                loaded.newest = newest
+                return loaded
+        return None
+
+    def _verify(
+        self, tokens: list[str], now: int, refused: list[str]
+    ) -> list[tuple[Verified, str]]:
+        """Return the cookies that are ours and in time, the newest first."""
+        found = []
+        for token in tokens:
+            try:
+                found.append((self._reader.verify(token, now), token))
+            except CookieRejected as error:
+                refused.append(error.reason)
+        found.sort(key=_issue_time, reverse=True)
+        return found
+
+    def _accept(self, verified: Verified, token: str, now: int) -> Loaded:
+        loaded = self._reader.accept(verified, now)
+        loaded.token = token
+        due = self.expiry.is_due(now, loaded.issued, loaded.permanent)
+        loaded.stale = due or verified.old_key
+        if verified.old_key:
+            _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
+        if loaded.id is None and self.backend.needs_id:
+            # It was issued before there was a list.
+            loaded = self.backend.adopt(replace(loaded, stale=True), self._ids.of(token))
+        return loaded
+
+    def _adopt(self, cookie: str, now: int, refused: list[str]) -> Loaded | None:
+        """Return the session of the first former cookie that is valid."""
+        for former in self.migrate_from:
+            for token in former.newest_first(former.cookie.find(cookie), now):
                 try:
-                    data, created = foreign.load(token, now)
-                    self.expiry.check(now, now, created)
-                    adopted = Loaded(data, dumps(data), created, stale=True)
-                    return self._with_leftovers(adopted, cookie)
+                    loaded = replace(former.load(token, now), stale=True, adopted=True)
+                    self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
+                    loaded = self.backend.adopt(loaded, self._ids_of(loaded, token))
                 except CookieRejected as error:
                     refused.append(error.reason)
-        if refused:
-            reason = next((word for word in refused if word not in VAGUE_REASONS), refused[0])
-            _log(logging.INFO, reason, "A session cookie was rejected, a new session begins")
-        return Loaded({}, "{}", created=now, came=bool(tokens), new=True)
+                else:
+                    _log(logging.INFO, "migrated", "A former session cookie was accepted")
+                    return loaded
+        return None
+
+    def _ids_of(self, loaded: Loaded, token: str) -> list[str]:
+        return self._ids.of(token) if loaded.id is None else [loaded.id]
+
+    def _find_leftovers(self, loaded: Loaded, cookie: str) -> None:
+        """Have former cookies deleted, or one would be accepted after a log-out."""
+        ours = {loaded.token}
+        loaded.leftovers = tuple(other for other in self._others if {*other.find(cookie)} - ours)
+        loaded.stale = loaded.stale or bool(loaded.leftovers)
 
     def dumps(self, data: dict[str, Any]) -> str:
         """Return the data as JSON text, or raise UnserializableValue."""
         return dumps(data)
 
-    def stamp(self, owner: str) -> str:
+    def stamp(self, owner: Owner) -> str:
         """Return what a session of this owner has to carry from now on."""
         return self.backend.stamp(owner)
+
+    def late_look(self) -> None:
+        """Log that a session was first used after its response had begun."""
+        self._warn_once(
+            "late_look",
+            "A session was first used after its response had begun, which lacks Vary: Cookie, so "
+            "that caches may send it to other users: use the session before the application "
+            "returns, or, if it is a generator, before it yields its first chunk",
+        )
 
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
         """Decide what happens to the cookie: nothing, write or delete.
 
-        Raises UnserializableValue or SessionTooLarge; the browser then keeps what it has.
+        Raises UnserializableValue, SessionTooLarge or SessionUnavailable; the browser then keeps
+        what it has.
         """
         if not session.accessed:
             return
@@ -213,23 +312,29 @@ class SecureCookieSessionInterface(SessionInterface):
         vary_by_cookie(fields, names)
         cookie = self._verdict(session, environ)
         if cookie is None:
+            if is_shared(fields, names):
+                self._warn_once(
+                    "shared_cache",
+                    "A response that depends on the session is marked for shared caches, and some "
+                    "ignore Vary: Cookie: mark it 'private', or do not use the session for it",
+                )
             return
         if "set-cookie" in names and self.cookie.is_set(fields):
-            _log(
-                logging.WARNING,
+            self._warn_once(
                 "cookie_name_taken",
                 f"The response already sets a cookie named {self.cookie.name!r}, the application's "
                 "or another SessionMiddleware's, and a browser keeps one of them: give this "
                 "SessionMiddleware another cookie_name",
             )
+        self._warn_of_place(environ)
+        state = session.state
         # A log-out also deletes those that the browser does not send to this path.
-        outdated = session.loaded.leftovers if session.alive() else self._others
+        outdated = self._others if state.has_ended else state.loaded.leftovers
         for other in outdated:  # before our own, which may have the name of one
             fields.append(("Set-Cookie", other.delete(self._is_secure(other, environ))))
         fields.append(("Set-Cookie", cookie))
         if keep_private(fields, names):
-            _log(
-                logging.WARNING,
+            self._warn_once(
                 "shared_cache",
                 "A response that sets the session cookie was marked for shared caches: 'public', "
                 "'s-maxage' and the header fields that only such caches obey were removed",
@@ -237,93 +342,169 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
         """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due."""
+        state = session.state
+        if state is None:
+            return None  # the store did not answer, and the application knows it
+        seconds = time.time() - session.started
         text = session.changes()
-        if text is not None:
-            if session.alive():
-                return self._write(session, text, environ)
-            if session.loaded.id is not None:
-                self.backend.delete(session.loaded.id, session.loaded.created)
-            if session.loaded.came:
-                return self.cookie.delete(self._is_secure(self.cookie, environ))
+        if text is None:
+            return self._refresh(state, seconds, environ)
+        self.backend.check_duration(state, seconds)
+        if state.has_ended:
+            return self._log_out(session.cookie, state, text, environ)
+        return self._write(state, text, environ)
+
+    def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
+        """Issue a cookie again that is due, unless another request may have changed it meanwhile."""
+        loaded, now = state.loaded, int(time.time())
+        if not (loaded.stale and state.alive):
             return None
-        # A session that was not opened: the store did not answer, and the application knows it.
-        if session.opened and session.loaded.stale and session.alive():
-            # Its age may make it a byte too large, or it was ended meanwhile: the old cookie stays.
-            with suppress(SessionTooLarge, SessionUnavailable):
-                return self._write(session, session.loaded.text, environ)
+        half_over = self.expiry.is_half_over(now, loaded.issued, loaded.permanent)
+        if seconds > MAX_READER_TIME and not half_over:
+            return None
+        # Its age may make it a byte too large, or it was ended meanwhile: the old cookie stays.
+        with suppress(SessionTooLarge, SessionUnavailable):
+            self.backend.check_duration(state, seconds)
+            return self._write(state, loaded.text, environ)
         return None
 
-    def _accept(self, token: str, now: int) -> Loaded:
-        if len(token) > self.cookie.room:
-            raise CookieRejected("too_large")
-        opened = self.codec.decode(token)
-        age, carried, inner, name = unwrap(opened.text)
-        created = opened.issued - age
-        self.expiry.check(now, opened.issued, created)
-        data, inner = self.backend.load(carried, inner, name)
-        stale = self.expiry.is_due(now, opened.issued) or (name is None and self.backend.needs_id)
-        if opened.old_key:
-            _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-        return Loaded(data, inner, created, id=name, stale=stale or opened.old_key)
-
-    def _with_leftovers(self, loaded: Loaded, header: str, ours: str | None = None) -> Loaded:
-        """Have other frameworks' cookies deleted, or one would be taken over after a log-out."""
-        leftovers = tuple(other for other in self._others if {*other.find(header)} - {ours})
-        return replace(loaded, leftovers=leftovers, stale=loaded.stale or bool(leftovers))
-
-    def _write(self, session: Session, text: str, environ: WSGIEnvironment) -> str:
+    def _write(self, state: State, text: str, environ: WSGIEnvironment) -> str:
+        if state.id is None and self.backend.needs_id:
+            state.make_id()
         now = int(time.time())
-        created, name = session.identity()
-        if self.backend.needs_id:
-            name = session.id
-        wrapped = wrap(now - created, text if self.backend.in_cookie else "null", name)
-        if len(wrapped) > MAX_TEXT:
-            raise too_large("The session's JSON", len(wrapped), MAX_TEXT, session)
-        value = self.codec.encode(wrapped, now)
+        issued = self._next_issue(state, now)
+        value = self.codec.encode(self._wrapped(state, text, issued), issued)
         if len(value) > self.cookie.room:
-            raise too_large("The session cookie", self.cookie.size(value), MAX_PAIR, session)
+            size = self.cookie.size(value)
+            raise too_large("The session cookie", size, MAX_PAIR, state.data)
         # Last: if anything before it fails, the session that the browser has must not have ended.
-        self.backend.save(session, text)
+        self.backend.save(state, text)
         secure = self._is_secure(self.cookie, environ)
-        if not session.permanent:
+        if not state.permanent:
             return self.cookie.write(value, secure)
-        max_age = self.expiry.max_age(now, created)
+        max_age = self.expiry.max_age(now, state.created)
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
-    def _left(self, created: int) -> int:
-        return self.expiry.left(int(time.time()), created)
+    def _wrapped(self, state: State, text: str, issued: int) -> str:
+        age = issued - state.created
+        if not self.backend.in_cookie:
+            return wrap(Envelope("null", None, age, state.id))
+        token = state.csrf_token and self._mask.hide(state.csrf_token)
+        wrapped = wrap(Envelope(text, None, age, state.id, token, state.owner, state.stamp))
+        if len(wrapped) > MAX_TEXT:
+            raise too_large("The session's JSON", len(wrapped), MAX_TEXT, state.data)
+        return wrapped
+
+    def _next_issue(self, state: State, now: int) -> int:
+        """Return the time now, or one that makes the cookie newer than the others that came."""
+        return min(max(now, state.loaded.newest + 1), now + CLOCK_SKEW)
+
+    def _log_out(
+        self, cookie: str, state: State, text: str, environ: WSGIEnvironment
+    ) -> str | None:
+        """End the session, and those of all other cookies that would take its place."""
+        loaded = state.loaded
+        twins = self._twins(cookie, loaded)
+        if state.alive:
+            line: str | None = self._write(state, text, environ)
+        else:
+            if loaded.id is not None:
+                self.backend.end(loaded.id, loaded.created)
+            line = self._delete(state, bool(twins), environ)
+        for other in [*twins, *self._former(cookie)]:
+            if other.id is not None and other.id != loaded.id:
+                self.backend.end(other.id, other.created)
+                self._end_former(other)
+        self._end_former(loaded)
+        return line
+
+    def _delete(self, state: State, has_twins: bool, environ: WSGIEnvironment) -> str | None:
+        """Return the header that deletes the cookie, or ``None`` if there was none.
+
+        If it had twins, they may be at places that we do not know, and would be alone from now on.
+        So an empty cookie stays in its place, which is newer than they are.
+        """
+        secure = self._is_secure(self.cookie, environ)
+        if not (has_twins or state.loaded.ended):
+            return self.cookie.delete(secure) if state.loaded.came else None
+        now = int(time.time())
+        value = self.codec.encode(wrap(Envelope("{}", None, 0)), self._next_issue(state, now))
+        max_age = int(min(self.expiry.max_idle_timeout, MAX_COOKIE_AGE))
+        return self.cookie.write(value, secure, (max_age, now + max_age))
+
+    def _twins(self, cookie: str, loaded: Loaded) -> list[Loaded]:
+        """Return the other valid sessions of our name that the request has brought."""
+        if not loaded.newest:
+            return []
+        tokens, now, twins = self.cookie.find(cookie), int(time.time()), []
+        if loaded.token:
+            tokens.remove(loaded.token)
+        for verified, token in self._verify(tokens, now, []):
+            if not verified.ends:
+                with suppress(CookieRejected):
+                    twins.append(self._accept(verified, token, now))
+        return twins
+
+    def _former(self, cookie: str) -> list[Loaded]:
+        """Return the valid sessions of former cookies that the request has brought."""
+        now, found = int(time.time()), []
+        for former in self.migrate_from:
+            for token in former.cookie.find(cookie):
+                with suppress(CookieRejected):
+                    loaded = former.load(token, now)
+                    found.append(replace(loaded, id=self._ids_of(loaded, token)[0]))
+        return found
+
+    def _end_former(self, loaded: Loaded) -> None:
+        """End a session in the stores and lists that were in use before."""
+        if loaded.id is not None:
+            for former in self.migrate_from:
+                former.end(loaded.id, loaded.created)
 
     def _is_secure(self, cookie: SessionCookie, environ: WSGIEnvironment) -> bool:
         if environ["wsgi.url_scheme"] == "https":
             return cookie.secure is not False
-        if cookie is self.cookie and cookie.always_secure and not self._warned_of_http:
-            self._warned_of_http = True
-            _log(
-                logging.WARNING,
+        return cookie.always_secure
+
+    def _warn_of_place(self, environ: WSGIEnvironment) -> None:
+        """Log if the browser will not keep the cookie that is set, or not protect it."""
+        is_https = environ["wsgi.url_scheme"] == "https"
+        if is_https and self.cookie.domain is None:
+            return
+        host = host_of(environ)
+        if is_ip(host):
+            return
+        if not self.cookie.reaches(host):
+            self._warn_once(
+                "out_of_reach",
+                f"A session cookie was set for the cookie_domain {self.cookie.domain!r} by a host "
+                "outside of it, and browsers refuse it: set cookie_domain to a domain of the site, "
+                "or to None; behind a proxy, have it pass the Host header on",
+            )
+        forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0]
+        if not is_https and forwarded.strip().lower() == "https":
+            self._warn_once(
+                "untrusted_proxy",
+                "A session cookie was set on a request that a proxy received over https, but "
+                "wsgi.url_scheme is http, so the cookie may lack Secure: put werkzeug's ProxyFix "
+                "around SessionMiddleware",
+            )
+        elif not is_https and self.cookie.always_secure and not is_localhost(host):
+            self._warn_once(
                 "insecure_transport",
                 "A Secure session cookie was set over http, and browsers drop it there: serve "
                 "https, or set cookie_secure='auto' and a cookie_name without a prefix; behind "
                 "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
             )
-        return cookie.always_secure
+
+    def _warn_once(self, reason: str, message: str) -> None:
+        if reason not in self._warned:
+            self._warned.add(reason)
+            _log(logging.WARNING, reason, message)
 
 
-def _codec_class(encrypt: object) -> Callable[..., Codec]:
-    if encrypt is False:
-        return SignedCodec
-    if encrypt is not True:
-        found = type(encrypt).__name__
-        raise ConfigurationError([Problem("encrypt", f"found {found}, expected True or False")])
-    try:
-        from .encryption import EncryptedCodec
-    except ImportError:
-        problem = Problem(
-            "encrypt",
-            "found True, but the package cryptography is not installed",
-            "pip install 'sessionware[encryption]'",
-        )
-        raise ConfigurationError([problem]) from None
-    return EncryptedCodec
+def _issue_time(item: tuple[Verified, str]) -> int:
+    return item[0].issued
 
 
 def _migration_problems(migrate_from: object) -> Iterator[Problem]:
@@ -332,10 +513,10 @@ def _migration_problems(migrate_from: object) -> Iterator[Problem]:
             "migrate_from", f"found {type(migrate_from).__name__}, expected a list or tuple"
         )
         return
-    for index, foreign in enumerate(migrate_from):
-        if not isinstance(foreign, ForeignCookie):
+    for index, former in enumerate(migrate_from):
+        if not isinstance(former, FormerCookie):
             yield Problem(
-                f"migrate_from[{index}]", f"found {kind_of(foreign)}, expected a ForeignCookie"
+                f"migrate_from[{index}]", f"found {kind_of(former)}, expected a cookie of sessionware.migration"
             )
 
 

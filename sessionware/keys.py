@@ -1,12 +1,14 @@
-"""Secret keys: checks of keys and salts, and the derivation of signing keys."""
+"""Secret keys: checks of keys and salts, and what is derived from them."""
 
+import hmac
 import re
-from collections.abc import Iterator
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from itsdangerous import Signer
 
-from .errors import ConfigurationError, Problem
+from .errors import ConfigurationError, CookieRejected, Problem
 
 SecretKey = str | bytes
 
@@ -16,6 +18,10 @@ MIN_KEY_SIZE = 16
 RECOMMENDED_KEY_SIZE = 32
 """Bytes, as many as HMAC-SHA256 returns (RFC 2104, section 3). A shorter key logs a warning."""
 
+TOKEN_SIZE = 32
+"""Bytes of a CSRF token."""
+
+_TAG_SIZE = 6  # bytes; with as many, two tokens of one key have the same tag once in 2**24
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -76,3 +82,83 @@ def key_size(key: SecretKey) -> int:
 def derive(key: SecretKey, salt: bytes) -> bytes:
     """Return the signing key for this salt: itsdangerous' key derivation ``hmac``."""
     return Signer(key, salt, key_derivation="hmac", digest_method=sha256).derive_key()
+
+
+def purpose_of(kind: str, cookie_name: str, salt: str) -> bytes:
+    """Return the salt of a derived key, which is different for any two settings.
+
+    The name of a cookie contains no NUL, so it ends at the first one.
+    """
+    return f"sessionware.{kind}\0{cookie_name}\0{salt}".encode(errors="surrogatepass")
+
+
+class TokenMask:
+    """Makes CSRF tokens look random, and the same token always alike.
+
+    A cookie is compressed, so its length would reveal a token that stands beside text of the
+    attacker (CRIME, CVE-2012-4929). The masked token never equals a guess. The construction is
+    that of SIV (RFC 5297): a tag of the token, then the token XORed with a function of the tag.
+    """
+
+    def __init__(self, keys: Sequence[SecretKey], salt: bytes) -> None:
+        self._macs = [hmac.new(derive(key, salt), digestmod=sha256) for key in keys]
+
+    def hide(self, token: str) -> str:
+        """Return the masked token, which has 51 characters in place of 43."""
+        plain = _from_base64(token)
+        tag = _digest(self._macs[0], plain)[:_TAG_SIZE]
+        return _to_base64(tag + _xor(plain, _digest(self._macs[0], tag)))
+
+    def reveal(self, masked: str, old_key: bool) -> str:
+        """Return the token of a verified cookie.
+
+        ``old_key``: one of the fallback keys has masked it. Raises CookieRejected if none has.
+        """
+        raw = _from_base64(masked)
+        tag, hidden = raw[:_TAG_SIZE], raw[_TAG_SIZE:]
+        if len(raw) == TOKEN_SIZE:
+            return masked  # version 1.0 did not mask
+        if not old_key:
+            return _to_base64(_xor(hidden, _digest(self._macs[0], tag)))
+        for mac in self._macs:
+            plain = _xor(hidden, _digest(mac, tag))
+            if hmac.compare_digest(_digest(mac, plain)[:_TAG_SIZE], tag):
+                return _to_base64(plain)
+        raise CookieRejected("malformed")
+
+
+class DerivedIds:
+    """The ids of sessions whose cookies have none, made from the cookies' text.
+
+    All requests with such a cookie get the same id, so that its session can be ended for all of
+    them. The ids do not depend on ``salt`` or ``cookie_name``, so that they outlast a change.
+    """
+
+    def __init__(self, keys: Sequence[SecretKey]) -> None:
+        self._macs = [
+            hmac.new(derive(key, b"sessionware.adopted"), digestmod=sha256) for key in keys
+        ]
+
+    def of(self, token: str) -> list[str]:
+        """Return the id under the present key, then those under the fallback keys."""
+        text = token.encode(errors="surrogatepass")
+        return [_to_base64(_digest(mac, text)[:16]) for mac in self._macs]
+
+
+def _digest(mac: hmac.HMAC, data: bytes) -> bytes:
+    mac = mac.copy()  # so that the key is hashed only once
+    mac.update(data)
+    return mac.digest()
+
+
+def _xor(left: bytes, right: bytes) -> bytes:
+    both = int.from_bytes(left, "big") ^ int.from_bytes(right, "big")
+    return both.to_bytes(TOKEN_SIZE, "big")
+
+
+def _to_base64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _from_base64(text: str) -> bytes:
+    return urlsafe_b64decode(f"{text}=")

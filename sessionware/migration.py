@@ -1,7 +1,8 @@
-"""Readers for the session cookies of Flask, Starlette, Django, Pyramid and Beaker.
+"""Readers for former session cookies: of our own settings before a change, and of frameworks.
 
-Each reader knows one format, and verifies the signature before it decodes anything. The formats
-are taken from the frameworks' source, and nothing is imported from them.
+Each reader knows one format, and verifies the signature before it decodes anything. The formats of
+Flask, Starlette, Django, Pyramid and Beaker are taken from their source, and nothing is imported
+from them.
 """
 
 import hashlib
@@ -11,23 +12,36 @@ import math
 import string
 import zlib
 from abc import ABC, abstractmethod
-from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from copy import deepcopy
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
+from itertools import takewhile
 from typing import Any, ClassVar
 from uuid import UUID
 
 from itsdangerous import Signer, want_bytes
 from werkzeug.http import parse_date
 
-from .codec import inflate
+from .backend import Reader, backend_of, backend_problems
+from .codec import Codec, SignedCodec, inflate
 from .cookie import SessionCookie
-from .errors import ConfigurationError, CookieRejected, Problem, collecting
+from .errors import ConfigurationError, CookieRejected, Problem, collecting, kind_of
 from .expiry import Duration, Expiry
-from .keys import SecretKey, fallback_problems, key_problems, salt_problems
+from .keys import (
+    SecretKey,
+    TokenMask,
+    fallback_problems,
+    key_problems,
+    purpose_of,
+    salt_problems,
+)
 from .serializer import dumps
+from .session import Loaded, Owner, plain_owner
+from .store import Revocations, Store
 
 # What decoding raises if the key has signed something that the framework does not write.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -35,12 +49,101 @@ _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, Type
 _PICKLE = b"\x80"
 
 
-class ForeignCookie(ABC):
-    """A framework's cookie, for ``migrate_from``, and how its sessions are read.
+class FormerCookie(ABC):
+    """A cookie that held the session before, for ``migrate_from``, and how it is read."""
 
-    The settings have the framework's names, and ``_names`` maps ours to them. Raises
-    ConfigurationError with every problem, and never shows a key.
+    cookie: SessionCookie | cached_property[SessionCookie]
+    """The cookie, by which it is found and deleted."""
+
+    @abstractmethod
+    def load(self, value: str, now: int) -> Loaded:
+        """Return the session that the cookie's value holds. Raises CookieRejected."""
+
+    def newest_first(self, values: list[str], now: int) -> list[str]:  # noqa: ARG002 - as declared
+        """Return the cookie's values in the order in which they count."""
+        return values
+
+    def end(self, session_id: str, created: int) -> None:
+        """End the session with this id where it was kept before."""
+
+
+class SessionwareCookie(FormerCookie):
+    """Our own cookie under former settings, whichever have changed: their names and defaults.
+
+    The session goes on, with its data, ``created``, ``id``, CSRF token and owner. ``absolute_timeout``
+    and the idle timeouts are those that the cookie was issued with; the present ones apply too.
+    Raises ConfigurationError with every problem, and never shows a key.
     """
+
+    def __init__(
+        self,
+        secret_key: SecretKey,
+        *,
+        secret_key_fallbacks: Sequence[SecretKey] = (),
+        salt: str = "",
+        cookie_name: str = "session",
+        cookie_domain: str | None = None,
+        cookie_path: str = "/",
+        cookie_partitioned: bool = False,
+        idle_timeout: Duration = timedelta(days=31),
+        permanent_timeout: Duration | None = None,
+        absolute_timeout: Duration | None = None,
+        encrypt: bool = False,
+        store: Store | None = None,
+        revocations: Revocations | None = None,
+    ) -> None:
+        problems: list[Problem] = []
+        with collecting(problems):
+            self.cookie = cookie_at(cookie_name, cookie_domain, cookie_path, cookie_partitioned)
+        with collecting(problems):
+            expiry = Expiry.of(idle_timeout, permanent_timeout, absolute_timeout)
+        with collecting(problems):
+            codec = codec_class(encrypt)(secret_key, secret_key_fallbacks, salt, cookie_name)
+        problems += backend_problems(store, revocations)
+        if problems:
+            raise ConfigurationError(
+                problem._replace(setting=f"SessionwareCookie: {problem.setting}")
+                for problem in problems
+            )
+        mask = TokenMask(
+            (secret_key, *secret_key_fallbacks), purpose_of("csrf", cookie_name, salt)
+        )
+        backend = backend_of(store, revocations, expiry, adopts=False)
+        self._reader = Reader(self.cookie.room, codec, mask, expiry, backend)
+
+    def load(self, value: str, now: int) -> Loaded:
+        """Return the session that the cookie's value holds. Raises CookieRejected."""
+        verified = self._reader.verify(value, now)
+        if verified.ends:
+            raise CookieRejected("revoked")
+        return self._reader.accept(verified, now)
+
+    def newest_first(self, values: list[str], now: int) -> list[str]:
+        """Return the values, the newest first, without those that a log-out could not delete."""
+        if len(values) < 2:
+            return values
+        found = []
+        for value in values:
+            with suppress(CookieRejected):
+                found.append((self._reader.verify(value, now), value))
+        found.sort(key=lambda item: item[0].issued, reverse=True)
+        return [value for _, value in takewhile(lambda item: not item[0].ends, found)]
+
+    def end(self, session_id: str, created: int) -> None:
+        """End the session with this id in the former store or list."""
+        self._reader.backend.end(session_id, created)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ForeignCookie(FormerCookie):
+    """A framework's cookie.
+
+    The settings have the framework's names, and ``_names`` maps ours to them. ``owner`` is a
+    function of a session's data that returns the owner or ``None``; without it, nobody owns the
+    session. Raises ConfigurationError with every problem, and never shows a key.
+    """
+
+    owner: Callable[[dict[str, Any]], Owner | None] | None = field(default=None, kw_only=True)
 
     _names: ClassVar[dict[str, str]] = {}
 
@@ -62,16 +165,10 @@ class ForeignCookie(ABC):
     def cookie(self) -> SessionCookie:
         """The framework's cookie, by which it is found and deleted."""
         name, domain, path = map(self._setting, ("cookie_name", "cookie_domain", "cookie_path"))
-        partitioned = self._setting("cookie_partitioned", False)
-        if partitioned is not True:
-            return SessionCookie(name=name, domain=domain, path=path, partitioned=partitioned)
-        # It is used in frames on other sites, where browsers drop a Lax cookie.
-        return SessionCookie(
-            name=name, domain=domain, path=path, secure=True, samesite="None", partitioned=True
-        )
+        return cookie_at(name, domain, path, self._setting("cookie_partitioned", False))
 
-    def load(self, value: str, now: int) -> tuple[dict[str, Any], int]:
-        """Return the data, and when the cookie was issued, in seconds since the epoch.
+    def load(self, value: str, now: int) -> Loaded:
+        """Return the session that the cookie's value holds, created when it was issued.
 
         The data has ``_permanent`` if the cookie outlives the browser. Raises CookieRejected, and
         nothing else.
@@ -82,10 +179,19 @@ class ForeignCookie(ABC):
             data, issued, permanent = self._read(value.encode("ascii"))
             self._expiry.check(now, issued, issued)
             data = {**data, "_permanent": True} if data and permanent else {**data}
-            dumps(data)  # or else the first response would fail
+            text = dumps(data)  # or else the first response would fail
         except (*_MALFORMED, zlib.error):
             raise CookieRejected("malformed") from None
-        return data, issued
+        return Loaded(data, text, issued, issued, owner=self._owner_of(data))
+
+    def _owner_of(self, data: dict[str, Any]) -> Owner | None:
+        """Return whom the session belongs to."""
+        try:
+            owner = None if self.owner is None else self.owner(deepcopy(data))
+            return None if owner is None else plain_owner(owner, "owner")
+        except Exception:
+            # Rather no session than one that revoke_owner cannot end.
+            raise CookieRejected("malformed") from None
 
     @abstractmethod
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
@@ -95,6 +201,9 @@ class ForeignCookie(ABC):
         yield from key_problems("secret_key", self._setting("secret_key"))
         yield from fallback_problems(self._setting("secret_key_fallbacks", ()))
         yield from salt_problems(self._setting("salt", ""))
+        if self.owner is not None and not callable(self.owner):
+            found = kind_of(self.owner)
+            yield Problem("owner", f"found {found}, expected a function of a session's data")
 
     def _setting(self, name: str, default: Any = None) -> Any:
         return getattr(self, self._names.get(name, name), default)
@@ -102,7 +211,7 @@ class ForeignCookie(ABC):
     @cached_property
     def _expiry(self) -> Expiry:
         limit = self._setting("idle_timeout")
-        return Expiry(math.inf, None, math.inf) if limit is None else Expiry.of(limit, None, None)
+        return Expiry(math.inf, math.inf) if limit is None else Expiry.of(limit)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -157,11 +266,11 @@ class StarletteCookie(ForeignCookie):
         # As in Starlette: if the key is bytes, their repr is used.
         signer = Signer(str(self.secret_key), digest_method=hashlib.sha1)
         payload, moment = _unsign([signer], value)
-        return (
-            _parse(b64decode(payload)),
-            int.from_bytes(_from_base64(moment), "big"),
-            self.max_age is not None,
-        )
+        data = _parse(b64decode(payload))
+        # The key may have signed something else with itsdangerous' default salt.
+        if type(data) is not dict or b64encode(json.dumps(data).encode()) != payload:
+            raise CookieRejected("malformed")
+        return data, int.from_bytes(_from_base64(moment), "big"), self.max_age is not None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -229,6 +338,7 @@ class PyramidCookie(ForeignCookie):
         if urlsafe_b64encode(raw).rstrip(b"=") != value:
             raise CookieRejected("malformed")
         accessed, _, data = _parse(plain)
+        data.pop("_csrft_", None)  # of another form than ours, and made again on first use
         return data, int(accessed), self.max_age is not None
 
     def _problems(self) -> Iterable[Problem]:
@@ -275,6 +385,38 @@ class BeakerCookie(ForeignCookie):
         yield from super()._problems()
         if self.data_serializer != "json":
             yield Problem("data_serializer", f"found {self.data_serializer!r}, expected 'json'")
+
+
+def cookie_at(name: str, domain: str | None, path: str, partitioned: bool) -> SessionCookie:
+    """Return the cookie of this name and place, with the attributes that deleting it needs.
+
+    Raises ConfigurationError with every problem.
+    """
+    if partitioned is not True:
+        return SessionCookie(name=name, domain=domain, path=path, partitioned=partitioned)
+    # It is used in frames on other sites, where browsers drop a Lax cookie.
+    return SessionCookie(
+        name=name, domain=domain, path=path, secure=True, samesite="None", partitioned=True
+    )
+
+
+def codec_class(encrypt: object) -> Callable[..., Codec]:
+    """Return the class of the codec for this setting. Raises ConfigurationError."""
+    if encrypt is False:
+        return SignedCodec
+    if encrypt is not True:
+        found = type(encrypt).__name__
+        raise ConfigurationError([Problem("encrypt", f"found {found}, expected True or False")])
+    try:
+        from .encryption import EncryptedCodec
+    except ImportError:
+        problem = Problem(
+            "encrypt",
+            "found True, but the package cryptography is not installed",
+            "pip install 'sessionware[encryption]'",
+        )
+        raise ConfigurationError([problem]) from None
+    return EncryptedCodec
 
 
 def _unsign(signers: Sequence[Signer], value: bytes) -> tuple[bytes, bytes]:

@@ -29,15 +29,16 @@ _EXPECTED = (
 )
 
 
-def dumps(data: dict[str, Any]) -> str:
-    """Return the data as ASCII JSON text.
+def dumps(value: Any, path: str = "session") -> str:
+    """Return the value as ASCII JSON text.
 
-    Raises UnserializableValue with the path to the first value that cannot round-trip.
+    Raises UnserializableValue with the path to the first value that cannot round-trip, which
+    begins with the given path.
     """
     try:
-        return _write(data, MAX_DEPTH)
+        return _write(value, MAX_DEPTH)
     except ValueError:
-        raise UnserializableValue(_blame(data, MAX_DEPTH, "session")) from None
+        raise UnserializableValue(_blame(value, MAX_DEPTH, path)) from None
 
 
 def loads(text: str) -> Any:

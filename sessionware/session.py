@@ -15,6 +15,8 @@ from .flash import FlashMixin
 Owner = str | int | UUID
 """How the application identifies the user a session belongs to, such as by a primary key."""
 
+OWNER_TYPES = (str, int, UUID)
+
 # Values of other types can be changed in place, which a dict cannot see.
 _IMMUTABLE = frozenset({str, int, float, bool, type(None), bytes, datetime, date, UUID, Decimal})
 
@@ -53,23 +55,112 @@ class Loaded:
     """What was loaded from the Cookie header of a request.
 
     - ``data``: the session's data; ``text``: the same as JSON text.
-    - ``created``: when the session began, in seconds since the epoch.
+    - ``created``: when the session began; ``issued``: when its cookie was issued, or 0. Both are in
+      seconds since the epoch.
+    - ``stamp``: what the list of revocations or the store had for the owner at log-in.
+    - ``token``: the value of our cookie that was accepted, or ``""``.
     - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
     - ``stale``: whether the cookie has to be issued again.
-    - ``leftovers``: cookies of other frameworks that have to be deleted.
+    - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
+    - ``ended``: whether our cookie is the empty one that a log-out has left.
+    - ``newest``: when the newest cookie of our name was issued, if there was more than one.
+    - ``leftovers``: former cookies that have to be deleted.
     """
 
     data: dict[str, Any]
     text: str
     created: int
+    issued: int = 0
+    id: str | None = None
+    csrf_token: str | None = None
+    owner: Owner | None = None
+    stamp: str = ""
+    token: str = ""
     came: bool = True
     new: bool = False
-    id: str | None = None
     stale: bool = False
+    adopted: bool = False
+    ended: bool = False
+    newest: int = 0
     leftovers: tuple[Any, ...] = ()
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the cookie is kept when the browser closes."""
+        return bool(self.data.get("_permanent", False))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {list(self.data)}>"
+
+
+class State:
+    """What a session holds from its first use on, and what has changed since."""
+
+    __slots__ = (
+        "begins_anew",
+        "created",
+        "csrf_token",
+        "data",
+        "id",
+        "loaded",
+        "may_differ",
+        "owner",
+        "save_forced",
+        "stamp",
+    )
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.data = loaded.data
+        self.created = loaded.created
+        self.id = loaded.id
+        self.csrf_token = loaded.csrf_token
+        self.owner = loaded.owner
+        self.stamp = loaded.stamp
+        self.may_differ = False  # set by a write, or by reading a mutable value
+        self.save_forced = False  # set by modified = True, and with every new id
+        self.begins_anew = False  # set by a log-out and a log-in
+
+    @property
+    def alive(self) -> bool:
+        """Whether there is anything to keep: data, an id, an owner or a CSRF token."""
+        if self.data:
+            return True
+        return not (self.id is None and self.owner is None and self.csrf_token is None)
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the cookie is kept when the browser closes."""
+        return bool(self.data.get("_permanent", False))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the loaded session is over, and no log-in has taken its place."""
+        return (self.begins_anew and self.owner is None) or not self.alive
+
+    def differs(self) -> bool:
+        """Return whether anything beside the data is not as it was loaded."""
+        loaded = self.loaded
+        return (
+            self.save_forced
+            or self.begins_anew
+            or self.created != loaded.created
+            or self.id != loaded.id
+            or self.csrf_token != loaded.csrf_token
+        )
+
+    def make_id(self) -> str:
+        """Return a new id, which replaces the present one."""
+        self.id = secrets.token_urlsafe(16)
+        return self.id
+
+    def clear(self) -> None:
+        """Begin a new session, which has nothing of this one."""
+        self.data.clear()
+        self.id = self.csrf_token = self.owner = None
+        self.stamp = ""
+        self.created = int(time.time())
+        self.begins_anew = True
 
 
 class Source(Protocol):
@@ -81,8 +172,11 @@ class Source(Protocol):
     def dumps(self, data: dict[str, Any], /) -> str:
         """Return the data as JSON text, or raise UnserializableValue."""
 
-    def stamp(self, owner: str, /) -> str:
+    def stamp(self, owner: Owner, /) -> str:
         """Return the owner's present stamp, which a new session of the owner stores."""
+
+    def late_look(self) -> None:
+        """Log that the session was first used after its response had begun."""
 
 
 class Session(SessionMixin, FlashMixin):
@@ -92,98 +186,81 @@ class Session(SessionMixin, FlashMixin):
     After the response has begun, the session can still be read, but changes raise LateWrite.
     """
 
-    __slots__ = (
-        "_cookie",
-        "_created",
-        "_data",
-        "_id",
-        "_may_differ",
-        "_save_forced",
-        "_source",
-        "_was_claimed",
-        "_was_cleared",
-        "accessed",
-        "loaded",
-        "opened_by",
-        "sealed",
-    )
+    __slots__ = ("_source", "_states", "accessed", "cookie", "opened_by", "sealed", "started")
 
     def __init__(self, source: Source, cookie: str) -> None:
         self._source = source
-        self._cookie = cookie
-        self._data: dict[str, Any] | None = None
+        self.cookie = cookie
+        # Empty until the first use. If two threads load it at once, the first in the list counts.
+        self._states: list[State] = []
+        self.started: float = time.time()
         self.accessed: bool = False
         self.opened_by: object = None
         self.sealed: bool = False
 
     @property
-    def opened(self) -> bool:
-        """Whether the session has been loaded."""
-        return self._data is not None
+    def state(self) -> State | None:
+        """What the session holds, or ``None`` if it was not loaded."""
+        return self._states[0] if self._states else None
 
-    def _open(self) -> dict[str, Any]:
+    def _read(self) -> State:
+        states = self._states
+        return states[0] if states else self._open()
+
+    def _open(self) -> State:
+        if self.sealed and not self.accessed:
+            self._source.late_look()
         self.accessed = True  # even if loading fails: the response depends on the cookie anyway
-        return self._begin(self._source.load(self._cookie))
+        self._states.append(State(self._source.load(self.cookie)))
+        return self._states[0]
 
-    def _begin(self, loaded: Loaded) -> dict[str, Any]:
-        self.loaded: Loaded = loaded
-        self._data = loaded.data
-        self._created = loaded.created
-        self._id = loaded.id
-        self._may_differ = False  # set by a write, or by reading a mutable value
-        self._save_forced = False  # set by modified = True, or by a new id or created
-        self._was_cleared = False  # set by clear() and invalidate()
-        self._was_claimed = False  # set by assigning an owner
-        return loaded.data
-
-    def _read(self) -> dict[str, Any]:
-        data = self._data
-        return self._open() if data is None else data
-
-    def _change(self) -> dict[str, Any]:
+    def _change(self) -> State:
         if self.sealed:
             raise LateWrite(
                 "The session was changed after its response had begun, so the change cannot be "
                 "saved. Change it before the application returns, or, if the application is a "
                 "generator, before it yields its first chunk."
             )
-        data = self._data
-        if data is None:
-            data = self._open()
-        self._may_differ = True
-        return data
+        state = self._read()
+        state.may_differ = True
+        return state
 
-    def _watched(self, data: dict[str, Any]) -> dict[str, Any]:
-        if not _IMMUTABLE.issuperset(map(type, data.values())):
-            self._may_differ = True
-        return data
+    def _watched(self) -> dict[str, Any]:
+        """Return the data, whose values may be changed in place from now on."""
+        state = self._read()
+        if not _IMMUTABLE.issuperset(map(type, state.data.values())):
+            state.may_differ = True
+        return state.data
 
     def __getitem__(self, key: str) -> Any:
-        value = self._read()[key]
+        state = self._read()
+        value = state.data[key]
         if type(value) not in _IMMUTABLE:
-            self._may_differ = True
+            state.may_differ = True
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
-        self._change()[key] = value
+        self._change().data[key] = value
 
     def __delitem__(self, key: str) -> None:
-        del self._change()[key]
+        del self._change().data[key]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._read()
+        return key in self._read().data
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._read())
+        return iter(self._read().data)
 
     def __reversed__(self) -> Iterator[str]:
-        return reversed(self._read())
+        return reversed(self._read().data)
 
     def __len__(self) -> int:
-        return len(self._read())
+        return len(self._read().data)
 
     def __eq__(self, other: object) -> bool:
-        return self._read() == other
+        state = self._read()
+        state.may_differ = True  # the other object's __eq__ is given the dict
+        return state.data == other
 
     def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
         return self.copy() | dict(other) if isinstance(other, Mapping) else NotImplemented
@@ -196,55 +273,57 @@ class Session(SessionMixin, FlashMixin):
         return self
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {list(self)}>"
+        # Debuggers and wsgiref.validate print the environ, which is no use of the session.
+        state = self.state
+        return f"<{type(self).__name__} {'unopened' if state is None else list(state.data)}>"
 
     def keys(self) -> KeysView[str]:
         """Return a view of the keys, as ``dict.keys`` does."""
-        return self._read().keys()
+        return self._watched().keys()  # its attribute "mapping" leads to the values
 
     def values(self) -> ValuesView[Any]:
         """Return a view of the values, as ``dict.values`` does."""
-        return self._watched(self._read()).values()
+        return self._watched().values()
 
     def items(self) -> ItemsView[str, Any]:
         """Return a view of the items, as ``dict.items`` does."""
-        return self._watched(self._read()).items()
+        return self._watched().items()
 
     def copy(self) -> dict[str, Any]:
         """Return a plain ``dict`` with the same keys and values."""
-        return self._watched(self._read()).copy()
+        return self._watched().copy()
 
     def __reduce_ex__(self, _: object) -> tuple[type, tuple[dict[str, Any]]]:
         return dict, (self.copy(),)  # copies and pickles must not hold the secret keys
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of the key, or the default, as ``dict.get`` does."""
-        data = self._data
-        value = (self._open() if data is None else data).get(key, default)
+        state = self._read()
+        value = state.data.get(key, default)
         if value is not default and type(value) not in _IMMUTABLE:
-            self._may_differ = True
+            state.may_differ = True
         return value
 
     def update(self, /, *args: Any, **kwargs: Any) -> None:
         """Set several keys, as ``dict.update`` does."""
         if new := dict(*args, **kwargs):
-            self._change().update(new)
+            self._change().data.update(new)
 
     def clear(self) -> None:
-        """Remove all data, ``permanent`` included, and the ``id``. This ends the session."""
+        """End the session: remove the data, ``permanent`` included, the ``id`` and the owner.
+
+        What is set afterwards begins a new session.
+        """
         self._change().clear()
-        self._id = None
-        self._was_cleared = True
 
     def popitem(self) -> tuple[str, Any]:
         """Remove and return the last item, as ``dict.popitem`` does."""
-        return self._change().popitem()
+        return self._change().data.popitem()
 
     @property
     def new(self) -> bool:  # type: ignore[override]  # known on first use
         """Whether the request came without a valid session cookie."""
-        self._read()
-        return self.loaded.new
+        return self._read().loaded.new
 
     @property
     def modified(self) -> bool:
@@ -260,93 +339,85 @@ class Session(SessionMixin, FlashMixin):
 
     @modified.setter
     def modified(self, value: bool) -> None:
-        self._change()
-        self._save_forced = value
+        self._change().save_forced = value
 
     @property
     def created(self) -> int:
         """When the session began, in seconds since the epoch (Pyramid's ``ISession``)."""
-        self._read()
-        return self._created
+        return self._read().created
 
     @property
     def id(self) -> str:
         """The session's random id of 128 bits, made on first use. Hash it before logging it."""
-        self._read()
-        if self._id is None:
-            self._change()
-            self._save_forced = True
-            self._id = secrets.token_urlsafe(16)
-        return self._id
+        state = self._read()
+        return state.id or self._change().make_id()
+
+    @property
+    def _csrf_token(self) -> str | None:
+        return self._read().csrf_token
+
+    @_csrf_token.setter
+    def _csrf_token(self, value: str | None) -> None:
+        self._change().csrf_token = value
 
     @property
     def owner(self) -> Owner | None:
-        """The user the session belongs to. Set it at log-in, and only then.
+        """The user the session belongs to. Assigning one is the log-in, ``None`` the log-out.
 
-        Setting another owner also gives the session a new ``id``. With ``store`` or
-        ``revocations``, all sessions of an owner can be ended at once. Raises UnserializableValue
-        unless the value is a str, int, UUID or ``None``.
+        A log-in gives the session a new ``id`` and ``created``, against session fixation
+        (CWE-384), and a new CSRF token unless the user is the same. It keeps the data of a visitor,
+        and removes those of another user. With ``store`` or ``revocations``, all sessions of an
+        owner can be ended at once. Raises UnserializableValue unless the value is a str, int, UUID
+        or ``None``.
         """
-        return owner_of(self._read())[0]
+        return self._read().owner
 
     @owner.setter
     def owner(self, value: Owner | None) -> None:
         if value is None:
-            self.pop("_owner", None)
-        elif type(value) in (str, int, UUID):
-            data = self._change()
-            owned = [value, self._source.stamp(str(value))]
-            if value != self.owner:
-                self.regenerate()  # against session fixation (CWE-384)
-            data["_owner"] = owned
-            self._was_claimed = True
-        else:
-            found = type(value).__name__
-            raise UnserializableValue(f"session.owner: found {found}, expected str, int or UUID")
+            if self.owner is not None:
+                self.invalidate()
+            return
+        value = plain_owner(value, "session.owner")
+        state = self._change()
+        stamp = self._source.stamp(value)
+        if state.owner is not None and (type(state.owner), state.owner) != (type(value), value):
+            state.clear()
+        if state.owner is None:
+            state.csrf_token = None
+        self.regenerate()
+        state.owner, state.stamp = value, stamp
+        state.begins_anew = True
 
     def changed(self) -> None:
         """Force a save, as ``modified = True`` does (Pyramid's ``ISession``)."""
         self.modified = True
 
     def invalidate(self) -> None:
-        """Remove all data, and begin a new session. Call it at log-out."""
-        self.regenerate()
+        """End the session, and begin a new one without data or owner. Call it at log-out."""
         self.clear()
 
-    def regenerate(self) -> None:
-        """Keep the data, but replace ``id`` and ``created``. Call it at log-in."""
-        self._change()
-        self._save_forced = True
-        self._id = None
-        self._created = int(time.time())
+    def regenerate(self, keep_created: bool = False) -> None:
+        """Keep the data, but replace ``id`` and ``created``, such as when rights change.
+
+        ``keep_created``: replace only the ``id``, so that ``absolute_timeout`` goes on.
+        """
+        state = self._change()
+        state.save_forced = True
+        state.id = None
+        if not keep_created:
+            state.created = int(time.time())
 
     def changes(self) -> str | None:
-        """Return the data as JSON text if it has to be saved, or else ``None``.
+        """Return the data as JSON text if the session has to be saved, or else ``None``.
 
         Raises UnserializableValue.
         """
-        data = self._data
-        if data is None or not self._may_differ:
+        state = self.state
+        if state is None or not state.may_differ:
             return None
-        text, loaded = self._source.dumps(data), self.loaded
-        if text != loaded.text or self._save_forced:
-            return text
-        return text if self._created != loaded.created or self._id != loaded.id else None
-
-    def identity(self) -> tuple[int, str | None]:
-        """Return ``created``, and the ``id`` or ``None``. This does not make an ``id``."""
-        return self._created, self._id
-
-    def begins_anew(self) -> bool:
-        """Return whether this is a new session, which does not continue the loaded one.
-
-        It is if an owner was set, or if it was cleared and has no owner.
-        """
-        return self._was_claimed or (self._was_cleared and self.owner is None)
-
-    def alive(self) -> bool:
-        """Return whether the session has anything to keep: data or an ``id``."""
-        return bool(self._data) or self._id is not None
+        text = self._source.dumps(state.data)
+        return text if text != state.loaded.text or state.differs() else None
 
 
 class NullSession(Session):
@@ -355,14 +426,15 @@ class NullSession(Session):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self._data = None
+        self._states: list[State] = []
         self.accessed: bool = False
         self.opened_by: object = None
         self.sealed: bool = False
 
-    def _open(self) -> dict[str, Any]:
+    def _open(self) -> State:
         self.accessed = True
-        return self._begin(Loaded({}, "{}", int(time.time()), came=False, new=True))
+        self._states.append(State(Loaded({}, "{}", int(time.time()), came=False, new=True)))
+        return self._states[0]
 
     def _refuse(self, /, *_: Any, **__: Any) -> NoReturn:
         raise SessionUnavailable(
@@ -375,10 +447,17 @@ class NullSession(Session):
     update: Any = _refuse
 
 
-def owner_of(data: Mapping[str, Any]) -> tuple[Owner | None, str]:
-    """Return the owner, and the stamp that was stored when the owner was set."""
-    match data.get("_owner"):
-        case [str() | int() | UUID() as owner, str() as stamp]:
-            return owner, stamp
-        case _:
-            return None, ""
+def plain_owner(value: Any, name: str) -> Owner:
+    """Return the owner as a plain str, int or UUID.
+
+    A subclass, such as a database driver's UUID, is converted. Raises UnserializableValue for
+    other types, with the name.
+    """
+    kind = type(value)  # not __class__, which a proxy copies from its target
+    if issubclass(kind, str):
+        return str.__str__(value)
+    if issubclass(kind, int) and kind is not bool:
+        return int.__int__(value)
+    if issubclass(kind, UUID):
+        return UUID(int=value.int)
+    raise UnserializableValue(f"{name}: found {kind.__name__}, expected a str, int or UUID")

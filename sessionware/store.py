@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, runtime_checkable
+from uuid import UUID
 
 
 @runtime_checkable
@@ -20,7 +21,14 @@ class Store(Protocol):
         """Return the text that was last saved under the key, or ``None`` if there is none."""
 
     def save(
-        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
+        self,
+        key: str,
+        text: str | None,
+        /,
+        *,
+        new: bool,
+        seconds: int,
+        owner: str | int | UUID | None,
     ) -> bool:
         """Save the text for ``seconds``, and return whether it was saved.
 
@@ -51,8 +59,10 @@ class Revocations(Protocol):
         Check and revoke atomically.
         """
 
-    def check(self, key: str, owner: str | None, /) -> str | None:
+    def check(self, key: str, owner: str | int | UUID | None, /) -> str | None:
         """Return ``None`` if the key is revoked, or else the owner's stamp.
+
+        The owner is as the application has set it: ``1`` and ``"1"`` are two owners.
 
         The stamp is a str that changes whenever all sessions of the owner are ended, and ``""``
         before the first time. A session that was given an earlier stamp is refused.
@@ -78,3 +88,8 @@ class KeptSession(NamedTuple):
 def key_of(session_id: str) -> str:
     """Return the key of the session with this id: the SHA-256 hash of the id, in hex."""
     return sha256(session_id.encode(errors="surrogatepass")).hexdigest()
+
+
+def mark_of(session_id: str) -> str:
+    """Return the key of the mark that the session with this id has ended."""
+    return key_of(f"ended\0{session_id}")

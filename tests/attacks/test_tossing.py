@@ -93,6 +93,9 @@ NAMES = {
     "$Version with a comma (Cookie Chaos)": f"$Version=1,{MALLORY}",
     "$Version with a comma and a space": f"$Version=1, {MALLORY}",
     "a comma": f"a=1,{MALLORY}",
+    "a comma and a tab": f"a=1,\t{MALLORY}",
+    "a comma first": f",{MALLORY}",
+    "a comma behind quotes": f'a="1",{MALLORY}',
     "a space": f"a=1 {MALLORY}",
     "a dollar": f"${MALLORY}",
     "a line break": f"a=1\r\n{MALLORY}",
@@ -103,3 +106,12 @@ NAMES = {
 def test_a_name_that_is_not_exactly_ours_is_ignored(attack: str) -> None:
     assert VICTIM.sees(NAMES[attack]) == {}
     assert VICTIM.sees(f"{NAMES[attack]}; {ADA}") == {"user": "ada"}
+
+
+@pytest.mark.parametrize("comma", [",", ", ", " ,\t"])
+def test_two_lines_that_a_server_joins_with_a_comma_are_not_mixed_up(comma: str) -> None:
+    """A name begins only after ``;``: what the second line begins with is nobody's cookie."""
+    for other in ("a=1", MALLORY, FORGED, ""):
+        assert VICTIM.sees(f"{ADA}{comma}{other}") == {"user": "ada"}
+        assert VICTIM.sees(f"a=1; {ADA}{comma}{other}; b=2") == {"user": "ada"}
+    assert VICTIM.sees(f"{FORGED}{comma}{MALLORY}") == {}
