@@ -5,7 +5,7 @@ A longer run: ``SESSIONWARE_EXAMPLES=5000 pytest tests/unit/test_state_machine.p
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, NamedTuple
@@ -354,14 +354,15 @@ USERS = st.sampled_from(["ann", "ann", "ann", "ben"])
 WAITS = st.sampled_from(
     [0.5, 1, 1.5, 2, 2, 30, 59, 61, 99, 101, 101, 400, 501, IDLE - 1, IDLE + 1, HOUR + 1, 5 * HOUR]
 )
-PLACES = st.integers(0, len(visitors.PLACES) - 1)
+PLACES = st.sampled_from(visitors.PLACES)
 
 
 class Token(NamedTuple):
-    """A cookie's value: the mark of its session, and when it was issued."""
+    """A cookie's value: the mark of its session, when it was issued, and for which place."""
 
     mark: int | None
     issued: int
+    place: str
 
 
 class LogOuts(RuleBasedStateMachine):
@@ -399,8 +400,10 @@ class LogOuts(RuleBasedStateMachine):
         self.book: dict[str, Token] = {}
         self.marks = count(1)
         self.steps = count(1)
-        self.ended: set[int] = set()
+        self.ended: dict[int, str] = {}
         self.renewed: dict[int, tuple[int, float]] = {}
+        for browser, act in zip(self.browsers, (log_in, stay), strict=True):
+            self.answer(browser, self.send([], looks_first=True), act, "ann")
 
     # Rules
 
@@ -443,8 +446,16 @@ class LogOuts(RuleBasedStateMachine):
         else:
             self.answer(None, request, act, user)
 
+    @rule(who=st.integers(0, 1))
+    def restart(self, who: int) -> None:
+        """A browser that is closed keeps its permanent cookies, which are alone then."""
+        browser = self.browsers[who]
+        browser.restart()
+        for token in browser.tokens():
+            browser.ended.pop(self.book[token].mark if token else None, None)
+
     @rule(place=PLACES)
-    def the_site_moves_its_cookie(self, place: int) -> None:
+    def the_site_moves_its_cookie(self, place: str) -> None:
         self.server.move(place)
 
     @rule(seconds=WAITS)
@@ -456,7 +467,12 @@ class LogOuts(RuleBasedStateMachine):
 
     def send(self, tokens: list[str], looks_first: bool) -> visitors.Request:
         request = visitors.Request(
-            self.server.app, tokens, self.clock.now, next(self.steps), looked=looks_first
+            self.server.app,
+            tokens,
+            self.clock.now,
+            next(self.steps),
+            self.server.place,
+            looked=looks_first,
         )
         if looks_first:
             self.predict(request)
@@ -468,16 +484,18 @@ class LogOuts(RuleBasedStateMachine):
     def predict(self, request: visitors.Request) -> None:
         """Note which sessions the cookies of the request could open at this moment."""
         marks = {token: self.server.opened_by(token) for token in request.tokens}
-        request.carried = {mark for mark in marks.values() if mark is not None}
+        request.carried = {mark for mark in marks.values() if mark}
         request.may_see = self.newest(marks)
 
     def newest(self, marks: dict[str, int | None]) -> set[int | None]:
-        """Return the marks of the newest cookie, and of those within a second of it."""
-        # A cookie that holds no mark may be valid or not.
-        found = {token: mark for token, mark in marks.items() if mark or not self.book[token].mark}
-        last = max((self.book[token].issued for token, mark in found.items() if mark), default=0)
-        near = {token: mark for token, mark in found.items() if self.book[token].issued >= last - 1}
-        return {*near.values()} or {None}
+        """Return the marks of the newest valid cookie, and of those within a second of it."""
+        # The empty cookie that a log-out may leave counts as no session, and may have expired.
+        empty = {token for token in marks if self.book[token].mark is None}
+        valid = {token for token, mark in marks.items() if mark is not None}
+        last = max((self.book[token].issued for token in valid), default=0)
+        return {marks[token] for token in valid | empty if self.book[token].issued >= last - 1} or {
+            None
+        }
 
     def check_what_is_seen(self, request: visitors.Request) -> None:
         assert request.seen in request.may_see, "not the newest of the valid cookies"
@@ -491,63 +509,79 @@ class LogOuts(RuleBasedStateMachine):
         saved = request.answer(lambda session: act(session, mark, user))
         self.check_what_is_seen(request)
         for line in request.lines:
-            self.note(visitors.read(line)[0])
+            self.note(line)
             if browser is not None:
                 self.receive(browser, request, line, act)
-        if not saved or request.seen is None:
+        if not saved or not request.seen:
             return
         if act in LOG_OUTS and not (act is disown and request.owner is None):
             self.end(browser, request)
         elif act is log_in and request.owner not in (None, user):
-            self.ended.add(request.seen)
+            self.ended[request.seen] = "another user's log-in"
         elif act in (log_in, renew):
             self.renewed.setdefault(request.seen, (mark, self.clock.now))
 
-    def note(self, token: str) -> None:
+    def note(self, line: str) -> None:
+        token, place, _ = visitors.read(line)
         if token:
-            mark = self.server.opened_by(token)
-            self.book[token] = Token(mark, int(self.clock.now))
+            self.book[token] = Token(self.server.opened_by(token), int(self.clock.now), place)
 
     def receive(
         self, browser: visitors.Browser, request: visitors.Request, line: str, act: LogAct
     ) -> None:
-        """A browser keeps a cookie: one that undoes its log-out has to be that of a slow request.
+        """Give a browser its cookie. It must not undo a log-out, unless the request was slow.
 
-        Without a list or a store, a slow request undoes a log-out if it changes the session, or if
-        it only reads and answers within a second, or after half of the idle timeout.
+        Without a list or a store, a request that began before the log-out undoes it if it changes
+        the session; or if it only reads, and answers within a second or after half of the idle
+        timeout. Then the browser may see again what else it has at other places.
         """
         token, *_ = visitors.read(line)
         browser.receive(line)
-        mark = self.book[token].mark if token else None
-        if mark in browser.ended:
+        if any(request.step < step for step in browser.ended.values()):
             slow = self.clock.now - request.began
-            half = self.clock.now - min(self.book[it].issued for it in request.tokens) >= IDLE / 2
-            assert request.step < browser.ended[mark], "a log-out was undone by a later request"
-            assert act is not look or slow <= 1 or half, "a log-out was undone by a reader"
-            del browser.ended[mark]
+            issued = [self.book[it].issued for it in request.tokens]
+            half = any(self.clock.now - moment >= IDLE / 2 for moment in issued)
+            assert act is not look or slow <= 1 or half, "a reader has undone a log-out"
+            for it in browser.tokens():
+                browser.ended.pop(self.book[it].mark if it else None, None)
+        assert not token or self.book[token].mark not in browser.ended, "a session came back"
 
     def end(self, browser: visitors.Browser | None, request: visitors.Request) -> None:
         """Note that a log-out has ended all sessions that the request carried."""
-        assert request.seen is not None
+        assert request.seen
         if self.server.lists:
-            self.ended |= request.carried
-            mark = request.seen
-            # A log-out that comes after a renewal ends what was renewed.
-            while mark in self.renewed and self.clock.now - self.renewed[mark][1] < HOUR:
-                mark = self.renewed[mark][0]
-                self.ended.add(mark)
-        elif browser is not None:
+            self.ended |= dict.fromkeys(request.carried, "its log-out")
+            self.ended |= dict.fromkeys(
+                self.successors(request.seen), "a log-out after its renewal"
+            )
+        elif browser is not None and not self.is_alone_at_another_place(request):
             later = {self.book[it].mark for it in {*browser.tokens()} - {*request.tokens} if it}
             browser.ended |= dict.fromkeys(request.carried - later, next(self.steps))
+
+    def successors(self, mark: int) -> Iterator[int]:
+        """Yield what this session was renewed to, and what that was, for an hour."""
+        while mark in self.renewed and self.clock.now - self.renewed[mark][1] < HOUR:
+            mark = self.renewed[mark][0]
+            yield mark
+
+    def is_alone_at_another_place(self, request: visitors.Request) -> bool:
+        """Return whether the log-out could not know the place of the cookie that it had to delete.
+
+        If there are several cookies, it leaves an empty one. Of a single one, it cannot know that
+        it was set before the site moved its cookie, and the browser keeps it.
+        """
+        valid = [token for token in request.tokens if self.book[token].mark in request.carried]
+        return len(valid) == 1 and self.book[valid[0]].place != request.place
 
     @invariant()
     def no_ended_session_comes_back_to_anyone(self) -> None:
         """With a list or a store, no cookie opens a session that has ended."""
         if not self.server.lists:
             return
-        for token, (mark, _) in self.book.items():
+        for token, (mark, *_) in self.book.items():
             if mark in self.ended:
-                assert self.server.opened_by(token) is None, "a session came back"
+                came_back = self.server.opened_by(token)
+                assert came_back is None, f"a session came back after {self.ended[mark]}"
             elif mark in self.renewed:
                 found = self.server.opened_by(token)
                 grace = 61 if self.mode == "store" else -1

@@ -66,14 +66,16 @@ class Deadlines(dict[str, int]):
 class Request:
     """A request on its way. ``seen`` and ``owner`` are those of the session before the act.
 
-    ``seen`` is the mark of its session. ``carried`` are the marks of all the sessions that its
-    cookies could open when it looked, and ``may_see`` those of the newest.
+    ``seen`` is the mark of its session: ``None`` if it is new, and 0 if it has no mark.
+    ``carried`` are the marks of all the sessions that its cookies could open when it looked, and
+    ``may_see`` those of the newest.
     """
 
     app: WSGIApplication
     tokens: list[str]
     began: float
     step: int
+    place: str
     seen: int | None = None
     owner: object = None
     carried: set[int] = field(default_factory=set)
@@ -110,7 +112,8 @@ class Request:
         self.act(session)
 
     def see(self, session: Any) -> None:
-        self.seen, self.owner = session.get("mark"), session.owner
+        unmarked = None if session.new else 0
+        self.seen, self.owner = session.get("mark", unmarked), session.owner
 
     def _start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
         self.lines = [value for name, value in headers if name == "Set-Cookie"]
@@ -123,7 +126,7 @@ class Browser:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self.kept: dict[str, tuple[str, float | None]] = {}
-        self.ended: dict[int, int] = {}
+        self.ended: dict[int | None, int] = {}
 
     def tokens(self) -> list[str]:
         now = self._clock.now
@@ -169,15 +172,15 @@ class Server:
             self._forget = lambda key: store.kept.pop(key, None)
         elif revocations := settings.get("revocations"):
             revocations.refused = self._deadlines
-        self._apps = [
-            SessionMiddleware(two_steps, KEY, cookie_path=place, **settings, **timeouts)
+        self._apps = {
+            place: SessionMiddleware(two_steps, KEY, cookie_path=place, **settings, **timeouts)
             for place in PLACES
-        ]
-        self.app: WSGIApplication = self._apps[0]
+        }
+        self.move(PLACES[0])
 
-    def move(self, place: int) -> None:
+    def move(self, place: str) -> None:
         """Set the cookie at this place from now on."""
-        self.app = self._apps[place]
+        self.place, self.app = place, self._apps[place]
 
     def forget(self) -> None:
         """Forget what the store or the list has kept for as long as it was told to."""
@@ -186,7 +189,7 @@ class Server:
 
     def opened_by(self, *tokens: str) -> int | None:
         """Return the user whose session these cookies open, without a trace in the server."""
-        request = Request(self.app, [*tokens], 0, 0)
+        request = Request(self.app, [*tokens], 0, 0, self.place)
 
         def look(session: Any) -> None:
             request.see(session)
