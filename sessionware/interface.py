@@ -172,7 +172,7 @@ class SecureCookieSessionInterface(SessionInterface):
             )
         with collecting(problems):
             self.expiry: Expiry = Expiry.of(
-                idle_timeout, permanent_timeout, absolute_timeout, refresh_after
+                idle_timeout, absolute_timeout, refresh_after, permanent_timeout
             )
         with collecting(problems):
             make = codec_class(encrypt)
@@ -265,6 +265,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 try:
                     loaded = replace(former.load(token, now), stale=True, adopted=True)
                     self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
+                    if loaded.text == "{}" and loaded.id is None:
+                        continue  # nothing to go on with
                     loaded = self.backend.adopt(loaded, self._ids_of(loaded, token))
                 except CookieRejected as error:
                     refused.append(error.reason)
