@@ -27,6 +27,10 @@ MAX_DEPTH = 100
 
 _MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+# Looked up once, because freezegun puts its own classes in the place of date and datetime.
+_combine = datetime.combine
+_parse_datetime = datetime.fromisoformat
+_from_ordinal = date.fromordinal
 _EXPECTED = (
     "expected None, bool, int, float, str, list, dict, tuple, set, datetime, date, UUID, bytes, "
     "Decimal, Markup, or a value of a subclass that equals one of these. Convert it before "
@@ -218,7 +222,7 @@ def _write_datetime(value: datetime) -> str:
 
 def _read_datetime(text: str) -> datetime:
     local, _, key = text.partition("[")
-    value = datetime.fromisoformat(local.removesuffix("f"))
+    value = _parse_datetime(local.removesuffix("f"))
     zone = ZoneInfo(key.removesuffix("]")) if key else value.tzinfo
     return value.replace(tzinfo=zone, fold=int(local.endswith("f")))
 
@@ -270,8 +274,8 @@ _CONVERTERS: dict[type, Callable[[Any], Any]] = {
     list: lambda value: _if_shown(value, list.copy(value)),
     tuple: lambda value: _if_shown(value, tuple.__getitem__(value, slice(None))),
     set: lambda value: _if_shown(value, set(value)),
-    datetime: lambda value: datetime.combine(datetime.date(value), datetime.timetz(value)),
-    date: lambda value: date.fromordinal(date.toordinal(value)),
+    datetime: lambda value: _combine(datetime.date(value), datetime.timetz(value)),
+    date: lambda value: _from_ordinal(date.toordinal(value)),
     bytes: bytes.__bytes__,
     Decimal: Decimal,
     UUID: lambda value: UUID(int=value.int),  # asyncpg's has no value in UUID's slot

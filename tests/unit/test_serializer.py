@@ -461,6 +461,20 @@ def test_set_of_many_tuples_and_subclasses_round_trips() -> None:
     assert loads(dumps({"a": items})) == {"a": items}
 
 
+def test_dates_are_kept_while_a_test_has_put_a_class_of_its_own_in_their_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As freezegun does, in every module."""
+    real = datetime(2030, 1, 2, 3, 4, 5, 6, UTC)
+    fake, fake_date = with_methods(datetime), with_methods(date)
+    monkeypatch.setattr("sessionware.serializer.datetime", fake)
+    monkeypatch.setattr("sessionware.serializer.date", fake_date)
+    data = {"a": [real, fake.combine(real.date(), real.timetz()), real.date()]}
+    data["a"].append(fake_date(2030, 1, 2))
+    plain = [real, real, real.date(), real.date()]
+    assert exact(loads(dumps(data))) == exact({"a": plain})
+
+
 @pytest.mark.parametrize("tag", TAGS)
 @pytest.mark.parametrize("inner", [1, "2030-01-02", [1, 2], {"!t": [1]}, (1, 2)], ids=repr)
 def test_dict_that_looks_like_a_tag_round_trips(tag: str, inner: Any) -> None:
