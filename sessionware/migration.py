@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from itsdangerous import Signer, want_bytes
+from markupsafe import Markup
 from werkzeug.http import parse_date
 
 from .backend import Reader, backend_of, backend_problems
@@ -467,7 +468,7 @@ _UNTAGGERS: dict[str, Callable[[Any], Any]] = {
     " b": b64decode,
     " d": parse_date,
     " di": lambda inner: {key[:-2]: value for key, value in inner.items()},
-    " m": str,
+    " m": Markup,
     " t": tuple,
     " u": UUID,
 }
