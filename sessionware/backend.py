@@ -300,7 +300,10 @@ def backend_problems(store: object, revocations: object) -> Iterator[Problem]:
         "store", store, Store, "limit, load, save and delete, such as RedisStore(client)"
     )
     yield from _problems(
-        "revocations", revocations, Revocations, "revoke and check, such as RedisRevocations(client)"
+        "revocations",
+        revocations,
+        Revocations,
+        "revoke and check, such as RedisRevocations(client)",
     )
     if store is not None and revocations is not None:
         yield Problem(

@@ -187,9 +187,7 @@ class SecureCookieSessionInterface(SessionInterface):
         self.backend: CookieBackend = backend_of(
             store, revocations, self.expiry, adopts=bool(migrate_from)
         )
-        self._reader = Reader(
-            self.cookie.room, self.codec, self._mask, self.expiry, self.backend
-        )
+        self._reader = Reader(self.cookie.room, self.codec, self._mask, self.expiry, self.backend)
         self.migrate_from = migrate_from
         self._others = others(self.cookie, [former.cookie for former in migrate_from])
         self._warned: set[str] = set()
@@ -518,7 +516,8 @@ def _migration_problems(migrate_from: object) -> Iterator[Problem]:
     for index, former in enumerate(migrate_from):
         if not isinstance(former, FormerCookie):
             yield Problem(
-                f"migrate_from[{index}]", f"found {kind_of(former)}, expected a cookie of sessionware.migration"
+                f"migrate_from[{index}]",
+                f"found {kind_of(former)}, expected a cookie of sessionware.migration",
             )
 
 

@@ -108,9 +108,7 @@ class SessionwareCookie(FormerCookie):
                 problem._replace(setting=f"SessionwareCookie: {problem.setting}")
                 for problem in problems
             )
-        mask = TokenMask(
-            (secret_key, *secret_key_fallbacks), purpose_of("csrf", cookie_name, salt)
-        )
+        mask = TokenMask((secret_key, *secret_key_fallbacks), purpose_of("csrf", cookie_name, salt))
         backend = backend_of(store, revocations, expiry, adopts=False)
         self._reader = Reader(self._cookie.room, codec, mask, expiry, backend)
 

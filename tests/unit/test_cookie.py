@@ -19,7 +19,7 @@ from sessionware.cookie import SessionCookie, host_of, is_ip, is_localhost, othe
 from sessionware.migration import FlaskCookie
 from tests.attacks.lines_run import lines_run
 from tests.conftest import Clock
-from tests.gateway import KEY, OLDER_KEY, call, make_environ
+from tests.gateway import KEY, OLDER_KEY, call, make_environ, run
 from tests.unit.applications import acting
 from tests.unit.sessions import opened, sign
 
