@@ -1,5 +1,6 @@
 """Where a session is kept: in the cookie, in the cookie beside a list, in a store."""
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -215,25 +216,28 @@ class ServerBackend(CookieBackend):
 
     def _save(self, state: State, text: str, new: bool) -> bool:
         kept = Envelope(text, None, 0, None, state.csrf_token, state.owner, state.stamp)
-        record: str | None = wrap(kept)
+        record = wrap(kept)
         if len(record) > self._store.limit:
             what = "The session's JSON"
             raise too_large(what, len(record), self._store.limit, state.data)
-        if not new and text == state.loaded.text and not state.differs():
-            record = None  # what is kept may be newer than what this request has loaded
+        is_read = not new and text == state.loaded.text and not state.differs()
         seconds = max(1, self._expiry.left(int(time.time()), state.created, state.permanent))
         return self._store.save(
-            key_of(str(state.id)), record, new=new, seconds=seconds, owner=state.owner
+            key_of(str(state.id)),
+            None if is_read else record,
+            new=new,
+            seconds=seconds,
+            owner=state.owner,
         )
 
     def _end(self, session_id: str, created: int, adopted: bool) -> bool:
         """End a session, and return whether no other request has ended it before."""
         ended_here = True
         if self._adopts:
-            seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
-            ended_here = self._store.save(
-                mark_of(session_id), "[]", new=True, seconds=seconds, owner=None
-            )
+            key, seconds = mark_of(session_id), self._expiry.left(int(time.time()), created)
+            # Random, because a store may take a mark that is equal for its own, sent again.
+            mark, seconds = dumps(secrets.token_urlsafe(8)), seconds + MAX_REQUEST_TIME
+            ended_here = self._store.save(key, mark, new=True, seconds=seconds, owner=None)
         # An adopted session is not in the store before its first response.
         was_there = self._store.delete(key_of(session_id))
         return ended_here and (was_there or adopted)
@@ -296,7 +300,10 @@ def backend_problems(store: object, revocations: object) -> Iterator[Problem]:
         "store", store, Store, "limit, load, save and delete, such as RedisStore(client)"
     )
     yield from _problems(
-        "revocations", revocations, Revocations, "revoke and check, such as RedisRevocations(client)"
+        "revocations",
+        revocations,
+        Revocations,
+        "revoke and check, such as RedisRevocations(client)",
     )
     if store is not None and revocations is not None:
         yield Problem(

@@ -72,7 +72,7 @@ class SessionCookie:
                 value = header[after:].partition(";")[0]
                 after += len(value)
                 special = "," in value or '"' in value
-                values.append(_bare(value) if special else value.strip(" \t"))
+                values.append(_unwrapped(value) if special else value.strip(" \t"))
             start = header.find(wanted, after)
         return values
 
@@ -240,7 +240,7 @@ def _place(cookie: SessionCookie) -> tuple[str, str, str, bool]:
     return cookie.name, cookie.bare_domain, cookie.path, cookie.partitioned
 
 
-def _bare(value: str) -> str:
+def _unwrapped(value: str) -> str:
     """Return the value up to a comma, without the space around it and one pair of quotes."""
     value = value.partition(",")[0].strip(" \t")
     quoted = len(value) > 1 and value[0] == value[-1] == '"'

@@ -54,7 +54,7 @@ class SessionUnavailable(UsageError, RuntimeError):
 
 
 class UnserializableValue(UsageError, TypeError):
-    """The session holds a value that would not be loaded with the same type and value."""
+    """The session holds a value that would not be loaded as what it was."""
 
 
 class SessionTooLarge(UsageError, ValueError):

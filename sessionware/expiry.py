@@ -1,6 +1,5 @@
 """When a session ends: idle and absolute timeouts."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -28,37 +27,37 @@ class Expiry:
     """
 
     idle_timeout: float
+    absolute_timeout: float | None
+    refresh_after: float | None
     permanent_timeout: float
-    absolute_timeout: float = math.inf
-    refresh_after: float | None = None
 
     @classmethod
     def of(
         cls,
         idle_timeout: Duration,
-        permanent_timeout: Duration | None = None,
         absolute_timeout: Duration | None = None,
         refresh_after: Duration | None = None,
+        permanent_timeout: Duration | None = None,
     ) -> "Expiry":
         """Return the timeouts of these settings. Raises ConfigurationError with every problem."""
-        problems = [*_problems("idle_timeout", idle_timeout)]
-        if permanent_timeout is None:
-            permanent_timeout = idle_timeout
-        else:
-            problems += _problems("permanent_timeout", permanent_timeout)
-        if absolute_timeout is None:
-            absolute_timeout = math.inf
-        else:
-            problems += _problems("absolute_timeout", absolute_timeout)
-        if refresh_after is not None:
-            problems += _problems("refresh_after", refresh_after, least=0)
+        settings = {
+            "idle_timeout": idle_timeout,
+            "permanent_timeout": permanent_timeout,
+            "absolute_timeout": absolute_timeout,
+            "refresh_after": refresh_after,
+        }
+        given = {name: value for name, value in settings.items() if value is not None}
+        given.setdefault("idle_timeout", idle_timeout)
+        problems = [problem for item in given.items() for problem in _problems(*item)]
         if problems:
             raise ConfigurationError(problems)
+        seconds = {name: _seconds(value) for name, value in given.items()}
+        idle = seconds["idle_timeout"]
         return cls(
-            _seconds(idle_timeout),
-            _seconds(permanent_timeout),
-            _seconds(absolute_timeout),
-            None if refresh_after is None else _seconds(refresh_after),
+            idle,
+            seconds.get("absolute_timeout"),
+            seconds.get("refresh_after"),
+            seconds.get("permanent_timeout", idle),
         )
 
     @property
@@ -76,10 +75,10 @@ class Expiry:
             raise CookieRejected("from_the_future")
         if now - issued > self._idle(permanent):
             raise CookieRejected("expired_idle")
-        if now - created > self.absolute_timeout:
+        if self.absolute_timeout is not None and now - created > self.absolute_timeout:
             raise CookieRejected("expired_absolute")
 
-    def is_due(self, now: int, issued: int, permanent: bool) -> bool:
+    def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:
         """Return whether a cookie is so old that it has to be issued again."""
         if self.refresh_after is None:
             return now - issued > self._idle(permanent) / 10
@@ -95,7 +94,10 @@ class Expiry:
 
     def left(self, now: int, created: int, permanent: bool | None = None) -> int:
         """Return how many seconds the session has left if it is not used again."""
-        return max(0, int(min(self._idle(permanent), created + self.absolute_timeout - now)))
+        idle = int(self._idle(permanent))
+        if self.absolute_timeout is None:
+            return idle
+        return max(0, min(idle, int(created + self.absolute_timeout - now)))
 
     def _idle(self, permanent: bool | None) -> float:
         if permanent is None:
@@ -107,7 +109,8 @@ def _seconds(value: Duration) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _problems(name: str, value: object, least: int = 1) -> Iterator[Problem]:
+def _problems(name: str, value: object) -> Iterator[Problem]:
+    least = 0 if name == "refresh_after" else 1
     expected = f"expected a timedelta or a number of seconds from {least} to {_MAX_DURATION:.0f}"
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         yield Problem(name, f"found {type(value).__name__}, {expected}")

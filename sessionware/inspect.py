@@ -130,7 +130,7 @@ def _read_unverified(token: str) -> Opened | None:
 
 
 def _contents(opened: Opened, expiry: Expiry, given: Collection[str]) -> Iterator[str]:
-    """Yield what the payload holds: an envelope, ``[age, data]`` or ``[age, data, id]``."""
+    """Yield what the payload holds: an envelope of this version or of 1.0."""
     yield _line("issued", _moment(opened.issued))
     try:
         value = json.loads(opened.text)
@@ -139,13 +139,17 @@ def _contents(opened: Opened, expiry: Expiry, given: Collection[str]) -> Iterato
         yield _line("data", "none: the payload is not readable JSON")
         return
     match value:
-        case [int(age), dict(data)] | [int(age), dict(data), _]:
+        case [dict(data), int(age), *rest] | [int(age), dict(data), *rest] if len(rest) <= (
+            4 if value[0] is data else 1
+        ):
             yield from _times(opened.issued, opened.issued - age, expiry, given)
+            if rest[2:]:
+                yield _line("owner", _to_json(rest[2]))
             sizes = {key: len(_to_json({key: value})) - len("{}") for key, value in data.items()}
             for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
                 yield _line("key", f"{sizes[key]} bytes, {_to_json(key)}")
             yield f"data\n{_to_json(data, indent=2)}"
-        case [int(age), None, str(session_id)]:
+        case [None, int(age), str(session_id)] | [int(age), None, str(session_id)]:
             yield from _times(opened.issued, opened.issued - age, expiry, given)
             yield _line("data", f"in the store, under {key_of(session_id)}")
         case _:

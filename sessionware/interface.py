@@ -172,7 +172,7 @@ class SecureCookieSessionInterface(SessionInterface):
             )
         with collecting(problems):
             self.expiry: Expiry = Expiry.of(
-                idle_timeout, permanent_timeout, absolute_timeout, refresh_after
+                idle_timeout, absolute_timeout, refresh_after, permanent_timeout
             )
         with collecting(problems):
             make = codec_class(encrypt)
@@ -187,9 +187,7 @@ class SecureCookieSessionInterface(SessionInterface):
         self.backend: CookieBackend = backend_of(
             store, revocations, self.expiry, adopts=bool(migrate_from)
         )
-        self._reader = Reader(
-            self.cookie.room, self.codec, self._mask, self.expiry, self.backend
-        )
+        self._reader = Reader(self.cookie.room, self.codec, self._mask, self.expiry, self.backend)
         self.migrate_from = migrate_from
         self._others = others(self.cookie, [former.cookie for former in migrate_from])
         self._warned: set[str] = set()
@@ -265,6 +263,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 try:
                     loaded = replace(former.load(token, now), stale=True, adopted=True)
                     self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
+                    if loaded.text == "{}" and loaded.id is None:
+                        continue  # nothing to go on with
                     loaded = self.backend.adopt(loaded, self._ids_of(loaded, token))
                 except CookieRejected as error:
                     refused.append(error.reason)
@@ -516,7 +516,8 @@ def _migration_problems(migrate_from: object) -> Iterator[Problem]:
     for index, former in enumerate(migrate_from):
         if not isinstance(former, FormerCookie):
             yield Problem(
-                f"migrate_from[{index}]", f"found {kind_of(former)}, expected a cookie of sessionware.migration"
+                f"migrate_from[{index}]",
+                f"found {kind_of(former)}, expected a cookie of sessionware.migration",
             )
 
 

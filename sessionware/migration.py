@@ -24,6 +24,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from itsdangerous import Signer, want_bytes
+from markupsafe import Markup
 from werkzeug.http import parse_date
 
 from .backend import Reader, backend_of, backend_problems
@@ -52,8 +53,10 @@ _PICKLE = b"\x80"
 class FormerCookie(ABC):
     """A cookie that held the session before, for ``migrate_from``, and how it is read."""
 
-    cookie: SessionCookie | cached_property[SessionCookie]
-    """The cookie, by which it is found and deleted."""
+    @property
+    @abstractmethod
+    def cookie(self) -> SessionCookie:
+        """The cookie, by which it is found and deleted."""
 
     @abstractmethod
     def load(self, value: str, now: int) -> Loaded:
@@ -94,9 +97,9 @@ class SessionwareCookie(FormerCookie):
     ) -> None:
         problems: list[Problem] = []
         with collecting(problems):
-            self.cookie = cookie_at(cookie_name, cookie_domain, cookie_path, cookie_partitioned)
+            self._cookie = cookie_at(cookie_name, cookie_domain, cookie_path, cookie_partitioned)
         with collecting(problems):
-            expiry = Expiry.of(idle_timeout, permanent_timeout, absolute_timeout)
+            expiry = Expiry.of(idle_timeout, absolute_timeout, None, permanent_timeout)
         with collecting(problems):
             codec = codec_class(encrypt)(secret_key, secret_key_fallbacks, salt, cookie_name)
         problems += backend_problems(store, revocations)
@@ -105,11 +108,14 @@ class SessionwareCookie(FormerCookie):
                 problem._replace(setting=f"SessionwareCookie: {problem.setting}")
                 for problem in problems
             )
-        mask = TokenMask(
-            (secret_key, *secret_key_fallbacks), purpose_of("csrf", cookie_name, salt)
-        )
+        mask = TokenMask((secret_key, *secret_key_fallbacks), purpose_of("csrf", cookie_name, salt))
         backend = backend_of(store, revocations, expiry, adopts=False)
-        self._reader = Reader(self.cookie.room, codec, mask, expiry, backend)
+        self._reader = Reader(self._cookie.room, codec, mask, expiry, backend)
+
+    @property
+    def cookie(self) -> SessionCookie:
+        """The cookie, by which it is found and deleted."""
+        return self._cookie
 
     def load(self, value: str, now: int) -> Loaded:
         """Return the session that the cookie's value holds. Raises CookieRejected."""
@@ -211,7 +217,7 @@ class ForeignCookie(FormerCookie):
     @cached_property
     def _expiry(self) -> Expiry:
         limit = self._setting("idle_timeout")
-        return Expiry(math.inf, math.inf) if limit is None else Expiry.of(limit)
+        return Expiry(math.inf, None, None, math.inf) if limit is None else Expiry.of(limit)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -460,7 +466,7 @@ _UNTAGGERS: dict[str, Callable[[Any], Any]] = {
     " b": b64decode,
     " d": parse_date,
     " di": lambda inner: {key[:-2]: value for key, value in inner.items()},
-    " m": str,
+    " m": Markup,
     " t": tuple,
     " u": UUID,
 }

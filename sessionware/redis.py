@@ -7,11 +7,10 @@ from contextlib import contextmanager, suppress
 from hashlib import sha256
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, runtime_checkable
-from uuid import UUID
 
-from .errors import ConfigurationError, Problem, SessionUnavailable, UnserializableValue, kind_of
-from .serializer import loads
-from .session import Owner, owner_of
+from .envelope import Envelope, unwrap
+from .errors import ConfigurationError, CookieRejected, Problem, SessionUnavailable, kind_of
+from .session import Owner, plain_owner
 from .store import KeptSession
 
 OWNER_LIST_MARGIN = 24 * 60 * 60
@@ -74,11 +73,14 @@ class _InRedis:
             ) from error
 
     def _of_owner(self, kind: str, owner: Owner) -> str:
-        if type(owner) not in (str, int, UUID):
-            found = type(owner).__name__
-            raise UnserializableValue(f"owner: found {found}, expected a str, int or UUID")
-        hashed = sha256(str(owner).encode(errors="surrogatepass")).hexdigest()
+        plain = plain_owner(owner, "owner")
+        name = f"{type(plain).__name__}\0{plain}"  # 1 and "1" are two owners
+        hashed = sha256(name.encode(errors="surrogatepass")).hexdigest()
         return f"{self._prefix}{kind}:{hashed}"
+
+    def _renew(self, stamp: str) -> None:
+        # Without a time to live, so that it holds whatever the timeouts are.
+        self._client.set(stamp, secrets.token_urlsafe(8))
 
 
 class RedisStore(_InRedis):
@@ -105,7 +107,7 @@ class RedisStore(_InRedis):
             return self._text(self._client.get, key)
 
     def save(
-        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
+        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: Owner | None
     ) -> bool:
         """Save the text, and list the session under its owner.
 
@@ -134,10 +136,10 @@ class RedisStore(_InRedis):
         """End one session, such as one of ``sessions_of``. Return whether there was one."""
         with self._asking("end a session"):
             text = self._text(self._client.getdel, key)
-            owner = _owner(_data(text))
-            if owner is not None:
+            kept = _kept(text)
+            if kept is not None and kept.owner is not None:
                 with suppress(Exception):  # The session has ended, and leaves the list in time.
-                    self._client.zrem(self._of_owner("owner", owner), key)
+                    self._client.zrem(self._of_owner("owner", kept.owner), key)
             return text is not None
 
     def sessions_of(self, owner: Owner, most: int = 100) -> list[KeptSession]:
@@ -149,17 +151,29 @@ class RedisStore(_InRedis):
                 pipeline.get(self._prefix + key)
                 pipeline.ttl(self._prefix + key)
             answers = _answers(pipeline)
-        found = zip(keys, map(_data, map(_decoded, answers[::2])), answers[1::2], strict=True)
+        found = zip(keys, map(_kept, map(_decoded, answers[::2])), answers[1::2], strict=True)
         # A session may belong to another owner now, or have ended meanwhile.
-        mine = [kept for kept in found if _owner(kept[1]) == str(owner) and kept[2] >= 0]
-        return [KeptSession(*kept) for kept in mine]
+        return [
+            KeptSession(key, kept.data or {}, seconds)
+            for key, kept, seconds in found
+            if kept is not None and _is_of(kept, owner) and seconds >= 0
+        ]
+
+    def stamp(self, owner: Owner, /) -> str:
+        """Return the owner's stamp: a text that changes with ``revoke_owner``."""
+        stamp = self._of_owner("stamp", owner)
+        with self._asking("check an owner"):
+            return _decoded(self._client.get(stamp)) or ""
 
     def revoke_owner(self, owner: Owner) -> int:
         """End all sessions of the owner, and return how many there were."""
-        listed, what = self._of_owner("owner", owner), "end an owner's sessions"
+        listed, stamp = self._of_owner("owner", owner), self._of_owner("stamp", owner)
         seen: set[str] = set()
         ended, answers = 0, [0]
+        what = "end an owner's sessions"
         with self._asking(what), self._client.pipeline(transaction=False) as pipeline:
+            # First, so that a session which is created meanwhile finds that its stamp is old.
+            self._renew(stamp)
             # If one is missing, regenerate() may have replaced it by another.
             while not all(answers):
                 keys = [key for key in self._keys(listed) if key not in seen]
@@ -170,7 +184,7 @@ class RedisStore(_InRedis):
                 ended += sum(answers)
         return ended
 
-    def _enlist(self, pipeline: Any, key: str, seconds: int, owner: str | None) -> None:
+    def _enlist(self, pipeline: Any, key: str, seconds: int, owner: Owner | None) -> None:
         if owner is None:
             return
         listed, life, now = self._of_owner("owner", owner), seconds + OWNER_LIST_MARGIN, time.time()
@@ -209,7 +223,7 @@ class RedisRevocations(_InRedis):
             found = self._client.set(self._prefix + key, ours, ex=seconds, nx=True, get=True)
             return _decoded(found) in (None, ours)
 
-    def check(self, key: str, owner: str | None, /) -> str | None:
+    def check(self, key: str, owner: Owner | None, /) -> str | None:
         """Return ``None`` if the key is refused, or else the owner's stamp."""
         with self._asking("check a session"), self._client.pipeline(transaction=False) as pipeline:
             pipeline.get(self._prefix + key)
@@ -224,7 +238,7 @@ class RedisRevocations(_InRedis):
         """End all present sessions of the owner: log out everywhere."""
         stamp = self._of_owner("stamp", owner)
         with self._asking("end an owner's sessions"):
-            self._client.set(stamp, secrets.token_urlsafe(8))
+            self._renew(stamp)
 
 
 def _answers(pipeline: Any) -> list[Any]:
@@ -244,18 +258,17 @@ def _decoded(answer: str | bytes | None) -> str | None:
     return answer
 
 
-def _data(text: str | None) -> dict[str, Any]:
-    """Return a session's data, or an empty dict if the text is not ours."""
+def _kept(text: str | None) -> Envelope | None:
+    """Return the stored session, or ``None`` if the text is not ours."""
     try:
-        data = loads(text or "")
-    except ValueError:
-        return {}
-    return data if type(data) is dict else {}
+        return unwrap(text or "")
+    except CookieRejected:
+        return None
 
 
-def _owner(data: dict[str, Any]) -> str | None:
-    owner, _ = owner_of(data)
-    return None if owner is None else str(owner)
+def _is_of(kept: Envelope, owner: Owner) -> bool:
+    plain = plain_owner(owner, "owner")
+    return type(kept.owner) is type(plain) and kept.owner == plain
 
 
 def _client_problems(client: object) -> Iterator[Problem]:

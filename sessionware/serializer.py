@@ -3,11 +3,13 @@
 A value of a type that JSON lacks is written as an object with a single key that begins with ``!``:
 ``{"!t":[1,2]}`` is the tuple ``(1, 2)``. If a dict of the application looks like that, its key gets
 another ``!``, so that the two cannot be confused.
+
+A value of a subclass is written as one of its base type, if the two are equal.
 """
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timezone
 from decimal import Decimal
@@ -16,6 +18,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from markupsafe import Markup
+
 from .errors import UnserializableValue
 
 MAX_DEPTH = 100
@@ -23,9 +27,14 @@ MAX_DEPTH = 100
 
 _MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+# Looked up once, because freezegun puts its own classes in the place of date and datetime.
+_combine = datetime.combine
+_parse_datetime = datetime.fromisoformat
+_from_ordinal = date.fromordinal
 _EXPECTED = (
-    "expected None, bool, int, float, str, list, dict, tuple, set, datetime, date, UUID, bytes or "
-    "Decimal, and no subclass of them. Convert it before storing it."
+    "expected None, bool, int, float, str, list, dict, tuple, set, datetime, date, UUID, bytes, "
+    "Decimal, Markup, or a value of a subclass that equals one of these. Convert it before "
+    "storing it."
 )
 
 
@@ -70,15 +79,20 @@ def _tag(value: Any, levels: int) -> Any:
     """Return the value itself if JSON has all of its types, or else a tagged copy."""
     kind = type(value)  # not __class__, which a proxy copies from its target
     if levels == 0 and kind not in _PLAIN:
-        raise ValueError
+        return _tag_deepest(value)
     tagged = value
     if kind is dict:
+        has_str_keys = True
         for key, item in value.items():
             if type(key) is not str:
-                raise ValueError
+                _as_key(key)  # first of all, because its __hash__ may raise anything
+                has_str_keys = False
             if type(item) not in _PLAIN and (new := _tag(item, levels - 1)) is not item:
                 tagged = value.copy() if tagged is value else tagged
                 tagged[key] = new
+        if not has_str_keys:
+            tagged = _with_str_keys(tagged)
+            key = next(iter(tagged))
         return {f"!{key}": tagged[key]} if len(value) == 1 and key[:1] == "!" else tagged
     if kind is list:
         for index, item in enumerate(value):
@@ -96,11 +110,91 @@ def _tag_other(value: Any, kind: type, levels: int) -> Any:
         return {"!t": [_tag(item, levels - 1) for item in value]}
     if kind is set:
         # Sorted, because the order of a set varies between processes.
-        return {"!s": sorted((_tag(item, levels - 1) for item in value), key=_to_text)}
+        tagged = {"!s": sorted((_tag(item, levels - 1) for item in value), key=_to_text)}
+        if not _are_exact(value) and not _comes_back(tagged, len(value)):
+            raise ValueError
+        return tagged
     if kind in _WRITERS:
         tag, write = _WRITERS[kind]
         return {tag: write(value)}
+    return _tag(_as_base(value), levels)
+
+
+def _tag_deepest(value: Any) -> Any:
+    """Return the value as its base type, if no level is needed for that."""
+    plain = _as_base(value)
+    if type(plain) not in _PLAIN:
+        raise ValueError
+    return plain
+
+
+def _are_exact(items: Iterable[Any]) -> bool:
+    """Return whether the items of a set hold no value of a subclass, in no tuple either."""
+    while kinds := {*map(type, items)}:
+        if not kinds <= _HASHABLE:
+            return False
+        items = [each for item in items if type(item) is tuple for each in item]
+    return True
+
+
+def _comes_back(tagged: dict[str, Any], size: int) -> bool:
+    """Return whether the set is read with as many items. A subclass may have its own hash."""
+    with suppress(TypeError):  # a list, for example, cannot be in a set
+        return len(_TAGGED.decode(_to_text(tagged))) == size
+    return False
+
+
+def _as_base(value: Any) -> Any:
+    """Return the value of a subclass as one of its base type.
+
+    Raises ValueError if it has no base type that is supported, or is not equal to it.
+    """
+    kind = type(value)
+    for base, convert in _CONVERTERS.items():
+        if issubclass(kind, base):
+            return _equal_to(value, convert)
     raise ValueError
+
+
+def _equal_to(value: Any, convert: Callable[[Any], Any]) -> Any:
+    """Return what the value is converted to. Raises ValueError if it is not equal to that."""
+    with suppress(Exception):  # its methods may raise anything
+        plain = convert(value)
+        # Not what is merely true: a comparison may return any object.
+        if (value == plain) is True and (plain == value) is True:
+            return plain
+    raise ValueError
+
+
+def _as_key(key: Any) -> str:
+    """Return the key as a plain str, with which it can be found too, or raise ValueError."""
+    if issubclass(type(key), str):
+        with suppress(Exception):
+            text: str = _equal_to(key, str.__str__)
+            if hash(key) == hash(text):
+                return text
+    raise ValueError
+
+
+def _with_str_keys(value: dict[Any, Any]) -> dict[str, Any]:
+    plain = {_as_key(key): item for key, item in value.items()}
+    if len(plain) < len(value):
+        raise ValueError
+    return plain
+
+
+def _to_dict(value: dict[Any, Any]) -> dict[Any, Any]:
+    held = dict(dict.items(value))
+    if {key: value[key] for key in value} != held:
+        raise ValueError  # it shows other items, as a MultiDict does
+    return {key: held[key] for key in value}  # in the order of an OrderedDict
+
+
+def _if_shown(value: Any, held: Any) -> Any:
+    """Return the items that the value holds, if it also shows them to who iterates."""
+    if type(held)(iter(value)) != held:
+        raise ValueError
+    return held
 
 
 def _untag(found: dict[str, Any]) -> Any:
@@ -129,9 +223,13 @@ def _write_datetime(value: datetime) -> str:
 
 def _read_datetime(text: str) -> datetime:
     local, _, key = text.partition("[")
-    value = datetime.fromisoformat(local.removesuffix("f"))
+    value = _parse_datetime(local.removesuffix("f"))
     zone = ZoneInfo(key.removesuffix("]")) if key else value.tzinfo
     return value.replace(tzinfo=zone, fold=int(local.endswith("f")))
+
+
+def _to_markup(text: str) -> Markup:
+    return Markup(str.__str__(text))  # noqa: S704 - the application stored it as Markup
 
 
 def _write_decimal(value: Decimal) -> str:
@@ -163,12 +261,31 @@ _WRITERS: dict[type, tuple[str, Callable[[Any], str]]] = {
     date: ("!d", date.isoformat),
     datetime: ("!dt", _write_datetime),
     Decimal: ("!n", _write_decimal),
+    Markup: ("!m", str.__str__),
     UUID: ("!u", lambda value: value.hex),
+}
+_HASHABLE = _PLAIN | _WRITERS.keys() | {tuple}
+# Made of what the base type holds, not of what a subclass returns. Derived types come first.
+_CONVERTERS: dict[type, Callable[[Any], Any]] = {
+    Markup: _to_markup,
+    str: str.__str__,
+    int: int.__int__,
+    float: float.__float__,
+    dict: _to_dict,
+    list: lambda value: _if_shown(value, list.copy(value)),
+    tuple: lambda value: _if_shown(value, tuple.__getitem__(value, slice(None))),
+    set: lambda value: _if_shown(value, set(value)),
+    datetime: lambda value: _combine(datetime.date(value), datetime.timetz(value)),
+    date: lambda value: _from_ordinal(date.toordinal(value)),
+    bytes: bytes.__bytes__,
+    Decimal: Decimal,
+    UUID: lambda value: UUID(int=value.int),  # asyncpg's has no value in UUID's slot
 }
 _READERS: dict[str, Callable[[Any], Any]] = {
     "!b": lambda text: b64decode(text, validate=True),
     "!d": date.fromisoformat,
     "!dt": _read_datetime,
+    "!m": _to_markup,
     "!n": _read_decimal,
     "!s": set,
     "!t": tuple,
@@ -185,6 +302,8 @@ _TAGGED = json.JSONDecoder(parse_float=_read_float, parse_constant=_no_constant,
 
 def _blame(value: Any, levels: int, path: str) -> str:
     """Return the path to the first value that is refused, and the reason."""
+    with suppress(ValueError):
+        value = _as_base(value)
     if levels == 0 and type(value) not in _PLAIN:
         return f"{path} is more than {MAX_DEPTH} levels deep, or contains itself: flatten it."
     for step, item in _steps(value):
@@ -198,7 +317,9 @@ def _blame(value: Any, levels: int, path: str) -> str:
 def _steps(value: Any) -> Iterator[tuple[str, Any]]:
     kind = type(value)
     if kind is dict:
-        yield from ((f"[{_to_text(key)}]", item) for key, item in value.items() if type(key) is str)
+        for key, item in value.items():
+            if issubclass(type(key), str):
+                yield f"[{_to_text(str.__str__(key))}]", item
     elif kind in (list, tuple):
         yield from ((f"[{index}]", item) for index, item in enumerate(value))
     elif kind is set:
@@ -208,9 +329,10 @@ def _steps(value: Any) -> Iterator[tuple[str, Any]]:
 def _reason(value: Any) -> str:
     kind = type(value)
     if kind is dict:
-        wrong = [type(key).__qualname__ for key in value if type(key) is not str]
-        return f"has a key of type {wrong[0]}: keys must be str." if wrong else _SURROGATES
-    if kind is str:
+        return _reason_of_keys(value)
+    if kind is set:
+        return "has items that would be equal, or have no hash, as their base types: convert them."
+    if kind in (str, Markup):
         return _SURROGATES
     if kind in (float, Decimal):
         return "is not a finite number: store None or a str instead."
@@ -220,3 +342,16 @@ def _reason(value: Any) -> str:
         zone = type(value.tzinfo).__qualname__
         return f"is a datetime whose {zone} cannot be stored exactly: use astimezone(UTC)."
     return f"is of type {kind.__module__}.{kind.__qualname__}: {_EXPECTED}"
+
+
+def _reason_of_keys(keys: Iterable[Any]) -> str:
+    texts = set()
+    for key in keys:
+        try:
+            text = _as_key(key)
+        except ValueError:
+            return f"has a key of type {type(key).__qualname__}: keys must be str."
+        if text in texts:
+            return "has two keys that would be the same str: rename one."
+        texts.add(text)
+    return _SURROGATES

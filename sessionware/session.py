@@ -141,13 +141,9 @@ class State:
     def differs(self) -> bool:
         """Return whether anything beside the data is not as it was loaded."""
         loaded = self.loaded
-        return (
-            self.save_forced
-            or self.begins_anew
-            or self.created != loaded.created
-            or self.id != loaded.id
-            or self.csrf_token != loaded.csrf_token
-        )
+        if self.save_forced or self.id != loaded.id or self.csrf_token != loaded.csrf_token:
+            return True
+        return not loaded.new and (self.begins_anew or self.created != loaded.created)
 
     def make_id(self) -> str:
         """Return a new id, which replaces the present one."""
@@ -396,6 +392,7 @@ class Session(SessionMixin, FlashMixin):
     def invalidate(self) -> None:
         """End the session, and begin a new one without data or owner. Call it at log-out."""
         self.clear()
+        self.modified = True  # a cookie that was refused is deleted too
 
     def regenerate(self, keep_created: bool = False) -> None:
         """Keep the data, but replace ``id`` and ``created``, such as when rights change.
@@ -460,4 +457,4 @@ def plain_owner(value: Any, name: str) -> Owner:
         return int.__int__(value)
     if issubclass(kind, UUID):
         return UUID(int=value.int)
-    raise UnserializableValue(f"{name}: found {kind.__name__}, expected a str, int or UUID")
+    raise UnserializableValue(f"{name}: found {kind.__name__}, expected str, int or UUID")

@@ -3,10 +3,13 @@
 import itertools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
+from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from sessionware import Session, SessionMiddleware
 from tests.gateway import KEY, Response, make_environ, run
+
+Owner = str | int | UUID
 
 Act = Callable[[Any], object]
 """A function that a request calls with its session. Its result is returned to the test."""
@@ -46,7 +49,7 @@ class Site:
         return self.visit(act).cookie
 
     def read(self, cookie: str) -> dict[str, Any] | None:
-        """Return the data of the cookie's session without its owner; ``None`` for a new session."""
+        """Return the data of the cookie's session; ``None`` for a new session."""
         result: dict[str, Any] | None = self.visit(data_of, cookie).result
         return result
 
@@ -61,7 +64,7 @@ def act_out(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 
 
 def data_of(session: Session) -> dict[str, Any] | None:
-    return None if session.new else {key: session[key] for key in session if key != "_owner"}
+    return None if session.new else dict(session)
 
 
 def id_of(session: Session) -> str:
@@ -90,7 +93,7 @@ class MemoryStore:
     def __init__(self, limit: int = 1024 * 1024) -> None:
         self.limit = limit
         self.kept: dict[str, str] = {}
-        self.owners: dict[str, str | None] = {}
+        self.owners: dict[str, Owner | None] = {}
         self.seconds: dict[str, int] = {}
         self.asked: list[str] = []
 
@@ -99,7 +102,7 @@ class MemoryStore:
         return self.kept.get(key)
 
     def save(
-        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
+        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: Owner | None
     ) -> bool:
         self.asked.append("create" if new else "prolong" if text is None else "update")
         if new == (key in self.kept):
@@ -118,7 +121,7 @@ class MemoryRevocations:
 
     def __init__(self) -> None:
         self.refused: dict[str, int] = {}
-        self.stamps: dict[str, str] = {}
+        self.stamps: dict[tuple[type, Owner], str] = {}
         self.asked: list[str] = []
         self._numbers = itertools.count(1)
 
@@ -129,11 +132,11 @@ class MemoryRevocations:
         self.refused[key] = seconds
         return True
 
-    def check(self, key: str, owner: str | None, /) -> str | None:
+    def check(self, key: str, owner: Owner | None, /) -> str | None:
         self.asked.append("check")
         if key in self.refused:
             return None
-        return "" if owner is None else self.stamps.get(owner, "")
+        return "" if owner is None else self.stamps.get((type(owner), owner), "")
 
-    def revoke_owner(self, owner: object) -> None:
-        self.stamps[str(owner)] = str(next(self._numbers))
+    def revoke_owner(self, owner: Owner) -> None:
+        self.stamps[type(owner), owner] = str(next(self._numbers))

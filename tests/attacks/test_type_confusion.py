@@ -23,7 +23,7 @@ def open_(data: str) -> dict[str, Any]:
     return VICTIM.sees(sign(f"[0,{data}]"))
 
 
-@pytest.mark.parametrize("tag", ["!b", "!d", "!dt", "!n", "!s", "!t", "!u", "!", "!x", "!t "])
+@pytest.mark.parametrize("tag", ["!b", "!d", "!dt", "!m", "!n", "!s", "!t", "!u", "!", "!x", "!t "])
 @pytest.mark.parametrize("value", WRONG)
 def test_a_tag_around_a_wrong_type_is_handled(tag: str, value: str) -> None:
     """The session is new or holds a supported value, and can be saved again."""

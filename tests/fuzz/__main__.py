@@ -11,7 +11,7 @@ from .targets import OURS, TARGETS
 CORPUS = Path(__file__).parent / "corpus"
 MAX_INPUT = 1024
 
-_TAGS = [f'{{"!{tag}":' for tag in ("b", "d", "dt", "n", "s", "t", "u", "!t", "!", "x")]
+_TAGS = [f'{{"!{tag}":' for tag in ("b", "d", "dt", "m", "n", "s", "t", "u", "!t", "!", "x")]
 _JSON = [*_TAGS, '"', '\\"', "[", "]", "{", "}", "[0,{", '},"id"]', ":", ",", "\\ud83d", "\\ude00"]
 _JSON += ['"2026-01-01T00:00:00+01:00"', "[Europe/Berlin]", '"1E+99"', "1e99", "-0.0", "NaN"]
 _JSON += ["null", "true", "Infinity", "-61", "9" * 60, "[" * 60, '"YQ=="', "0" * 32]

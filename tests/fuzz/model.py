@@ -258,7 +258,8 @@ class Visit:
         assert response.headers.get("Vary") == ("Cookie" if self.looked else None)
         assert response.headers.get("Cache-Control") == ("private" if line else None)
         assert len(response.header_list) == self.looked + 2 * bool(line)
-        assert not self.looked or self.session.identity() == (self.created, self.id)
+        state = self.session.state
+        assert not self.looked or (state.created, state.id) == (self.created, self.id)
         if verdict == "write":
             assert line is not None
             self._note(line)

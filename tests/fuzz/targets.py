@@ -187,7 +187,7 @@ def _save_and_open_again(session: Any) -> None:
     cookie = headers["Set-Cookie"].partition(";")[0]
     again: Any = INTERFACE.open_session(make_environ(cookie))
     assert exact(again.copy()) == exact(session.copy())
-    assert again.identity()[1] == session.identity()[1]
+    assert again.state.id == session.state.id
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

@@ -88,9 +88,6 @@ READS: dict[str, Act] = {
 }
 # What else can be read from a session.
 SESSION_READS: dict[str, Act] = {
-    "repr": repr,
-    "str": str,
-    "format": lambda session: f"{session}",
     "new": lambda session: session.new,
     "created": lambda session: session.created,
     "permanent": lambda session: session.permanent,

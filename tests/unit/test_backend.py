@@ -64,12 +64,12 @@ def test_key_is_a_hash_that_does_not_reveal_the_id() -> None:
 
 def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemoryStore) -> None:
     cookie = site.visit(count).cookie
-    age, data, session_id = envelope(cookie)
+    data, age, session_id = envelope(cookie)
     assert (age, data) == (0, None)
     assert re.fullmatch(r"[\w-]{22}", session_id)
-    assert store.kept == {key_of(session_id): '{"n":1}'}
+    assert store.kept == {key_of(session_id): '[{"n":1},0]'}
     assert site.visit(count, cookie).result == 2
-    assert store.kept == {key_of(session_id): '{"n":2}'}
+    assert store.kept == {key_of(session_id): '[{"n":2},0]'}
 
 
 def test_store_is_not_called_until_the_session_is_used(site: Site, store: MemoryStore) -> None:

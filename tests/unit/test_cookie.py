@@ -19,7 +19,7 @@ from sessionware.cookie import SessionCookie, host_of, is_ip, is_localhost, othe
 from sessionware.migration import FlaskCookie
 from tests.attacks.lines_run import lines_run
 from tests.conftest import Clock
-from tests.gateway import KEY, OLDER_KEY, call, make_environ
+from tests.gateway import KEY, OLDER_KEY, call, make_environ, run
 from tests.unit.applications import acting
 from tests.unit.sessions import opened, sign
 
@@ -108,7 +108,8 @@ def test_secure_cookie_over_http_logs_one_warning(
 ) -> None:
     """Browsers drop the cookie without a message."""
     app = SessionMiddleware(writer, KEY, **settings)
-    assert all("; Secure" in (call(app).set_cookie or "") for _ in range(3))
+    environ = {"HTTP_HOST": "shop.example"}
+    assert all("; Secure" in (run(app, make_environ() | environ).set_cookie or "") for _ in "123")
     [record] = caplog.records
     assert (record.name, record.levelno) == ("sessionware", logging.WARNING)
     assert (record.getMessage(), vars(record)["reason"]) == (OVER_HTTP, "insecure_transport")
@@ -282,7 +283,7 @@ def test_every_problem_of_every_setting_is_in_one_message() -> None:
             cookie_samesite="lax",  # type: ignore[arg-type]
             idle_timeout=0,
             absolute_timeout=True,
-            refresh_after=timedelta(0),
+            refresh_after=timedelta(-1),
             cookie_nmae="sid",  # type: ignore[call-arg]
             colour="red",
         )
@@ -295,7 +296,7 @@ def test_every_problem_of_every_setting_is_in_one_message() -> None:
         f"cookie_samesite: found 'lax', expected {SAMESITE}",
         f"idle_timeout: found 0, {SECONDS}",
         f"absolute_timeout: found bool, {SECONDS}",
-        f"refresh_after: found datetime.timedelta(0), {SECONDS}",
+        f"refresh_after: found datetime.timedelta(days=-1), {SECONDS.replace('1', '0', 1)}",
         f"secret_key: found 4 bytes, {KEY_SIZE}",
         f"secret_key_fallbacks[0]: found 0 bytes, {KEY_SIZE}",
         f"secret_key_fallbacks[2]: found int, {KEY_SIZE}",

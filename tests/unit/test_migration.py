@@ -19,6 +19,7 @@ import itsdangerous
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
 from sessionware import ConfigurationError, SessionMiddleware
 from sessionware.errors import CookieRejected
@@ -33,6 +34,7 @@ from sessionware.migration import (
 from tests.conftest import Clock
 from tests.gateway import KEY as OUR_KEY
 from tests.gateway import Response, call
+from tests.unit.exactness import exact
 from tests.unit.foreign_cookies import (
     DJANGO_SALT,
     KEY,
@@ -334,6 +336,11 @@ def test_a_tag_of_flasks_around_nonsense_is_refused(tagged: dict[str, Any]) -> N
     )
 
 
+def test_flasks_markup_stays_markup() -> None:
+    data = reader("Flask").load(SIGN["Flask"](b'{"a":[{" m":"<b>"}]}'), NOW)[0]
+    assert exact(data) == exact({"a": [Markup("<b>")]})
+
+
 @pytest.mark.parametrize("value", ["-1", "a b", "!"])
 def test_a_time_that_is_not_in_base_62_is_refused(value: str) -> None:
     signer = itsdangerous.Signer(KEY, DJANGO_SALT, ":", "django-concat", sha256)
@@ -352,7 +359,7 @@ def test_any_client_input_raises_only_cookie_rejected(peer: str, value: str) -> 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: (
-        st.lists(inner) | st.dictionaries(st.sampled_from(["a", " d", " di", " u"]), inner)
+        st.lists(inner) | st.dictionaries(st.sampled_from(["a", " d", " di", " m", " u"]), inner)
     ),
 )
 

@@ -186,7 +186,16 @@ def test_session_is_a_mutable_mapping() -> None:
 @pytest.mark.parametrize("show", [repr, str, "{}".format])
 def test_repr_shows_keys_but_no_values(show: Callable[[object], str]) -> None:
     session = holding(user="Ada", cart=["tea"])
+    assert len(session) == 2
     assert show(session) == "<Session ['user', 'cart']>"
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format])
+def test_repr_is_no_use_of_the_session(show: Callable[[object], str]) -> None:
+    """A debugger or ``wsgiref.validate`` may print the environ."""
+    session = holding(user="Ada")
+    assert show({"session": session}) == "{'session': <Session unopened>}"
+    assert (session.accessed, session.state) == (False, None)
 
 
 def test_repr_of_what_was_loaded_shows_keys_but_no_values() -> None:

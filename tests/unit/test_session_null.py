@@ -71,4 +71,4 @@ def test_null_session_refuses_every_change_and_says_what_to_do(write: Act) -> No
 
 
 def test_repr_of_a_null_session_shows_its_class() -> None:
-    assert repr(null()) == "<NullSession []>"
+    assert repr(null()) == "<NullSession unopened>"
