@@ -151,5 +151,6 @@ def test_log_out_holds_with_a_store(make_site: MakeSite, cookie: Cookie) -> None
 def test_session_ends_with_all_others_of_its_owner(cookie: Cookie) -> None:
     revocations = MemoryRevocations()
     site = Site(encrypt=cookie.encrypt, revocations=revocations)
+    assert cookie.held.owner is not None
     revocations.revoke_owner(cookie.held.owner)
     assert site.read(cookie.header) is None

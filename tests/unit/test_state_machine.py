@@ -349,11 +349,15 @@ def disown(session: Any, mark: int, user: str) -> None:
 
 LogAct = Callable[[Any, int, str], None]
 LOG_OUTS: list[LogAct] = [log_out, log_out, log_out_and_go_on, clear, disown]
-ACTS = st.sampled_from([look, look, write, stay, empty, log_in, log_in, renew, *LOG_OUTS])
+ACTS = st.sampled_from([look, look, write, stay, empty, *[log_in] * 4, renew, *LOG_OUTS])
+BEGINNINGS = st.sampled_from([log_in, log_in, stay, write])
+MEANWHILE = st.sampled_from([*LOG_OUTS, log_in, renew])
+AT_LAST = st.sampled_from([look, look, look, write, renew, log_in, log_out])
 USERS = st.sampled_from(["ann", "ann", "ann", "ben"])
 WAITS = st.sampled_from(
-    [0.5, 1, 1.5, 2, 2, 30, 59, 61, 99, 101, 101, 400, 501, IDLE - 1, IDLE + 1, HOUR + 1, 5 * HOUR]
+    [0.5, 1, 1.5, 2, 30, 61, 101, 400, 501, IDLE - 1, IDLE + 1, HOUR + 1, 2 * HOUR, 5 * HOUR]
 )
+PAUSES = st.sampled_from([0, 0, 0, 0.5, 2, 2, 30, 101, 101, 400, 501])
 PLACES = st.sampled_from(visitors.PLACES)
 
 
@@ -407,14 +411,75 @@ class LogOuts(RuleBasedStateMachine):
 
     # Rules
 
-    @rule(who=st.integers(0, 1), act=ACTS, user=USERS, turn=st.integers(0, 2))
-    def visit(self, who: int, act: LogAct, user: str, turn: int) -> None:
+    @rule(who=st.integers(0, 1), act=ACTS, user=USERS, turn=st.integers(0, 2), wait=PAUSES)
+    def visit(self, who: int, act: LogAct, user: str, turn: int, wait: float) -> None:
         """A browser sends its cookies, in any order, and has its answer at once."""
+        self.time_passes(wait)
         browser = self.browsers[who]
         tokens = browser.tokens()
         turn %= len(tokens) or 1
         request = self.send([*tokens[turn:], *tokens[:turn]], looks_first=True)
         self.answer(browser, request, act, user)
+
+    @rule(
+        who=st.integers(0, 1),
+        meanwhile=MEANWHILE,
+        act=AT_LAST,
+        user=USERS,
+        looks_first=st.booleans(),
+        waits=st.tuples(PAUSES, WAITS),
+        place=PLACES,
+    )
+    def log_out_while_a_page_is_slow(
+        self,
+        who: int,
+        meanwhile: LogAct,
+        act: LogAct,
+        user: str,
+        looks_first: bool,
+        waits: tuple[float, float],
+        place: str,
+    ) -> None:
+        """Or do the like. The site may have moved its cookie between the two requests."""
+        browser = self.browsers[who]
+        if not self.server.opened_by(*browser.tokens()):
+            self.visit(who, log_in, user, 0, 0)
+        self.time_passes(waits[0])
+        request = self.send(browser.tokens(), looks_first)
+        self.the_site_moves_its_cookie(place)
+        self.visit(who, meanwhile, user, 0, 0)
+        self.time_passes(waits[1])
+        self.answer(browser, request, act, user)
+
+    @rule(
+        who=st.integers(0, 1),
+        places=st.tuples(PLACES, PLACES),
+        acts=st.tuples(BEGINNINGS, BEGINNINGS),
+        log_out=st.sampled_from(LOG_OUTS),
+        afterwards=st.sampled_from([(), (), (write, empty), (stay, clear)]),
+        closes=st.booleans(),
+        turn=st.integers(0, 2),
+        wait=PAUSES,
+    )
+    def log_out_with_cookies_at_two_places(
+        self,
+        who: int,
+        places: tuple[str, str],
+        acts: tuple[LogAct, LogAct],
+        log_out: LogAct,
+        afterwards: tuple[LogAct, ...],
+        closes: bool,
+        turn: int,
+        wait: float,
+    ) -> None:
+        """The site has moved its cookie, and the browser may be closed after the log-out."""
+        for place, act in zip(places, acts, strict=True):
+            self.the_site_moves_its_cookie(place)
+            self.visit(who, act, "ann", turn, wait)
+        for act in (log_out, *afterwards):
+            self.visit(who, act, "ann", turn, 0)
+        if closes:
+            self.restart(who)
 
     @rule(who=st.integers(0, 1), looks_first=st.booleans())
     def a_slow_request_begins(self, who: int, looks_first: bool) -> None:
@@ -448,11 +513,17 @@ class LogOuts(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1))
     def restart(self, who: int) -> None:
-        """A browser that is closed keeps its permanent cookies, which are alone then."""
+        """A browser is closed, and keeps its permanent cookies: those at old places, too.
+
+        If it forgets a newer session then, no cookie is left that could hide the old ones.
+        """
         browser = self.browsers[who]
+        before = browser.tokens()
         browser.restart()
-        for token in browser.tokens():
-            browser.ended.pop(self.book[token].mark if token else None, None)
+        kept = browser.tokens()
+        if any(self.book[token].mark for token in before if token not in kept):
+            for token in kept:
+                browser.ended.pop(self.book[token].mark, None)
 
     @rule(place=PLACES)
     def the_site_moves_its_cookie(self, place: str) -> None:
@@ -484,7 +555,7 @@ class LogOuts(RuleBasedStateMachine):
     def predict(self, request: visitors.Request) -> None:
         """Note which sessions the cookies of the request could open at this moment."""
         marks = {token: self.server.opened_by(token) for token in request.tokens}
-        request.carried = {mark for mark in marks.values() if mark}
+        request.valid = {token: mark for token, mark in marks.items() if mark}
         request.may_see = self.newest(marks)
 
     def newest(self, marks: dict[str, int | None]) -> set[int | None]:
@@ -518,6 +589,8 @@ class LogOuts(RuleBasedStateMachine):
             self.end(browser, request)
         elif act is log_in and request.owner not in (None, user):
             self.ended[request.seen] = "another user's log-in"
+        elif act is renew and request.seen in self.ended:
+            self.ended[mark] = "its log-out, by a slow renewal"
         elif act in (log_in, renew):
             self.renewed.setdefault(request.seen, (mark, self.clock.now))
 
@@ -543,20 +616,21 @@ class LogOuts(RuleBasedStateMachine):
             half = any(self.clock.now - moment >= IDLE / 2 for moment in issued)
             assert act is not look or slow <= 1 or half, "a reader has undone a log-out"
             for it in browser.tokens():
-                browser.ended.pop(self.book[it].mark if it else None, None)
+                browser.ended.pop(self.book[it].mark, None)
         assert not token or self.book[token].mark not in browser.ended, "a session came back"
 
     def end(self, browser: visitors.Browser | None, request: visitors.Request) -> None:
         """Note that a log-out has ended all sessions that the request carried."""
         assert request.seen
         if self.server.lists:
-            self.ended |= dict.fromkeys(request.carried, "its log-out")
+            self.ended |= dict.fromkeys(request.valid.values(), "its log-out")
             self.ended |= dict.fromkeys(
                 self.successors(request.seen), "a log-out after its renewal"
             )
         elif browser is not None and not self.is_alone_at_another_place(request):
-            later = {self.book[it].mark for it in {*browser.tokens()} - {*request.tokens} if it}
-            browser.ended |= dict.fromkeys(request.carried - later, next(self.steps))
+            later = {self.book[it].mark for it in {*browser.tokens()} - {*request.tokens}}
+            step = next(self.steps)
+            browser.ended |= dict.fromkeys({*request.valid.values()} - later, step)
 
     def successors(self, mark: int) -> Iterator[int]:
         """Yield what this session was renewed to, and what that was, for an hour."""
@@ -570,8 +644,8 @@ class LogOuts(RuleBasedStateMachine):
         If there are several cookies, it leaves an empty one. Of a single one, it cannot know that
         it was set before the site moved its cookie, and the browser keeps it.
         """
-        valid = [token for token in request.tokens if self.book[token].mark in request.carried]
-        return len(valid) == 1 and self.book[valid[0]].place != request.place
+        places = [self.book[token].place for token in request.valid]
+        return len(places) == 1 and places[0] != request.place
 
     @invariant()
     def no_ended_session_comes_back_to_anyone(self) -> None:

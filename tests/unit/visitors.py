@@ -67,8 +67,8 @@ class Request:
     """A request on its way. ``seen`` and ``owner`` are those of the session before the act.
 
     ``seen`` is the mark of its session: ``None`` if it is new, and 0 if it has no mark.
-    ``carried`` are the marks of all the sessions that its cookies could open when it looked, and
-    ``may_see`` those of the newest.
+    ``valid`` are the cookies that could open a session when it looked, with the marks of these, and
+    ``may_see`` are the marks of the newest.
     """
 
     app: WSGIApplication
@@ -78,7 +78,7 @@ class Request:
     place: str
     seen: int | None = None
     owner: object = None
-    carried: set[int] = field(default_factory=set)
+    valid: dict[str, int] = field(default_factory=dict)
     may_see: set[int | None] = field(default_factory=set)
     looked: bool = False
     body: Iterable[bytes] = ()
@@ -141,6 +141,7 @@ class Browser:
         token, place, seconds = read(line)
         ends = None if seconds is None else self._clock.now + seconds
         self.kept[place] = token, ends
+        self.tokens()  # forgets what was deleted
 
     def restart(self) -> None:
         """Forget the cookies that end with the browser."""
