@@ -5,7 +5,8 @@ CVE-2023-30861 (Flask: a cookie was issued again without ``Vary``), both CWE-524
 simplest that RFC 9111 allows.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -141,6 +142,36 @@ def test_no_cache_keeps_a_page_that_sets_the_cookie(
     page = cache.get(ada)
     assert page.set_cookie
     assert cache.get(ada) is not page
+    assert cache.kept == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_no_cache_keeps_a_personal_error_page_after_the_response_has_begun(when: str) -> None:
+    """The page names the user, and the application marks it for all caches.
+
+    The session is changed before the response has begun, or it is first read after that.
+    """
+
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        session = environ["session"]
+        if when == "before":
+            session["visits"] = session.get("visits", 0) + 1
+        start_response("200 OK", [])
+        yield b""
+        try:
+            raise KeyError(session["user"])
+        except KeyError as error:
+            page = [("Cache-Control", "public, max-age=60"), ("X-Accel-Expires", "60")]
+            start_response("404 Not Found", page, sys.exc_info())
+            yield str(error).encode()
+
+    victim = Victim()
+    ada = victim.log_in()
+    victim.app.app = app
+    cache = SharedCache(victim, untouched)
+    page = cache.get(ada)
+    assert (page.status, page.data) == ("404 Not Found", b"'ada'")
+    assert "X-Accel-Expires" not in page.headers
     assert cache.kept == []
 
 
