@@ -51,6 +51,12 @@ class Victim:
         self.visit(cookie)
         return self.found
 
+    def asks(self, cookie: str, act: Callable[[Any], Any]) -> Any:
+        """Return what the act returns, in a request with this Cookie header."""
+        results: list[Any] = []
+        self.visit(cookie, lambda session: results.append(act(session)), alone=True)
+        return results[0]
+
     def refuses(self, cookie: str, caplog: pytest.LogCaptureFixture) -> str:
         """Return the logged reason why this Cookie header is refused, or ``""`` for none."""
         caplog.clear()
