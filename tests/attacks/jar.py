@@ -29,6 +29,12 @@ class Jar:
         self.cookies: dict[Place, tuple[str, float]] = {}
         self.response = Response()
 
+    def plant(self, header: str, path: str = "/") -> "Jar":
+        """Add the cookie of a Cookie header, and return the jar."""
+        name, _, value = header.partition("=")
+        self.cookies[Place(name, "", path, False)] = value, float("inf")
+        return self
+
     def visit(self, victim: Victim, act: Callable[[Any], object], path: str = "/app/page") -> Any:
         """Send a request over https that calls the act, and return what the act returned."""
         results: list[Any] = []

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.sites import MemoryRevocations, MemoryStore
+from tests.attacks.forgetful import ForgetfulRevocations, ForgetfulStore
 
 MODES: dict[str, Callable[[], dict[str, Any]]] = {
     "signed": dict,
     "encrypted": lambda: {"encrypt": True},
-    "revocations": lambda: {"revocations": MemoryRevocations()},
-    "store": lambda: {"store": MemoryStore()},
+    "revocations": lambda: {"revocations": ForgetfulRevocations()},
+    "store": lambda: {"store": ForgetfulStore()},
 }
 every_mode = pytest.mark.parametrize("mode", MODES)
 cookie_alone = pytest.mark.parametrize("mode", ["signed", "encrypted"])

@@ -25,6 +25,7 @@ class Victim:
         self.act: Act = len
         self.alone = False
         self.headers: list[tuple[str, str]] = []
+        self.settings = settings
         self.app = SessionMiddleware(self._serve, key, **settings)
 
     def _serve(self, environ: Any, start_response: Any) -> list[bytes]:
