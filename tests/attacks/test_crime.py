@@ -132,7 +132,7 @@ def test_the_right_token_is_as_long_as_a_wrong_one(mode: str, begin: str) -> Non
     for visitor, (token, other) in zip(visitors, pairwise([*tokens, tokens[0]]), strict=True):
         right.append(visitor.length(token + FILLER))
         wrong.append(visitor.length(other + FILLER))
-    assert abs(fmean(right) - fmean(wrong)) < 1
+    assert abs(fmean(right) - fmean(wrong)) < 0.5
     assert abs(min(right) - min(wrong)) <= 3
     assert abs(max(right) - max(wrong)) <= 3
 
@@ -151,4 +151,4 @@ def test_the_right_next_character_is_as_long_as_a_wrong_one(mode: str, begin: st
             for guess in ALPHABET:
                 seen = right if guess == last else wrong
                 seen.append(visitor.length(known + guess + FILLER))
-    assert abs(fmean(right) - fmean(wrong)) < 0.25
+    assert abs(fmean(right) - fmean(wrong)) < 0.1

@@ -34,7 +34,9 @@ def test_our_cookie_is_read_inside_a_sandwich(attack: str) -> None:
 
 
 OPEN_SANDWICHES = {
-    "a quoted value": f'session="{TOKEN}"',
+    "quoted twice": f'session=""{TOKEN}""',
+    "quoted inside single quotes": f"session='\"{TOKEN}\"'",
+    "escaped quotes": f'session=\\"{TOKEN}\\"',
     "a quote before it": f'session="{TOKEN}',
     "a quote behind it": f'session={TOKEN}"',
     "octal escapes": 'session="' + "".join(f"\\{ord(letter):03o}" for letter in TOKEN) + '"',
@@ -45,8 +47,8 @@ OPEN_SANDWICHES = {
 
 
 @pytest.mark.parametrize("attack", OPEN_SANDWICHES)
-def test_a_quoted_cookie_is_not_unquoted(attack: str) -> None:
-    """A value in quotes is not ours, nor one after a separator that only old parsers know."""
+def test_a_cookie_is_not_unquoted(attack: str) -> None:
+    """But for one pair of quotes around it; nor is one found behind an old parser's separator."""
     assert VICTIM.sees(OPEN_SANDWICHES[attack]) == {}
 
 

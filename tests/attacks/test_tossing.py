@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.attacks.victim import Victim
+from tests.conftest import Clock
 
 NAME = "__Host-session"
 VICTIM = Victim(cookie_name=NAME)
@@ -49,10 +50,24 @@ def test_eight_forged_cookies_before_ours_hide_it(caplog: pytest.LogCaptureFixtu
     assert VICTIM.refuses("; ".join([*[FORGED] * 8, ADA]), caplog) == "bad_signature"
 
 
-def test_a_valid_session_of_another_user_before_ours_is_used() -> None:
+@pytest.mark.parametrize("first", ["mallory", "ada"])
+def test_a_newer_valid_session_of_another_user_is_used(clock: Clock, first: str) -> None:
     """A documented limit of cookies without a prefix: with ``__Host-``, browsers prevent this."""
-    assert VICTIM.sees(f"{MALLORY}; {ADA}") == {"user": "mallory"}
-    assert VICTIM.sees(f"{ADA}; {MALLORY}") == {"user": "ada"}
+    ada = VICTIM.log_in("ada", **HTTPS)
+    clock.advance(1)
+    mallory = VICTIM.log_in("mallory", **HTTPS)
+    pair = (mallory, ada) if first == "mallory" else (ada, mallory)
+    assert VICTIM.sees("; ".join(pair)) == {"user": "mallory"}
+
+
+@pytest.mark.parametrize("first", ["mallory", "ada"])
+def test_an_older_valid_session_of_another_user_is_not_used(clock: Clock, first: str) -> None:
+    """The attacker has to plant it again after each answer that sets ours."""
+    mallory = VICTIM.log_in("mallory", **HTTPS)
+    clock.advance(1)
+    ada = VICTIM.log_in("ada", **HTTPS)
+    pair = (mallory, ada) if first == "mallory" else (ada, mallory)
+    assert VICTIM.sees("; ".join(pair)) == {"user": "ada"}
 
 
 def test_an_evicted_cookie_is_a_new_session() -> None:
@@ -93,6 +108,14 @@ NAMES = {
     "$Version with a comma (Cookie Chaos)": f"$Version=1,{MALLORY}",
     "$Version with a comma and a space": f"$Version=1, {MALLORY}",
     "a comma": f"a=1,{MALLORY}",
+    "a comma and a space": f"a=1, {MALLORY}",
+    "a comma and a tab": f"a=1,\t{MALLORY}",
+    "a comma without a value": f"a,{MALLORY}",
+    "a comma alone": f",{MALLORY}",
+    "a comma behind a quoted value": f'a="1",{MALLORY}',
+    "a comma behind a nameless cookie": f"=1,{MALLORY}",
+    "a comma behind a cookie of our name": f"{FORGED},{MALLORY}",
+    "two commas": f"a=1,,{MALLORY}",
     "a space": f"a=1 {MALLORY}",
     "a dollar": f"${MALLORY}",
     "a line break": f"a=1\r\n{MALLORY}",
@@ -103,3 +126,37 @@ NAMES = {
 def test_a_name_that_is_not_exactly_ours_is_ignored(attack: str) -> None:
     assert VICTIM.sees(NAMES[attack]) == {}
     assert VICTIM.sees(f"{NAMES[attack]}; {ADA}") == {"user": "ada"}
+
+
+# Two Cookie lines, which servers join with a comma
+
+JOINED = {
+    "a comma": f"{ADA},a=1",
+    "a comma and a space": f"{ADA}, a=1",
+    "a space and a comma": f"{ADA} , a=1",
+    "a comma at the end": f"{ADA},",
+    "a semicolon behind it": f"{ADA},a=1; b=2",
+    "cookies before it": f"b=2; {ADA}, a=1",
+    "quotes": f'{NAME}="{ADA.partition("=")[2]}", a=1',
+    "another of our name": f"{ADA}, {MALLORY}",
+}
+
+
+@pytest.mark.parametrize("joined", JOINED)
+def test_a_value_ends_at_a_comma(joined: str) -> None:
+    """gunicorn, waitress, uWSGI and Werkzeug join two lines so."""
+    assert VICTIM.sees(JOINED[joined]) == {"user": "ada"}
+
+
+QUOTED = {
+    "once": '"{}"',
+    "and spaces around": ' "{}" ',
+    "and a comma behind": '"{}",',
+}
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+def test_a_value_may_be_quoted_once(quoted: str) -> None:
+    """Some clients quote every value, and WebTest's ``set_cookie`` does."""
+    value = QUOTED[quoted].format(ADA.partition("=")[2])
+    assert VICTIM.sees(f"{NAME}={value}") == {"user": "ada"}

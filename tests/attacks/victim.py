@@ -3,7 +3,7 @@
 import logging
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -28,7 +28,7 @@ class Victim:
         self.settings = settings
         self.app = SessionMiddleware(self._serve, key, **settings)
 
-    def _serve(self, environ: Any, start_response: Any) -> list[bytes]:
+    def _serve(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         session = environ["session"]
         if not self.alone:
             self.found = dict(session)
