@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
+from wsgiref.types import WSGIEnvironment
 
 from werkzeug.http import http_date
 
@@ -53,7 +56,9 @@ class SessionCookie:
     def find(self, header: str) -> list[str]:
         """Return the values of the cookies with this name, in order, at most MAX_COOKIES.
 
-        Names have to match exactly. Values are neither unquoted nor decoded. This takes linear
+        Names have to match exactly, and begin after ``;`` or at the start. A value ends at the
+        first ``;`` or ``,``, because servers join two Cookie lines with a comma. One pair of quotes
+        around it is removed, because some clients add it; nothing is decoded. This takes linear
         time, and raises no exception.
         """
         wanted = self._wanted
@@ -65,10 +70,16 @@ class SessionCookie:
                 before -= 1
             if before < 0 or header[before] == ";":
                 value = header[after:].partition(";")[0]
-                values.append(value.rstrip(" \t"))
                 after += len(value)
+                special = "," in value or '"' in value
+                values.append(_unwrapped(value) if special else value.strip(" \t"))
             start = header.find(wanted, after)
         return values
+
+    def reaches(self, host: str) -> bool:
+        """Return whether a browser keeps the cookie of this host (RFC 6265bis, section 5.1.3)."""
+        host, domain = host.lower(), self.bare_domain
+        return domain in ("", host) or (host.endswith(f".{domain}") and not is_ip(host))
 
     def is_set(self, fields: list[tuple[str, str]]) -> bool:
         """Return whether the response already sets a cookie with this name."""
@@ -104,6 +115,11 @@ class SessionCookie:
     def room(self) -> int:
         """How many bytes the value may have, so that name and value fit in MAX_PAIR."""
         return MAX_PAIR - self.size("")
+
+    @cached_property
+    def bare_domain(self) -> str:
+        """The domain as browsers compare it; ``""`` for the host that set the cookie."""
+        return (self.domain or "").lower().removeprefix(".")
 
     @cached_property
     def _wanted(self) -> str:
@@ -182,15 +198,53 @@ class SessionCookie:
             )
 
 
+def host_of(environ: WSGIEnvironment) -> str:
+    """Return the name of the host that the client talks to: no port, no brackets, lower case."""
+    host: str = environ.get("HTTP_HOST") or environ.get("SERVER_NAME", "")
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:  # more in an IPv6 address
+        host = host.partition(":")[0]
+    return host.lower()
+
+
+def is_ip(host: str) -> bool:
+    """Return whether the host is an IP address, not a name."""
+    return _address(host) is not None
+
+
+def is_localhost(host: str) -> bool:
+    """Return whether the host is the machine that the browser runs on."""
+    address = _address(host)
+    return f".{host.lower()}".endswith(".localhost") if address is None else address.is_loopback
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
+    with suppress(ValueError):
+        return ip_address(host.removeprefix("[").removesuffix("]"))
+    return None
+
+
 def others(own: SessionCookie, cookies: Iterable[SessionCookie]) -> list[SessionCookie]:
-    """Return, once each, the cookies that do not replace our own (RFC 6265bis, section 5.7)."""
+    """Return, once each, the cookies that do not replace our own.
+
+    Those that do have the same name, domain and path (RFC 6265bis, section 5.7), and both or
+    neither are Partitioned.
+    """
     places = {_place(cookie): cookie for cookie in cookies}
     places.pop(_place(own), None)
     return [*places.values()]
 
 
-def _place(cookie: SessionCookie) -> tuple[str, str, str]:
-    return cookie.name, (cookie.domain or "").lower().removeprefix("."), cookie.path
+def _place(cookie: SessionCookie) -> tuple[str, str, str, bool]:
+    return cookie.name, cookie.bare_domain, cookie.path, cookie.partitioned
+
+
+def _unwrapped(value: str) -> str:
+    """Return the value up to a comma, without the space around it and one pair of quotes."""
+    value = value.partition(",")[0].strip(" \t")
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if quoted else value
 
 
 def _prefix(name: str) -> str | None:

@@ -7,21 +7,31 @@ from werkzeug.datastructures import Headers
 
 Fields = list[tuple[str, str]]
 
-# RFC 9111, section 5.2: a comma in a quoted string does not end a directive.
-_DIRECTIVE = re.compile(r'(?:"(?:\\.|[^"\\])*"|[^,])+')
+# A quoted string, or everything behind a quote that is never closed. It matches at every quote and
+# never goes back, so the time is linear.
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*+("?)', re.DOTALL)
 
 # Some caches obey these fields instead of Cache-Control.
 _TARGETED = frozenset(
     [
+        "akamai-cache-control",
         "cdn-cache-control",
         "cloudflare-cdn-cache-control",
+        "edge-control",
         "netlify-cdn-cache-control",
         "surrogate-control",
         "vercel-cdn-cache-control",
         "x-accel-expires",
+        "x-litespeed-cache-control",
     ]
 )
 _FOR_CACHES = _TARGETED | {"cache-control"}
+
+_BY_COOKIE = frozenset(["cookie", "*"])
+_FOR_SHARED = frozenset(["public", "s-maxage"])
+_NOT_SHARED = frozenset(["no-store", "private"])
+# In a targeted field; some of the words are those of LiteSpeed, Akamai and nginx.
+_NOT_KEPT = _NOT_SHARED | {"max-age=0", "no-cache", "bypass-cache", "0", "off"}
 
 
 def headers_of(fields: Fields) -> Headers:
@@ -51,14 +61,7 @@ def vary_by_cookie(fields: Fields, names: list[str]) -> None:
     if "vary" not in names:
         fields.append(("Vary", "Cookie"))
         return
-    lines = _values(fields, "vary")
-    listed = {name.strip().lower() for line in lines for name in line.split(",")}
-    if listed.isdisjoint(("cookie", "*")):
-        lines.append("Cookie")
-    elif len(lines) == 1:
-        return
-    # In one field, because nginx before 1.23 reads only the last one.
-    _replace(fields, {"vary"}, "Vary", lines)
+    _vary_by(["Cookie"], fields)
 
 
 def keep_private(fields: Fields, names: list[str]) -> bool:
@@ -70,15 +73,88 @@ def keep_private(fields: Fields, names: list[str]) -> bool:
     if _FOR_CACHES.isdisjoint(names):
         fields.append(("Cache-Control", "private"))
         return False
-    lines = _values(fields, "cache-control")
-    stated = [item.strip() for line in lines for item in _DIRECTIVE.findall(line)]
-    kept = [item for item in stated if item.partition("=")[0].lower() not in ("public", "s-maxage")]
+    stated = _items(fields, "cache-control")
+    kept = [item for item in stated if not _is_for_shared(item)]
     shared = len(kept) < len(stated) or not _TARGETED.isdisjoint(names)
-    if {"private", "no-store"}.isdisjoint(map(str.lower, kept)):
+    if _NOT_SHARED.isdisjoint(map(str.lower, kept)):
         # First, because a cache may read only the first, and another private="field" may follow.
         kept.insert(0, "private")
     _replace(fields, _FOR_CACHES, "Cache-Control", kept)
     return shared
+
+
+def is_shared(fields: Fields, names: list[str]) -> bool:
+    """Return whether the response is marked for shared caches, and they may store it.
+
+    The marks are those that ``keep_private`` removes. A targeted field overrides Cache-Control in
+    the caches that obey it, so ``no-store`` and ``private`` count only in their own field.
+    """
+    if _FOR_CACHES.isdisjoint(names):
+        return False
+    stated = _items(fields, "cache-control")
+    if any(map(_is_for_shared, stated)) and _NOT_SHARED.isdisjoint(map(str.lower, stated)):
+        return True
+    targeted = [_items(fields, name) for name in _TARGETED.intersection(names)]
+    return any(items and _NOT_KEPT.isdisjoint(map(str.lower, items)) for items in targeted)
+
+
+def carry_over(before: Fields, after: Fields, page: Fields) -> None:
+    """Give an error page what was decided about the response that it replaces.
+
+    ``before`` and ``after`` are the fields of that response without and with the decision: which
+    cookies are set, what the response varies by, and whether it is kept out of shared caches.
+    """
+    varied = _lowered(before, "vary")
+    names = [name for name in _items(after, "vary") if name.lower() not in varied - _BY_COOKIE]
+    added = [field for field in after if after.count(field) > before.count(field)]
+    cookies = [field for field in added if field[0].lower() == "set-cookie"]
+    private = _NOT_SHARED & _lowered(after, "cache-control") - _lowered(before, "cache-control")
+    _vary_by(names, page)
+    page += cookies
+    if "no-store" in private:
+        page.insert(0, ("Cache-Control", "no-store"))
+    if cookies or private:
+        keep_private(page, names_of(page))
+
+
+def directives_of(line: str) -> list[str]:
+    """Split a Cache-Control header at its commas, except those in a quoted string (RFC 9111).
+
+    A quote that is never closed begins no string. The time is linear.
+    """
+    items, start = [], 0
+    for masked in _QUOTED.sub(_mask, line).split(","):
+        end = start + len(masked)
+        items.append(line[start:end])
+        start = end + 1
+    return items
+
+
+def _mask(quoted: re.Match[str]) -> str:
+    """Return a text of the same length, and without commas if the string is closed."""
+    return "-" * len(quoted[0]) if quoted[1] else quoted[0]
+
+
+def _vary_by(names: list[str], fields: Fields) -> None:
+    lines = _values(fields, "vary")
+    listed = {name.strip().lower() for line in lines for name in line.split(",")}
+    missing = [name for name in names if listed.isdisjoint((name.lower(), "*"))]
+    if missing or len(lines) > 1:
+        # In one field, because nginx before 1.23 reads only the last one.
+        _replace(fields, {"vary"}, "Vary", [*lines, *missing])
+
+
+def _items(fields: Fields, wanted: str) -> list[str]:
+    lines = _values(fields, wanted)
+    return [item.strip() for line in lines for item in directives_of(line) if item.strip()]
+
+
+def _lowered(fields: Fields, wanted: str) -> set[str]:
+    return {item.lower() for item in _items(fields, wanted)}
+
+
+def _is_for_shared(directive: str) -> bool:
+    return directive.partition("=")[0].lower() in _FOR_SHARED
 
 
 def _values(fields: Fields, wanted: str) -> list[str]:

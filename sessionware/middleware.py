@@ -6,7 +6,15 @@ from typing import Any, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .errors import ConfigurationError, Problem, UsageError, collecting
-from .headers import Fields, fields_of, headers_of
+from .headers import (
+    Fields,
+    carry_over,
+    fields_of,
+    headers_of,
+    keep_private,
+    names_of,
+    vary_by_cookie,
+)
 from .interface import SecureCookieSessionInterface, SessionInterface, Settings
 from .session import SessionMixin
 
@@ -104,6 +112,7 @@ class _Response:
     """A response that the application has started, and that is held back until the commit."""
 
     __slots__ = (
+        "_decided",
         "_environ",
         "_middleware",
         "_server_start",
@@ -138,7 +147,7 @@ class _Response:
                     "call it once, or give it sys.exc_info() to replace the response by an error"
                 )
         elif self.committed:
-            return self._server_start(status, headers, exc_info)
+            return self._server_start(status, self._carry_over([*headers]), exc_info)
         self.recorded = status, [*headers], exc_info
         # Callable as write. A bound method takes 2 % of a request that leaves its session alone.
         return self
@@ -179,9 +188,25 @@ class _Response:
         interface = self._middleware.interface
         if interface.is_null_session(self._session):
             return headers
+        before = [*headers]
         changed = headers_of(headers)
         interface.save_session(self._environ, self._session, changed)
-        return fields_of(changed)
+        after = fields_of(changed)
+        # Copied, because the server may change the list.
+        self._decided = before, [*after]
+        return after
+
+    def _carry_over(self, page: Fields) -> Fields:
+        """Add to an error page after the commit what was decided about the session."""
+        session = self._session
+        if session.accessed and not self._middleware.interface.is_null_session(session):
+            if hasattr(self, "_decided"):
+                carry_over(*self._decided, page)
+            else:  # the first look came after the commit
+                names = names_of(page)
+                vary_by_cookie(page, names)
+                keep_private(page, names)
+        return page
 
     def seal(self) -> None:
         """Refuse further changes: the response is over, committed or not."""

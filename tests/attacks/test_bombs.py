@@ -141,6 +141,9 @@ FLOODS = {
     "10,000 that are empty": "session=;",
     "names that end as ours": "xsession=a; ",
     "quotes and backslashes (CVE-2024-7592)": 'session="\\\\\\042\\"',
+    "commas in one value": ",",
+    "commas in 10,000 of our name": "session=a,session=b;",
+    "quotes that are closed": 'session="";',
     "dots": "session=..........; ",
     "semicolons": ";",
     "spaces before ours": " \t",
@@ -154,6 +157,7 @@ def test_a_flood_costs_no_more_than_its_length(attack: str) -> None:
     """Work grows linearly from 64 KB to 128 KB, and memory is at most four times the header."""
     flood = FLOODS[attack] * (64 * 1024 // len(FLOODS[attack]))
     once, twice = f"{flood}; session=x", f"{flood * 2}; session=x"
+    VICTIM.sees(once)  # the first request of all also imports and compiles
     assert lines_run(twice, VICTIM.sees) <= 2 * lines_run(once, VICTIM.sees)
     assert peak(once) <= 4 * len(once) + 16 * 1024
     assert VICTIM.found == {}

@@ -1,5 +1,7 @@
 """A well-behaved browser for the model: it keeps its cookie as RFC 6265bis says."""
 
+import re
+
 MAX_COOKIE_AGE = 400 * 24 * 60 * 60
 """The longest time that a browser keeps a cookie, in seconds (RFC 6265bis, section 5.5)."""
 
@@ -30,9 +32,12 @@ class Browser:
             self.kept = None
 
 
-def tokens_in(header: str) -> list[str]:
+def tokens_in(header: str, wanted: str = "session") -> list[str]:
+    """Return the values of a Cookie header with this name, as the server has to read them."""
     pairs = [part.strip(" \t").partition("=") for part in header.split(";")]
-    return [value for name, equals, value in pairs if name == "session" and equals][:8]
+    found = [value for name, equals, value in pairs if name == wanted and equals][:8]
+    trimmed = [value.split(",")[0].strip(" \t") for value in found]
+    return [re.sub(r'\A"(.*)"\Z', r"\1", value, flags=re.DOTALL) for value in trimmed]
 
 
 def read(line: str) -> tuple[str, dict[str, str]]:

@@ -80,6 +80,7 @@ class Kind:
 
     ``modules``: what it needs in the tests' own Python; without any it is a ``program`` that brings
     its own Python as ``plugin``. ``file_wrapper``: whether it has a ``wsgi.file_wrapper``.
+    ``joins_cookies``: whether it passes on every Cookie line, not only the last.
     ``failures``: what a client gets of a path that fails, where other servers give something else.
     """
 
@@ -90,6 +91,7 @@ class Kind:
     plugin: str = ""
     configuration: str = ""
     file_wrapper: bool = True
+    joins_cookies: bool = True
     failures: Mapping[str, str] = field(default_factory=dict)
 
     @contextmanager
@@ -163,6 +165,7 @@ KINDS = [
         ("-m", "cheroot", "--bind=127.0.0.1:$port", "tests.live.server_app"),
         ("cheroot",),
         file_wrapper=False,
+        joins_cookies=False,
         failures={"/fail/in-generator": "nothing", "/fail/in-body": "broken"},
     ),
     Kind(

@@ -3,8 +3,11 @@
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -164,6 +167,23 @@ def test_bytes_beyond_ascii_in_another_cookie_end_no_session(
     for header in (b"x=%b; %b" % (junk, ours), b"%b; %b=x" % (ours, junk)):
         response = requests.get(f"{url}/tell", headers={"Cookie": header}, timeout=TIMEOUT)
         assert response.text == "ann 1"
+
+
+@pytest.mark.parametrize("other", ["x=1", "session=forged", 'x="1, 2"'])
+def test_a_second_cookie_line_ends_no_session(
+    kind: Kind, url: str, client: requests.Session, other: str
+) -> None:
+    """The servers join the lines with a comma. Cheroot passes on only the last line."""
+    get(client, f"{url}/count")
+    ours = f"session={client.cookies['session']}"
+    address = urlsplit(url)
+    with closing(HTTPConnection(str(address.hostname), address.port, timeout=TIMEOUT)) as sender:
+        sender.putrequest("GET", "/tell")
+        sender.putheader("Cookie", ours)
+        sender.putheader("Cookie", other)
+        sender.endheaders()
+        expected = b"ann 1" if kind.joins_cookies else b"None None"
+        assert sender.getresponse().read() == expected
 
 
 def test_a_full_cookie_goes_out_and_comes_back(url: str, client: requests.Session) -> None:

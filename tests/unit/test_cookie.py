@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from itsdangerous import URLSafeTimedSerializer
+from webtest import TestApp
 
 from sessionware import ConfigurationError, SecureCookieSessionInterface, SessionMiddleware
-from sessionware.cookie import SessionCookie
+from sessionware.cookie import SessionCookie, host_of, is_ip, is_localhost, others
 from sessionware.migration import FlaskCookie
 from tests.attacks.lines_run import lines_run
 from tests.conftest import Clock
-from tests.gateway import KEY, OLDER_KEY, call
+from tests.gateway import KEY, OLDER_KEY, call, make_environ
+from tests.unit.applications import acting
 from tests.unit.sessions import opened, sign
 
 TOKEN = "letters, digits and !#$%&'*+-.^_`|~"
@@ -312,6 +314,7 @@ def test_wrong_value_does_not_hide_a_wrong_combination() -> None:
 
 
 OTHERS = sorted({*map(chr, range(256))} - {*"; \t"})
+IN_VALUES = [it for it in OTHERS if it not in ',"']
 
 
 def test_every_character_but_space_and_tab_makes_another_name() -> None:
@@ -319,15 +322,27 @@ def test_every_character_but_space_and_tab_makes_another_name() -> None:
     assert [it for it in OTHERS if find(f"{it}session=a; x{it}session=b")] == []
 
 
-def test_every_character_but_space_and_tab_belongs_to_the_value() -> None:
+def test_every_character_but_space_tab_comma_and_quotes_belongs_to_the_value() -> None:
     find = SessionCookie().find
-    assert [find(f"session={it}a{it}; x=1") for it in OTHERS] == [[f"{it}a{it}"] for it in OTHERS]
+    assert [find(f"session={it}a{it}; x=1") for it in IN_VALUES] == [
+        [f"{it}a{it}"] for it in IN_VALUES
+    ]
 
 
 def find_naively(header: str) -> list[str]:
     """Split at ``;``, trim spaces and tabs, and compare the names before the first ``=``."""
     pairs = [part.strip(" \t").partition("=") for part in header.split(";")]
-    return [value for name, equals, value in pairs if name == "session" and equals][:8]
+    return [
+        without_quotes(value.split(",")[0].strip(" \t"))
+        for name, equals, value in pairs
+        if name == "session" and equals
+    ][:8]
+
+
+def without_quotes(value: str) -> str:
+    """Return what is between the quotes if the value begins with one and ends with another."""
+    pair = len(value) >= 2 and value[0] == '"' and value[-1] == '"'
+    return value[1:-1] if pair else value
 
 
 @pytest.mark.parametrize(
@@ -342,18 +357,37 @@ def find_naively(header: str) -> list[str]:
         ("x=1;session=a;y=2", ["a"]),
         ("; ;\t;session=a;;", ["a"]),
         (" \t session=a \t ", ["a"]),
-        ("session= a b ", [" a b"]),
+        ("session= a b ", ["a b"]),
+        ("session=\t a\t ;", ["a"]),
         ("session =a", []),
         ("session=a=b==", ["a=b=="]),
         ("session=a; session=b; session=a", ["a", "b", "a"]),
-        ("session=a,session=b", ["a,session=b"]),
+        ("session=a,session=b", ["a"]),
+        ("session=a, session=b; session=c", ["a", "c"]),
+        ("session=a ,x=1", ["a"]),
+        ("session=,a", [""]),
+        ("session=,;session=a,;", ["", "a"]),
+        ("x=1,session=a", []),
+        ("x=1, session=a; session=b", ["b"]),
+        (",session=a", []),
+        (",;session=a", ["a"]),
         ("session=a session=b", ["a session=b"]),
         ("Session=a; SESSION=b; sessioN=c", []),
         ("xsession=a; x session=b; -session=c; sessionx=d", []),
         ("=session=a; session=b", ["b"]),
         ("==session=a; session==b", ["=b"]),
         ('x="a; session=b; c"', ["b"]),
-        ('session="a"', ['"a"']),
+        ('session="a"', ["a"]),
+        ('session="a" ; session=\t"b"', ["a", "b"]),
+        ('session="a",x="b"', ["a"]),
+        ('session="a, b"', ['"a']),
+        ('session=" a "', [" a "]),
+        ('session=""', [""]),
+        ('session="', ['"']),
+        ('session="a', ['"a']),
+        ('session=a"', ['a"']),
+        ('session=""a""', ['"a"']),
+        ("session='a'", ["'a'"]),
         ('"session=a"; x="session=b; y="z;"session=c', []),
         ('session="a;b"; session="c\\073', ['"a', '"c\\073']),
         ('$Version=1; session="a; other=secret; x=b"', ['"a']),
@@ -413,6 +447,12 @@ FLOODS = [
     "xsession=;",
     "session",
     "\xa0session=;",
+    "session=,",
+    "session=a,session=b;",
+    ",",
+    '"',
+    'session="";',
+    'session="',
 ]
 
 
@@ -444,6 +484,8 @@ def test_reading_takes_linear_time(flood: str) -> None:
         "Session=forged; \xa0session=forged; xsession=forged; {}",
         f"session={'x' * 65536}; {{}}",
         ";\t {} \t;",
+        "{},x=1",
+        "x=1; {}, session=forged",
     ],
 )
 def test_other_cookies_do_not_hide_the_session(header: str) -> None:
@@ -460,7 +502,10 @@ def test_other_cookies_do_not_hide_the_session(header: str) -> None:
         "\xa0session={}",
         "session ={}",
         "{}",
-        'session="{}"',
+        'session=""{}""',
+        'session="{}',
+        "session=x,session={}",
+        "x=1,session={}",
         "session={}x",
         "session=x{}",
         "session={}=",
@@ -475,6 +520,23 @@ def test_other_names_and_values_do_not_open_a_session(header: str) -> None:
     session = opened(header.format(sign('[0,{"user":"ann"}]')))
     assert session.new
     assert session == {}
+
+
+@pytest.mark.parametrize(
+    "header", ['session="{}"', 'x=1; session= "{}"\t; y=2', 'session="{}",x=1']
+)
+def test_a_client_may_quote_the_session(header: str) -> None:
+    """WebTest's ``set_cookie`` and old clients of RFC 2109 do."""
+    assert opened(header.format(sign('[0,{"user":"ann"}]'))) == {"user": "ann"}
+
+
+def test_session_that_webtest_sets_is_opened() -> None:
+    """Its ``set_cookie`` puts the value into quotes."""
+    client = TestApp(acting(lambda session: seen.update(session)))
+    seen: dict[str, Any] = {}
+    client.set_cookie("session", sign('[0,{"user":"ann"}]'))
+    client.get("/")
+    assert seen == {"user": "ann"}
 
 
 HEADERS = 10_000
@@ -571,3 +633,143 @@ def test_deleting_a_secure_cookie_of_another_framework_over_http_logs_no_warning
     reply = call(middleware, call(middleware).cookie)
     assert "__Host-old=; " in str(reply.headers)
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+# Which host keeps the cookie (RFC 6265bis, section 5.1.3)
+
+
+IPS = ["127.0.0.1", "10.1.2.3", "::1", "2001:db8::1", "[::1]", "[2001:DB8::1]", "fe80::1%eth0"]
+NAMES = [
+    "localhost",
+    "shop.example",
+    "1.2.3.4.example",
+    "1.2.3",
+    "a:b",
+    "[",
+    "[]",
+    "",
+    "\xff",
+    "::g",
+]
+
+
+@pytest.mark.parametrize("host", [*NAMES, *IPS])
+def test_cookie_without_a_domain_reaches_every_host(host: str) -> None:
+    assert SessionCookie().reaches(host)
+
+
+@pytest.mark.parametrize(
+    "domain", ["shop.example", ".shop.example", "SHOP.example", ".Shop.Example"]
+)
+def test_cookie_reaches_its_domain_and_all_hosts_below(domain: str) -> None:
+    """The case and a leading dot make no difference."""
+    reaches = SessionCookie(domain=domain).reaches
+    for host in ("shop.example", "www.shop.example", "a.b.shop.example", "WWW.shop.EXAMPLE"):
+        assert reaches(host)
+    for host in ("example", "my-shop.example", "shop.example.org", "localhost", "", "shop", *IPS):
+        assert not reaches(host)
+
+
+def test_cookie_reaches_an_ip_address_only_if_it_is_identical() -> None:
+    assert SessionCookie(domain="127.0.0.1").reaches("127.0.0.1")
+    assert not SessionCookie(domain="0.0.1").reaches("127.0.0.1")
+    assert not SessionCookie(domain="127.0.0.1").reaches("[::ffff:127.0.0.1]")
+    assert SessionCookie(domain="3.4").reaches("1.2.3.4.3.4")  # which is no address
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        ("shop.example", "shop.example"),
+        ("Shop.EXAMPLE:8000", "shop.example"),
+        ("127.0.0.1:80", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("[2001:DB8::1]:8000", "2001:db8::1"),
+        ("::1", "::1"),
+        ("shop.example:", "shop.example"),
+        (":80", ""),
+        ("[::1", "::1"),
+        ("[]", ""),
+        ("a:b:c", "a:b:c"),
+        ("]:[", "]"),
+        ("\xff\0;", "\xff\0;"),
+    ],
+)
+def test_host_of_a_request_is_its_name_without_the_port(given: str, host: str) -> None:
+    assert host_of(make_environ(HTTP_HOST=given)) == host
+    assert host_of(make_environ(SERVER_NAME=given)) == host
+
+
+def test_host_of_a_request_is_what_the_client_says() -> None:
+    """If it says nothing, it is the name of the server."""
+    assert host_of(make_environ(HTTP_HOST="a.example", SERVER_NAME="b.example")) == "a.example"
+    assert host_of(make_environ(HTTP_HOST="", SERVER_NAME="b.example")) == "b.example"
+    assert host_of({}) == ""
+
+
+@given(
+    st.lists(st.sampled_from([*"[]:.%a1 \xff\0", "::", "127"]) | st.text(max_size=2)).map("".join)
+)
+def test_no_host_raises_an_exception(junk: str) -> None:
+    host = host_of(make_environ(HTTP_HOST=junk))
+    assert SessionCookie(domain="a").reaches(host) in (True, False)
+    assert is_localhost(host) <= (is_ip(host) or host.endswith("localhost"))
+
+
+@pytest.mark.parametrize("part", [*"[]:.1af%", "1.", "a:", "[:", ".localhost"])
+def test_a_host_of_a_megabyte_takes_linear_time(part: str) -> None:
+    host = host_of(make_environ(HTTP_HOST=part * (1024 * 1024 // len(part))))
+    start = time.perf_counter()
+    SessionCookie(domain="a.example").reaches(host)
+    is_localhost(host)
+    assert time.perf_counter() - start < 2
+
+
+@pytest.mark.parametrize("host", IPS)
+def test_an_ip_address_is_recognised(host: str) -> None:
+    assert is_ip(host)
+
+
+@pytest.mark.parametrize("host", NAMES)
+def test_a_name_is_not_an_ip_address(host: str) -> None:
+    assert not is_ip(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST", "shop.localhost", "127.0.0.1", "127.255.0.9", "::1", "[::1]"]
+)
+def test_localhost_is_a_name_or_a_loopback_address(host: str) -> None:
+    assert is_localhost(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "shop.example", "localhost.example", "mylocalhost", "10.0.0.1", "::2", "128.0.0.1"]
+)
+def test_other_hosts_are_not_localhost(host: str) -> None:
+    assert not is_localhost(host)
+
+
+# Which cookies replace each other (RFC 6265bis, section 5.7)
+
+
+def test_cookies_of_the_same_name_domain_and_path_replace_each_other() -> None:
+    own = SessionCookie(domain="a.example")
+    same = [SessionCookie(domain=domain) for domain in ("a.example", ".a.example", "A.Example")]
+    assert others(own, [own, *same, SessionCookie(domain="a.example", secure=True)]) == []
+
+
+@pytest.mark.parametrize(
+    "settings", [{"name": "id"}, {"domain": "a.example"}, {"path": "/shop"}, {"domain": "example"}]
+)
+def test_cookies_of_another_name_domain_or_path_are_kept_apart(settings: Any) -> None:
+    other = SessionCookie(**settings)
+    assert others(SessionCookie(), [other, SessionCookie(), other]) == [other]
+    assert others(other, [SessionCookie()]) == [SessionCookie()]
+
+
+def test_partitioned_cookie_is_another_than_one_that_is_not() -> None:
+    """Browsers keep it in a jar of its own (CHIPS)."""
+    whole = SessionCookie(secure=True, samesite="None")
+    partitioned = SessionCookie(secure=True, samesite="None", partitioned=True)
+    assert others(whole, [whole, partitioned]) == [partitioned]
+    assert others(partitioned, [whole, partitioned, whole]) == [whole]

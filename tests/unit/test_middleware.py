@@ -2,6 +2,7 @@
 
 import gc
 import io
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -14,8 +15,10 @@ from wsgiref.util import FileWrapper
 from wsgiref.validate import validator
 
 import pytest
+from werkzeug.datastructures import Headers
 
 from sessionware import (
+    SecureCookieSessionInterface,
     Session,
     SessionInterface,
     SessionMiddleware,
@@ -251,12 +254,6 @@ def test_exc_info_after_the_first_byte_goes_to_the_server_which_raises_it(shape:
 
 
 @every_shape
-def test_error_page_after_the_commit_goes_to_the_server_as_it_is(shape: str) -> None:
-    response = serve(App(shape, App.log_in, App.replace, (b"",)))
-    assert (response.status, response.header_list) == (ERROR, TEXT)
-
-
-@every_shape
 @pytest.mark.parametrize("when", ["first", "later"])
 def test_second_start_response_without_exc_info_is_an_error(shape: str, when: str) -> None:
     with pytest.raises(UsageError) as caught:
@@ -275,6 +272,192 @@ def test_body_without_a_start_response_is_an_error(chunks: list[bytes]) -> None:
         "The application's body began before start_response was called (PEP 3333): "
         "call it before the first chunk"
     )
+
+
+# start_response with exc_info after the commit, when the server has sent nothing yet
+
+
+def error_page(*headers: tuple[str, str], look: Step = id) -> Step:
+    """Return a step that looks at the session and replaces the response by an error page."""
+
+    def step(app: App) -> None:
+        try:
+            raise KeyError("missing")
+        except KeyError:
+            look(app)
+            app.start(ERROR, [*headers], sys.exc_info())
+
+    return step
+
+
+def failing(shape: str, first: Step, later: Step, cookie: str = "", **settings: Any) -> Response:
+    """Return the error page of an application that fails at the end of an empty body."""
+    app = App(shape, first, later, (b"",))
+    response = call(SessionMiddleware(app, **settings or {"secret_key": KEY}), cookie)
+    assert (response.status, response.exc_info[0]) == (ERROR, KeyError)
+    return response
+
+
+PUBLIC = ("Cache-Control", "public, max-age=60")
+
+
+@every_shape
+def test_error_page_after_the_commit_has_the_cookie_and_is_private(shape: str) -> None:
+    response = failing(shape, App.log_in, error_page(PUBLIC, ("CDN-Cache-Control", "max-age=60")))
+    assert response.headers.getlist("Cache-Control") == ["private, max-age=60"]
+    assert response.headers.getlist("Vary") == ["Cookie"]
+    assert "CDN-Cache-Control" not in response.headers
+    assert saved(response) == {"user": "ada"}
+
+
+@every_shape
+def test_error_page_after_the_commit_deletes_the_cookie_of_a_log_out(shape: str) -> None:
+    cookie = serve(App("list", App.log_in)).cookie
+    response = failing(shape, lambda app: app.session.clear(), error_page(PUBLIC), cookie)
+    assert "Max-Age=0" in (response.set_cookie or "")
+    assert response.headers["Cache-Control"] == "private, max-age=60"
+
+
+@every_shape
+def test_error_page_after_the_commit_of_a_session_that_was_read_varies(shape: str) -> None:
+    """It is private only if the response that it replaces was made private."""
+    response = failing(shape, App.look, error_page(PUBLIC, ("Vary", "Accept")))
+    assert response.header_list == [PUBLIC, ("Vary", "Accept, Cookie")]
+
+
+@every_shape
+def test_error_page_varies_even_if_the_application_said_so_before(shape: str) -> None:
+    def app(environ: Any, start: Any) -> Any:
+        vary = [("Vary", "Accept, Cookie")]
+        return inner(environ, lambda *given: start(*given) if given[2:] else start(OK, vary))
+
+    inner = App(shape, App.look, error_page(), (b"",))
+    assert call(SessionMiddleware(app, KEY)).header_list == [("Vary", "Cookie")]
+
+
+@every_shape
+def test_error_page_with_the_first_look_at_the_session_varies_and_is_private(shape: str) -> None:
+    """It is too late for a warning, and the page may show the user's name."""
+    cookie = serve(App("list", App.log_in)).cookie
+    response = failing(shape, id, error_page(PUBLIC, look=App.look), cookie)
+    assert response.header_list == [("Vary", "Cookie"), ("Cache-Control", "private, max-age=60")]
+
+
+@every_shape
+def test_error_page_with_another_look_at_the_session_only_varies(shape: str) -> None:
+    response = failing(shape, App.look, error_page(PUBLIC, look=App.look))
+    assert response.header_list == [PUBLIC, ("Vary", "Cookie")]
+
+
+@every_shape
+def test_error_page_of_an_untouched_session_is_the_applications_own(shape: str) -> None:
+    assert failing(shape, id, error_page(PUBLIC)).header_list == [PUBLIC]
+
+
+@every_shape
+@pytest.mark.parametrize("first", [id, App.look])
+def test_error_page_of_a_null_session_is_the_applications_own(shape: str, first: Step) -> None:
+    response = failing(shape, first, error_page(PUBLIC, look=App.look), secret_key=None)
+    assert response.header_list == [PUBLIC]
+
+
+@every_shape
+def test_every_further_error_page_has_the_cookie_once(shape: str) -> None:
+    def fail_three_times(app: App) -> None:
+        for _ in range(3):
+            error_page(PUBLIC)(app)
+
+    response = failing(shape, App.log_in, fail_three_times)
+    assert len(response.header_list) == 3
+    assert saved(response) == {"user": "ada"}
+
+
+@every_shape
+@pytest.mark.parametrize(("first", "look"), [(App.log_in, id), (id, App.look)])
+def test_header_list_of_an_error_page_is_never_changed(shape: str, first: Step, look: Step) -> None:
+    def fail(app: App) -> None:
+        look(app)
+        app.replace()
+
+    assert len(failing(shape, first, fail).header_list) > len(TEXT)
+    assert TEXT == [("Content-Type", "text/plain")]
+
+
+@every_shape
+def test_cookie_follows_those_of_the_error_page(shape: str) -> None:
+    """A browser keeps the last of two cookies with one name, as in any other response."""
+    own = [("Set-Cookie", "theme=dark"), ("Set-Cookie", "session=own")]
+    lines = failing(shape, App.log_in, error_page(*own)).headers.getlist("Set-Cookie")
+    assert lines[:2] == ["theme=dark", "session=own"]
+    assert lines[2].startswith("session=")
+    assert len(lines) == 3
+
+
+@every_shape
+def test_error_page_has_no_cookie_that_the_application_set_before(shape: str) -> None:
+    def app(environ: Any, start: Any) -> Any:
+        theme = [("Set-Cookie", "theme=dark"), ("X-Other", "1")]
+        return inner(environ, lambda *given: start(*given) if given[2:] else start(OK, theme))
+
+    inner = App(shape, App.log_in, error_page(), (b"",))
+    response = call(SessionMiddleware(app, KEY))
+    assert saved(response) == {"user": "ada"}
+    assert [name for name, _ in response.header_list] == ["Vary", "Set-Cookie", "Cache-Control"]
+
+
+@every_shape
+def test_error_page_has_nothing_that_the_server_added(shape: str) -> None:
+    """PEP 3333 allows a server to change the list of headers."""
+
+    def server(*given: Any) -> Any:
+        pages.append([*given[1]])
+        given[1].append(("Set-Cookie", "of=the-server"))
+        return lambda _: None
+
+    pages: list[Any] = []
+    app = App(shape, App.log_in, error_page(), (b"",))
+    list(SessionMiddleware(app, KEY)(make_environ(), server))
+    first, second = pages
+    assert sorted(second) == sorted(field for field in first if field not in TEXT)
+
+
+class Adding(SecureCookieSessionInterface):
+    """An interface whose save_session adds these headers, and nothing else."""
+
+    def __init__(self, *fields: tuple[str, str]) -> None:
+        super().__init__(KEY)
+        self.fields = fields
+
+    def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
+        headers.extend(self.fields)
+
+
+@every_shape
+@pytest.mark.parametrize(
+    ("decided", "expected"),
+    [
+        ([], [PUBLIC]),
+        ([("X-Other", "1")], [PUBLIC]),
+        ([("Vary", "X-Tenant")], [PUBLIC, ("Vary", "X-Tenant")]),
+        ([("vary", "x-tenant, Cookie, a")], [PUBLIC, ("Vary", "x-tenant, Cookie, a")]),
+        ([("Vary", "*")], [PUBLIC, ("Vary", "*")]),
+        ([("Cache-Control", "public, s-maxage=60")], [PUBLIC]),
+        ([("Cache-Control", "Private")], [("Cache-Control", "private, max-age=60")]),
+        ([("cache-control", "no-store")], [("Cache-Control", "no-store, max-age=60")]),
+        (
+            [("set-cookie", "a=1"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")],
+            [
+                *(("set-cookie", "a=1"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")),
+                ("Cache-Control", "private, max-age=60"),
+            ],
+        ),
+    ],
+)
+def test_only_cookies_vary_and_privacy_of_an_interface_are_carried_over(
+    shape: str, decided: Any, expected: Any
+) -> None:
+    response = failing(shape, App.look, error_page(PUBLIC), interface=Adding(*decided))
+    assert response.header_list == expected
 
 
 # Errors
