@@ -191,7 +191,7 @@ def test_no_log_record_shows_a_secret(caplog: pytest.LogCaptureFixture, clock: C
     for seconds in (61, -122):
         clock.advance(seconds)
         victim.sees(fresh)
-    Victim(KEY[:16], cookie_secure=True).log_in(VALUE)
+    Victim(KEY[:16], cookie_secure=True).log_in(VALUE, HTTP_HOST="www.example.com")
     reasons = {vars(record)["reason"] for record in caplog.records}
     assert reasons >= {"expired_idle", "expired_absolute", "from_the_future", "old_key"}
     assert reasons >= {"bad_signature", "malformed", "too_large", "short_key"}
