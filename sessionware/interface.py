@@ -473,35 +473,37 @@ class SecureCookieSessionInterface(SessionInterface):
         return cookie.always_secure
 
     def _warn_of_place(self, environ: WSGIEnvironment) -> None:
-        """Log if the browser will not keep the cookie that is set, or not protect it."""
-        is_https = environ["wsgi.url_scheme"] == "https"
-        if is_https and self.cookie.domain is None:
-            return
-        host = host_of(environ)
-        if is_ip(host):
-            return
-        if not self.cookie.reaches(host):
-            self._warn_once(
+        """Log if browsers drop the cookie that is set here, or if it may lack Secure."""
+        is_http = environ["wsgi.url_scheme"] != "https"
+        forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0]
+        if self.cookie.domain is not None and not self.cookie.reaches(host_of(environ)):
+            self._warn_of_host(
+                environ,
                 "out_of_reach",
                 f"A session cookie was set for the cookie_domain {self.cookie.domain!r} by a host "
                 "outside of it, and browsers refuse it: set cookie_domain to a domain of the site, "
                 "or to None; behind a proxy, have it pass the Host header on",
             )
-        forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0]
-        if not is_https and forwarded.strip().lower() == "https":
-            self._warn_once(
+        if is_http and forwarded.strip().lower() == "https":
+            self._warn_of_host(
+                environ,
                 "untrusted_proxy",
                 "A session cookie was set on a request that a proxy received over https, but "
                 "wsgi.url_scheme is http, so the cookie may lack Secure: put werkzeug's ProxyFix "
                 "around SessionMiddleware",
             )
-        elif not is_https and self.cookie.always_secure and not is_localhost(host):
-            self._warn_once(
+        elif is_http and self.cookie.always_secure and not is_localhost(host_of(environ)):
+            self._warn_of_host(
+                environ,
                 "insecure_transport",
                 "A Secure session cookie was set over http, and browsers drop it there: serve "
                 "https, or set cookie_secure='auto' and a cookie_name without a prefix; behind "
                 "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
             )
+
+    def _warn_of_host(self, environ: WSGIEnvironment, reason: str, message: str) -> None:
+        if reason not in self._warned and not is_ip(host_of(environ)):
+            self._warn_once(reason, message)
 
     def _warn_once(self, reason: str, message: str) -> None:
         if reason not in self._warned:
