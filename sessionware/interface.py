@@ -374,7 +374,13 @@ class SecureCookieSessionInterface(SessionInterface):
             return self._write(state, loaded.text, environ)
         return None
 
-    def _write(self, state: State, text: str, environ: WSGIEnvironment) -> str:
+    def _write(
+        self, state: State, text: str, environ: WSGIEnvironment, lasting: bool = False
+    ) -> str:
+        """Return the header that writes the cookie, once the session is saved.
+
+        ``lasting``: the browser keeps it when it closes, even if the session is not permanent.
+        """
         if state.id is None and self.backend.needs_id:
             state.make_id()
         now = int(time.time())
@@ -386,7 +392,7 @@ class SecureCookieSessionInterface(SessionInterface):
         # Last: if anything before it fails, the session that the browser has must not have ended.
         self.backend.save(state, text)
         secure = self._is_secure(self.cookie, environ)
-        if not state.permanent:
+        if not (state.permanent or lasting):
             return self.cookie.write(value, secure)
         max_age = self.expiry.max_age(now, state.created)
         return self.cookie.write(value, secure, (max_age, now + max_age))
@@ -411,12 +417,14 @@ class SecureCookieSessionInterface(SessionInterface):
         """End the session, and those of all other cookies that would take its place."""
         loaded = state.loaded
         twins = self._twins(cookie, loaded)
+        # They may be at places that we do not know. Without ours, they would count again.
+        outlived = bool(twins) or loaded.ended
         if state.alive:
-            line: str | None = self._write(state, text, environ)
+            line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
             if loaded.id is not None:
                 self.backend.end(loaded.id, loaded.created)
-            line = self._delete(state, bool(twins), environ)
+            line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         for other in [*twins, *self._former(cookie)]:
             if other.id is not None and other.id != loaded.id:
                 self.backend.end(other.id, other.created)
@@ -424,18 +432,18 @@ class SecureCookieSessionInterface(SessionInterface):
         self._end_former(loaded)
         return line
 
-    def _delete(self, state: State, has_twins: bool, environ: WSGIEnvironment) -> str | None:
-        """Return the header that deletes the cookie, or ``None`` if there was none.
+    def _delete(self, state: State, environ: WSGIEnvironment) -> str | None:
+        """Return the header that deletes the cookie, or ``None`` if there was none."""
+        if not state.loaded.came:
+            return None
+        return self.cookie.delete(self._is_secure(self.cookie, environ))
 
-        If it had twins, they may be at places that we do not know, and would be alone from now on.
-        So an empty cookie stays in its place, which is newer than they are.
-        """
-        secure = self._is_secure(self.cookie, environ)
-        if not (has_twins or state.loaded.ended):
-            return self.cookie.delete(secure) if state.loaded.came else None
+    def _write_ended(self, state: State, environ: WSGIEnvironment) -> str:
+        """Return the header that leaves an empty cookie, which is newer than its twins."""
         now = int(time.time())
         value = self.codec.encode(wrap(Envelope("{}", None, 0)), self._next_issue(state, now))
         max_age = int(min(self.expiry.max_idle_timeout, MAX_COOKIE_AGE))
+        secure = self._is_secure(self.cookie, environ)
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
     def _twins(self, cookie: str, loaded: Loaded) -> list[Loaded]:
