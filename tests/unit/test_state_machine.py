@@ -389,13 +389,16 @@ class LogOuts(RuleBasedStateMachine):
         time.time, time.monotonic = self.real_time
 
     @initialize(
-        absolute=st.sampled_from([None, None, ABSOLUTE]), refresh=st.sampled_from([None, 1, 400])
+        absolute=st.sampled_from([None, None, ABSOLUTE]),
+        permanent=st.sampled_from([None, None, 4 * IDLE]),
+        refresh=st.sampled_from([None, 0, 1, 400]),
     )
-    def begin(self, absolute: int | None, refresh: int | None) -> None:
+    def begin(self, absolute: int | None, permanent: int | None, refresh: int | None) -> None:
         self.server = visitors.Server(
             self.clock,
             self.mode,
             idle_timeout=IDLE,
+            permanent_timeout=permanent,
             absolute_timeout=absolute,
             refresh_after=refresh,
         )
@@ -456,10 +459,10 @@ class LogOuts(RuleBasedStateMachine):
         places=st.tuples(PLACES, PLACES),
         acts=st.tuples(BEGINNINGS, BEGINNINGS),
         log_out=st.sampled_from(LOG_OUTS),
-        afterwards=st.sampled_from([(), (), (write, empty), (stay, clear)]),
+        afterwards=st.sampled_from([(), (log_in,), (write, empty), (stay, clear)]),
         closes=st.booleans(),
         turn=st.integers(0, 2),
-        wait=PAUSES,
+        waits=st.tuples(PAUSES, WAITS),
     )
     def log_out_with_cookies_at_two_places(
         self,
@@ -470,16 +473,17 @@ class LogOuts(RuleBasedStateMachine):
         afterwards: tuple[LogAct, ...],
         closes: bool,
         turn: int,
-        wait: float,
+        waits: tuple[float, float],
     ) -> None:
         """The site has moved its cookie, and the browser may be closed after the log-out."""
         for place, act in zip(places, acts, strict=True):
             self.the_site_moves_its_cookie(place)
-            self.visit(who, act, "ann", turn, wait)
+            self.visit(who, act, "ann", turn, waits[0])
         for act in (log_out, *afterwards):
             self.visit(who, act, "ann", turn, 0)
         if closes:
             self.restart(who)
+        self.time_passes(waits[1])
 
     @rule(who=st.integers(0, 1), looks_first=st.booleans())
     def a_slow_request_begins(self, who: int, looks_first: bool) -> None:
@@ -597,7 +601,8 @@ class LogOuts(RuleBasedStateMachine):
     def note(self, line: str) -> None:
         token, place, _ = visitors.read(line)
         if token:
-            self.book[token] = Token(self.server.opened_by(token), int(self.clock.now), place)
+            mark, issued = self.server.opened_by(token), self.server.issue_time_of(token)
+            self.book[token] = Token(mark, issued, place)
 
     def receive(
         self, browser: visitors.Browser, request: visitors.Request, line: str, act: LogAct
@@ -660,7 +665,8 @@ class LogOuts(RuleBasedStateMachine):
                 found = self.server.opened_by(token)
                 grace = 61 if self.mode == "store" else -1
                 assert found in (None, mark), "an old cookie opens the new session"
-                assert found is None or self.clock.now - self.renewed[mark][1] <= grace
+                since = self.clock.now - self.renewed[mark][1]
+                assert found is None or since <= grace, "an old cookie has outlived its grace"
 
     @invariant()
     def no_ended_session_comes_back_to_its_browser(self) -> None:

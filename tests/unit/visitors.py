@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from sessionware import SessionMiddleware, SessionUnavailable
+from sessionware import (
+    SecureCookieSessionInterface,
+    SessionMiddleware,
+    SessionUnavailable,
+)
 from tests.conftest import Clock
 from tests.gateway import KEY, make_environ
 from tests.sites import MemoryRevocations, MemoryStore
@@ -181,7 +185,14 @@ class Server:
 
     def move(self, place: str) -> None:
         """Set the cookie at this place from now on."""
-        self.place, self.app = place, self._apps[place]
+        self.place = place
+        self.app: SessionMiddleware = self._apps[place]
+
+    def issue_time_of(self, token: str) -> int:
+        """Return when a cookie says that it was issued, which may be a few seconds ahead."""
+        interface = self.app.interface
+        assert isinstance(interface, SecureCookieSessionInterface)
+        return interface.codec.decode(token).issued
 
     def forget(self) -> None:
         """Forget what the store or the list has kept for as long as it was told to."""
