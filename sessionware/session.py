@@ -379,7 +379,7 @@ class Session(SessionMixin, FlashMixin):
         value = plain_owner(value, "session.owner")
         state = self._change()
         stamp = self._source.stamp(value)
-        if state.owner is not None and (type(state.owner), state.owner) != (type(value), value):
+        if state.owner not in (None, value):  # 1 and "1" differ
             state.clear()
         if state.owner is None:
             state.csrf_token = None

@@ -359,6 +359,22 @@ def test_modified_false_does_not_undo_the_beginning_of_a_session(change: str) ->
     assert session.modified is True
 
 
+@pytest.mark.parametrize("owner", ["ann", "bob", None])
+def test_modified_false_does_not_undo_a_log_in_or_log_out(clock: Clock, owner: str | None) -> None:
+    """Not even in the second in which the session began."""
+    session = opened(visit(lambda session: setattr(session, "owner", "ann")).cookie)
+    session.owner = owner
+    session.modified = False
+    assert session.modified is True
+
+
+def test_session_that_is_cleared_and_filled_alike_is_another(clock: Clock) -> None:
+    session = holding(a=1)
+    session.clear()
+    session.update(a=1)
+    assert session.modified is True
+
+
 def test_modified_false_does_not_hide_a_later_change() -> None:
     session = holding(a=1)
     session.modified = False
