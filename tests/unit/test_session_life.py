@@ -7,7 +7,7 @@ import pytest
 from sessionware import Session
 from tests.conftest import Clock
 from tests.sites import Act
-from tests.unit.sessions import READS, SESSION_READS, holding, opened, visit
+from tests.unit.sessions import READS, SESSION_READS, assign, holding, opened, visit
 
 # Reads and changes that do not use the id.
 OTHERS: dict[str, Act] = {
@@ -19,7 +19,7 @@ OTHERS: dict[str, Act] = {
     "changed": lambda session: session.changed(),
     "regenerate": lambda session: session.regenerate(),
     "regenerate, created kept": lambda session: session.regenerate(keep_created=True),
-    "owner": lambda session: setattr(session, "owner", "ann"),
+    "owner": assign("owner", "ann"),
 }
 FILL_AND_EMPTY: dict[str, tuple[Act, Act]] = {
     "set, del": (lambda session: session.update(a=1), lambda session: session.pop("a")),
@@ -33,7 +33,7 @@ ENDS: dict[str, Act] = {"clear": Session.clear, "invalidate": Session.invalidate
 # What begins a new session, or a new part of one.
 ANEW: dict[str, Act] = {
     "regenerate": Session.regenerate,
-    "log-in": lambda session: setattr(session, "owner", "ann"),
+    "log-in": assign("owner", "ann"),
     **ENDS,
 }
 
@@ -269,7 +269,7 @@ def test_end_deletes_the_cookie(end: Act) -> None:
     [
         lambda session: session.id,
         lambda session: session.get_csrf_token(),
-        lambda session: setattr(session, "owner", "ann"),
+        assign("owner", "ann"),
     ],
     ids=["id", "CSRF token", "owner"],
 )
@@ -310,16 +310,16 @@ def test_what_is_set_after_an_end_begins_a_new_session(end: Act, clock: Clock) -
         (Session.clear, True),
         (Session.invalidate, True),
         (lambda session: (session.clear(), session.update(b=2)), True),
-        (lambda session: (session.clear(), setattr(session, "owner", "bob")), False),
-        (lambda session: setattr(session, "owner", "ann"), False),
-        (lambda session: setattr(session, "owner", "bob"), False),
-        (lambda session: setattr(session, "owner", None), True),
+        (lambda session: (session.clear(), assign("owner", "bob")(session)), False),
+        (assign("owner", "ann"), False),
+        (assign("owner", "bob"), False),
+        (assign("owner", None), True),
         (Session.regenerate, False),
         (Session.popitem, False),
     ],
 )
 def test_session_has_ended_after_a_log_out_unless_a_log_in_follows(act: Act, ended: bool) -> None:
-    session = opened(visit(lambda it: (setattr(it, "owner", "ann"), it.update(a=1))).cookie)
+    session = opened(visit(lambda it: (assign("owner", "ann")(it), it.update(a=1))).cookie)
     act(session)
     assert session.state is not None
     assert session.state.has_ended is ended

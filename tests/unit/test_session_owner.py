@@ -199,8 +199,8 @@ class DriversUUID(UUID):
     def __init__(self, text: str) -> None:
         object.__setattr__(self, "text", text)
 
-    @property
-    def int(self) -> int:  # type: ignore[misc]  # it is final
+    @property  # type: ignore[misc]  # it is final
+    def int(self) -> int:
         return int(self.__dict__["text"], 16)
 
 
