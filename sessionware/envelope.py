@@ -42,7 +42,8 @@ class Envelope(NamedTuple):
 
 def wrap(envelope: Envelope) -> str:
     """Return the JSON text of the envelope."""
-    return f"[{envelope.text}{_tail(envelope)}"
+    text, _, age, name, csrf_token, owner, stamp = envelope
+    return f"[{text}{_tail(max(age, -CLOCK_SKEW), name, csrf_token, owner, stamp)}"
 
 
 def unwrap(wrapped: str) -> Envelope:
@@ -59,11 +60,11 @@ def unwrap(wrapped: str) -> Envelope:
     if type(items[0]) is int:
         return _first_form(wrapped, items)
     data, age, *more = items
-    if not (_is_data(data) and _is_age(age) and _are_parts(*more)):
+    if not (_is_data(data) and _is_age(age) and (more == [] or _are_parts(*more))):
         raise CookieRejected("malformed")
     more[:2] = [part or None for part in more[:2]]
     # The parts after the data have one spelling, so what comes before them is the data's text.
-    tail = _tail(Envelope("", data, age, *more))
+    tail = _tail(age, *more)
     if not wrapped.endswith(tail):
         raise CookieRejected("malformed")
     return Envelope(wrapped[1 : -len(tail)], data, age, *more)
@@ -81,10 +82,14 @@ def _are_parts(
     )
 
 
-def _tail(envelope: Envelope) -> str:
+def _tail(
+    age: int,
+    name: str | None = None,
+    csrf_token: str | None = None,
+    owner: Owner | None = None,
+    stamp: str = "",
+) -> str:
     """Return what comes after the data."""
-    _, _, age, name, csrf_token, owner, stamp = envelope
-    age = max(age, -CLOCK_SKEW)
     if owner is not None:
         owned = f"{dumps(owner)},{dumps(stamp)}" if stamp else dumps(owner)
         return f",{age},{_quoted(name)},{_quoted(csrf_token)},{owned}]"
