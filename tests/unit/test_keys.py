@@ -107,6 +107,11 @@ def test_purpose_separates_name_and_salt() -> None:
     assert purpose_of("cookie", "a", "bc") != purpose_of("cookie", "ab", "c")
 
 
+def test_purpose_of_a_name_that_will_be_refused_raises_nothing() -> None:
+    """Every problem of every setting is reported at once."""
+    assert purpose_of("cookie", "\ud800", "") != purpose_of("cookie", "\ud801", "")
+
+
 # Masks of CSRF tokens
 
 
