@@ -81,8 +81,8 @@ def same(given: str, secret: str) -> bool:
 def home(session: Session) -> Markup:
     """Return the log-in form, or the cart."""
     content = Markup().join(FLASH.format(message) for message in session.pop_flash())
-    if "user" in session:
-        title = f"The cart of {session['user']}"
+    if session.owner is not None:
+        title = f"The cart of {session.owner}"
         lines = Markup().join(LINE.format(**line) for line in session["cart"])
         content += form_to("/cart", lines, "Save the cart", session)
         content += form_to("/logout", Markup(), "Log out", session)
@@ -97,9 +97,7 @@ def log_in(session: Session, form: MultiDict[str, str]) -> str:
     name = form.get("name", "").strip()[:40]
     if not name or not same(form.get("password", ""), PASSWORD):
         return "Name or password is wrong."
-    session.regenerate()  # A session planted before the log-in is worthless after it.
-    session.new_csrf_token()
-    session["user"] = name
+    session.owner = name  # A session planted before the log-in is worthless after it.
     session["cart"] = [{"item": item, "quantity": 0} for item in SHOP]
     session.permanent = "remember" in form
     return f"Welcome, {name}!"
@@ -113,7 +111,7 @@ def log_out(session: Session, _form: MultiDict[str, str]) -> str:
 
 def change_cart(session: Session, form: MultiDict[str, str]) -> str:
     """Save the quantities of the form."""
-    if "user" not in session:
+    if session.owner is None:
         raise Forbidden("Please log in first.")
     for line in session["cart"]:
         quantity = form.get(line["item"], line["quantity"], type=int)
@@ -131,7 +129,7 @@ def answer(request: Request, session: Session) -> Response:
     action, _ = URLS.bind_to_environ(request.environ).match()
     if request.method != "POST":
         return Response(home(session), mimetype="text/html")
-    if not same(request.form.get("csrf_token", ""), session.get_csrf_token()):
+    if not session.check_csrf_token(request.form.get("csrf_token")):
         raise BadRequest("This form is out of date. Please go back to the start.")
     session.flash(action(session, request.form))
     return redirect("/", 303)

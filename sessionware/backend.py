@@ -58,6 +58,9 @@ class CookieBackend:
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
 
+    def check_alive(self, state: State) -> None:
+        """Raise SessionUnavailable if the session was ended meanwhile, as far as this is known."""
+
     def save(self, state: State, text: str) -> None:
         """Do nothing: the response carries the data."""
 
@@ -95,6 +98,13 @@ class RevocableBackend(CookieBackend):
         goes_on = not (state.loaded.new or state.begins_anew)
         if goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(_TOO_LATE)
+
+    def check_alive(self, state: State) -> None:
+        """Raise SessionUnavailable if the session is on the list by now."""
+        try:
+            self._check(state.id or "", state.owner, state.stamp)
+        except CookieRejected:
+            raise SessionUnavailable(_ENDED) from None
 
     def save(self, state: State, text: str) -> None:  # noqa: ARG002 - as declared
         """Put the session's previous id on the list. Of two requests, one can replace it."""

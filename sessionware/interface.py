@@ -277,10 +277,14 @@ class SecureCookieSessionInterface(SessionInterface):
         return self._ids.of(token) if loaded.id is None else [loaded.id]
 
     def _find_leftovers(self, loaded: Loaded, cookie: str) -> None:
-        """Have former cookies deleted, or one would be accepted after a log-out."""
-        ours = {loaded.token}
-        loaded.leftovers = tuple(other for other in self._others if {*other.find(cookie)} - ours)
-        loaded.stale = loaded.stale or bool(loaded.leftovers)
+        """Have former cookies deleted, or one would be accepted after a log-out.
+
+        One that has our name may be the one that was accepted, so this alone is no reason to write.
+        """
+        found = [(other, other.find(cookie)) for other in self._others]
+        loaded.leftovers = tuple(other for other, tokens in found if tokens)
+        if any({*tokens} - {loaded.token} for _, tokens in found):
+            loaded.stale = True
 
     def dumps(self, data: dict[str, Any]) -> str:
         """Return the data as JSON text, or raise UnserializableValue."""
@@ -355,16 +359,18 @@ class SecureCookieSessionInterface(SessionInterface):
         return self._write(state, text, environ)
 
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
-        """Issue a cookie again that is due, unless another request may have changed it meanwhile."""
+        """Issue a cookie again that is due, unless this could undo another request's change."""
         loaded, now = state.loaded, int(time.time())
         if not (loaded.stale and state.alive):
             return None
-        half_over = self.expiry.is_half_over(now, loaded.issued, loaded.permanent)
-        if seconds > MAX_READER_TIME and not half_over:
+        slow = seconds > MAX_READER_TIME
+        if slow and not self.expiry.is_half_over(now, loaded.issued, loaded.permanent):
             return None
         # Its age may make it a byte too large, or it was ended meanwhile: the old cookie stays.
         with suppress(SessionTooLarge, SessionUnavailable):
-            self.backend.check_duration(state, seconds)
+            if slow:
+                self.backend.check_duration(state, seconds)
+                self.backend.check_alive(state)
             return self._write(state, loaded.text, environ)
         return None
 

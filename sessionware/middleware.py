@@ -1,11 +1,12 @@
 """SessionMiddleware: open the session, dispatch to the application, commit the session."""
 
 from collections.abc import Callable, Iterable, Iterator
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import Any, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .errors import ConfigurationError, Problem, UsageError, collecting
+from .errors import ConfigurationError, Problem, UsageError, collecting, kind_of
 from .headers import (
     Fields,
     carry_over,
@@ -44,6 +45,7 @@ class SessionMiddleware:
                 interface = SecureCookieSessionInterface(secret_key, **settings)
             else:
                 _check_interface(interface, secret_key, **settings)
+            problems += _stacking_problems(app, environ_key, interface)
         if problems or interface is None:
             raise ConfigurationError(problems)
         self.app = app
@@ -262,9 +264,40 @@ def _problems(app: object, environ_key: object) -> Iterator[Problem]:
         yield Problem(
             "app", f"found {type(app).__name__}, expected a WSGI application, which is callable"
         )
+    elif iscoroutinefunction(app) or iscoroutinefunction(type(app).__call__):
+        yield Problem(
+            "app",
+            f"found {kind_of(app)}, which is an ASGI application, expected a WSGI application",
+            "use a session middleware for ASGI, such as Starlette's",
+        )
     if not isinstance(environ_key, str) or not environ_key:
         found = "an empty str" if environ_key == "" else type(environ_key).__name__
         yield Problem("environ_key", f"found {found}, expected a str that is not empty")
+
+
+def _stacking_problems(
+    app: object, environ_key: str, interface: SessionInterface
+) -> Iterator[Problem]:
+    """Yield what this middleware has in common with those that the application is wrapped in."""
+    while isinstance(app, SessionMiddleware):
+        if app.environ_key == environ_key:
+            yield Problem(
+                "environ_key",
+                f"found {environ_key!r}, which the SessionMiddleware around the application has",
+                "wrap it once, or give this one another environ_key and another cookie_name",
+            )
+        names = [
+            each.cookie.name
+            for each in (app.interface, interface)
+            if isinstance(each, SecureCookieSessionInterface)
+        ]
+        if len(names) == 2 and names[0] == names[1]:
+            yield Problem(
+                "cookie_name",
+                f"found {names[0]!r}, which the SessionMiddleware around the application has",
+                "give this one another cookie_name",
+            )
+        app = app.app
 
 
 def _check_interface(interface: object, secret_key: object, **settings: object) -> None:

@@ -66,16 +66,16 @@ class FormerCookie(ABC):
         """Return the cookie's values in the order in which they count."""
         return values
 
-    def end(self, session_id: str, created: int) -> None:
+    def end(self, session_id: str, created: int) -> None:  # noqa: B027 - most are kept nowhere
         """End the session with this id where it was kept before."""
 
 
 class SessionwareCookie(FormerCookie):
     """Our own cookie under former settings, whichever have changed: their names and defaults.
 
-    The session goes on, with its data, ``created``, ``id``, CSRF token and owner. ``absolute_timeout``
-    and the idle timeouts are those that the cookie was issued with; the present ones apply too.
-    Raises ConfigurationError with every problem, and never shows a key.
+    The session goes on, with its data, ``created``, ``id``, CSRF token and owner. The former
+    timeouts apply to the cookie, and so do the present ones. Raises ConfigurationError with every
+    problem, and never shows a key.
     """
 
     def __init__(

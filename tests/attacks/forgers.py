@@ -3,7 +3,7 @@
 import hmac
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -18,7 +18,7 @@ from werkzeug.wrappers import Response
 
 from sessionware.codec import SignedCodec
 from tests.peers import frameworks as peers
-from tests.peers.frameworks import clock
+from tests.peers.frameworks import PEERS, Settings, View, clock
 from tests.peers.probes import Browser
 from tests.unit.foreign_cookies import KEY, sign_as_django, sign_as_flask
 from tests.unit.foreign_cookies import SIGN as OTHERS_SIGN
@@ -161,3 +161,25 @@ def raises(peer: str, header: str, **settings: Any) -> bool:
     browser = Browser(peer, **settings)
     browser.cookie = header
     return browser.fails(before=lambda session: session.get("user"))
+
+
+def answer_slowly(peer: str, cookie: str, at: float, seconds: float, **settings: Any) -> str:
+    """Read the session of a page that takes so long, and return the cookie that it sets."""
+    now = 1_800_000_000 + at
+
+    def read(session: peers.Session) -> None:
+        nonlocal now
+        session.get("user")
+        now += seconds
+
+    clocks = [
+        patch("time.time", lambda: now),
+        patch("time.monotonic", lambda: now),
+        patch.object(peers.secure_cookie, "time", lambda: now),
+    ]
+    with ExitStack() as stack:
+        for each in clocks:
+            stack.enter_context(each)
+        headers = PEERS[peer](View(before=read), Settings(**settings), cookie)
+    found = [value for name, value in headers if name.lower() == "set-cookie"]
+    return found[-1].partition(";")[0].strip() if found else ""

@@ -5,7 +5,8 @@ CVE-2023-30861 (Flask: a cookie was issued again without ``Vary``), both CWE-524
 simplest that RFC 9111 allows.
 """
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -46,8 +47,6 @@ LOOKS: dict[str, Callable[[Any], object]] = {
     "**": lambda session: dict(**session),
     "copy": lambda session: session.copy(),
     "|": lambda session: session | {},
-    "repr": repr,
-    "str": str,
     "match": matches,
     "new": lambda session: session.new,
     "created": lambda session: session.created,
@@ -81,6 +80,17 @@ def test_a_page_that_does_not_use_the_session_is_cached_for_all(victim: Victim) 
     assert first is second
     assert b"the same for all" in second.data
     assert first.header_list == [("Cache-Control", "max-age=60")]
+
+
+@pytest.mark.parametrize("show", [repr, str, format], ids=lambda show: show.__name__)
+def test_a_page_that_only_shows_an_unopened_session_is_the_same_for_all(
+    victim: Victim, show: Callable[[Any], str]
+) -> None:
+    """A debugger or an error page shows the environ, and nothing of the session is in it."""
+    cache = SharedCache(victim, show)
+    first, second = cache.get(victim.log_in("ada")), cache.get(victim.log_in("bob"))
+    assert first is second
+    assert b"<Session unopened>" in first.data
 
 
 def test_the_cache_mixes_up_users_if_vary_is_missing(victim: Victim) -> None:
@@ -142,6 +152,97 @@ def test_no_cache_keeps_a_page_that_sets_the_cookie(
     assert page.set_cookie
     assert cache.get(ada) is not page
     assert cache.kept == []
+
+
+class Fragile(Victim):
+    """A site whose page fails after the commit, before the first byte, and shows an error page.
+
+    ``late``: what the error page does with the session.
+    """
+
+    late: Callable[[Any], object] = staticmethod(untouched)
+
+    def _serve(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        session = environ["session"]
+        start_response("200 OK", [])
+        self.act(session)
+        return self._fail(session, start_response)
+
+    def _fail(self, session: Any, start_response: Any) -> Iterator[bytes]:
+        try:
+            raise ConnectionError("the database has gone away")
+        except ConnectionError:
+            page = repr(self.late(session)).encode()
+            start_response("500 Internal Server Error", self.headers, sys.exc_info())
+        yield page
+
+
+@pytest.fixture
+def fragile(clock: Clock) -> Fragile:
+    fragile = Fragile()
+    fragile.headers = [("Cache-Control", "public, max-age=60"), ("X-Own", "1")]
+    return fragile
+
+
+CHANGES: dict[str, Callable[[Any], object]] = {
+    "log-in": lambda session: session.update(user="root"),
+    "log-out": lambda session: session.invalidate(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_late_error_page_carries_the_cookie_that_was_decided(
+    fragile: Fragile, victim: Victim, change: str
+) -> None:
+    """Otherwise, the user would stay logged in after the log-out, or out after the log-in."""
+    ada = victim.log_in()
+    page = fragile.visit(ada, CHANGES[change], alone=True)
+    expected = victim.visit(ada, CHANGES[change], alone=True)
+    assert (page.status[:3], page.headers["X-Own"]) == ("500", "1")
+    assert page.set_cookie == expected.set_cookie
+    assert page.headers["Vary"] == "Cookie"
+    assert "public" not in page.headers["Cache-Control"]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_no_cache_keeps_a_late_error_page_that_sets_the_cookie(
+    fragile: Fragile, victim: Victim, change: str
+) -> None:
+    cache = SharedCache(fragile, CHANGES[change])
+    ada = victim.log_in()
+    assert cache.get(ada) is not cache.get(ada)
+    assert cache.kept == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_late_error_page_about_what_was_read_is_not_shared(
+    fragile: Fragile, victim: Victim, look: str
+) -> None:
+    fragile.late = dict
+    cache = SharedCache(fragile, LOOKS[look])
+    adas, anonymous = cache.get(victim.log_in()), cache.get("")
+    assert b"ada" in adas.data
+    assert adas is not anonymous
+
+
+def test_a_late_error_page_that_looks_first_is_not_shared(fragile: Fragile, victim: Victim) -> None:
+    """The session was not used before the commit."""
+    fragile.late = dict
+    cache = SharedCache(fragile, untouched)
+    adas, anonymous = cache.get(victim.log_in()), cache.get("")
+    assert b"ada" in adas.data
+    assert adas is not anonymous
+    assert "private" in adas.headers["Cache-Control"]
+    assert adas.headers["Vary"] == "Cookie"
+
+
+def test_a_late_error_page_that_does_not_use_the_session_is_shared(
+    fragile: Fragile, victim: Victim
+) -> None:
+    cache = SharedCache(fragile, untouched)
+    first, second = cache.get(victim.log_in("ada")), cache.get(victim.log_in("bob"))
+    assert first is second
+    assert first.header_list == fragile.headers
 
 
 def test_headers_outside_the_cache_key_do_not_change_a_response(victim: Victim) -> None:

@@ -6,6 +6,8 @@
 import pickle
 import tracemalloc
 import zlib
+from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -16,12 +18,14 @@ from tests.attacks.exploit import RAN, Exploit
 from tests.attacks.forgers import (
     SIGN,
     SIGN_COMPRESSED,
+    answer_slowly,
     configured,
     cookie_of,
     raises,
     reads,
     signed_elsewhere,
 )
+from tests.attacks.oracle import FILLER
 from tests.peers.frameworks import clock, put
 from tests.peers.probes import Browser, Table, or_option
 
@@ -236,6 +240,128 @@ def copied(peer: str, option: bool) -> str:
         return "refused"
     ended = not Browser(peer, idle=60, option=option).is_logged_in(at=61, cookie=copy)
     return "stays valid" if ended else "valid for ever"
+
+
+@row("a name behind a comma", "another cookie", Beaker="taken", Pyramid="taken")
+def comma(peer: str) -> str:
+    """A neighbour's value is `1,__Host-session=...`, which browsers let any page set."""
+    name, value = cookie_of(peer)
+    headers = (f"a=1,{name}={value}", f"a=1, {name}={value}")
+    taken = any(reads(peer, header) == ["ada"] for header in headers)
+    return "taken" if taken else "another cookie"
+
+
+def user_of(peer: str, *cookies: str) -> object:
+    """Return the user that the server sees, a minute later."""
+    browser = Browser(peer)
+    browser.cookie = "; ".join(filter(None, cookies))
+    return browser.read("user", 60)
+
+
+def twins_of(peer: str) -> tuple[str, str]:
+    """Return an older cookie, of Bob, and a newer one, of Ada."""
+    bob, ada = Browser(peer), Browser(peer)
+    bob.visit(0, before=put("user", "bob"))
+    ada.visit(10, before=put("user", "ada"))
+    return bob.cookie.strip(), ada.cookie.strip()
+
+
+@row(
+    "which of two valid cookies counts",
+    "the last",
+    sessionware="the newer",
+    secure_cookie="the first",
+    Flask="the first",
+)
+def twins(peer: str) -> str:
+    """A browser keeps the cookie of a former path or domain, and sends it before or behind."""
+    older, newer = twins_of(peer)
+    seen = (user_of(peer, older, newer), user_of(peer, newer, older))
+    if seen == ("ada", "ada"):
+        return "the newer"
+    return "the first" if seen == ("bob", "ada") else "the last"
+
+
+@row("log-out beside such a twin", "logged in again", sessionware="holds")
+def log_out_beside_a_twin(peer: str) -> str:
+    """CWE-613: the log-out deletes the cookie at its own path, and the twin stays."""
+    older, newer = twins_of(peer)
+    browser = Browser(peer)
+    browser.cookie = f"{older}; {newer}"
+    line = browser.visit(20, before=lambda session: session.clear()).get("Set-Cookie", newer)
+    deleted = "1970" in line or "max-age=0" in line.lower()
+    left = "" if deleted else line.partition(";")[0].strip()
+    users = {user_of(peer, older, left), user_of(peer, left, older)}
+    return "holds" if users == {None} else "logged in again"
+
+
+@row(
+    "log-out while a slow page reads",
+    "holds (option: undone)",
+    sessionware="holds",
+    Beaker="undone",
+    Pyramid="undone",
+    Starlette="holds",
+)
+@or_option
+def slow_page(peer: str, option: bool) -> str:
+    """CWE-613, CWE-362: a page that only read answers after the log-out, with the old session."""
+    user = Browser(peer, option=option).login()
+    late = answer_slowly(peer, user.cookie, at=1000, seconds=5, option=option)
+    user.visit(1002, before=lambda session: session.clear())
+    return "undone" if user.is_logged_in(1010, cookie=late) else "holds"
+
+
+@row(
+    "the next user's log-in, without a log-out",
+    "the first user's data (option: emptied)",
+    sessionware="emptied",
+)
+@or_option
+def next_user(peer: str, option: bool) -> str:
+    """CWE-488: what the first user has left in the session, such as an address."""
+
+    def log_in(user: str) -> Callable[[Any], object]:
+        if peer == "sessionware":
+            return lambda session: setattr(session, "owner", user)
+        return lambda session: (session.clear() if option else None, put("user", user)(session))
+
+    browser = Browser(peer)
+    browser.visit(0, before=log_in("ada"))
+    browser.visit(10, before=put("address", "1 Root Lane"))
+    browser.visit(20, before=log_in("bob"))
+    return "emptied" if browser.read("address", 30) is None else "the first user's data"
+
+
+GUESSES = [sha256(bytes([number])).hexdigest()[:43] for number in range(8)]
+
+
+@row(
+    "the cookie's length, seen by an attacker",
+    "tells nothing",
+    Beaker="tells nothing (option: tells the CSRF token)",
+    Flask="tells the CSRF token",
+    Django="tells the CSRF token",
+)
+@or_option
+def length(peer: str, option: bool) -> str:
+    """CRIME: a page saves a visitor's text in the session that holds the CSRF token."""
+    browser, tokens = Browser(peer, option=option), list[str]()
+
+    def begin(session: Any) -> None:
+        if hasattr(session, "get_csrf_token"):
+            tokens.append(session.get_csrf_token())
+        else:
+            tokens.append(sha256(b"token").hexdigest()[:43])
+            session["csrf_token"] = tokens[0]
+
+    def size(guess: str) -> int:
+        browser.visit(0, before=put("search", guess + FILLER))
+        return len(browser.cookie)
+
+    browser.visit(0, before=begin)
+    wrong = min(size(guess) for guess in GUESSES)
+    return "tells the CSRF token" if size(tokens[0]) < wrong - 10 else "tells nothing"
 
 
 @pytest.mark.parametrize(("title", "peer"), TABLE.cells())

@@ -3,7 +3,7 @@
 import logging
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Any
 
@@ -25,9 +25,10 @@ class Victim:
         self.act: Act = len
         self.alone = False
         self.headers: list[tuple[str, str]] = []
+        self.settings = settings
         self.app = SessionMiddleware(self._serve, key, **settings)
 
-    def _serve(self, environ: Any, start_response: Any) -> list[bytes]:
+    def _serve(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         session = environ["session"]
         if not self.alone:
             self.found = dict(session)
@@ -50,6 +51,12 @@ class Victim:
         """Return the data of the session that this Cookie header opens."""
         self.visit(cookie)
         return self.found
+
+    def asks(self, cookie: str, act: Callable[[Any], Any]) -> Any:
+        """Return what the act returns, in a request with this Cookie header."""
+        results: list[Any] = []
+        self.visit(cookie, lambda session: results.append(act(session)), alone=True)
+        return results[0]
 
     def refuses(self, cookie: str, caplog: pytest.LogCaptureFixture) -> str:
         """Return the logged reason why this Cookie header is refused, or ``""`` for none."""

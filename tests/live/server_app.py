@@ -6,6 +6,7 @@ a folder that all processes of the server may write to.
 
 import os
 import random
+import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from wsgiref.util import FileWrapper
 
 from sessionware import SessionMiddleware
 
-OK = "200 OK"
+OK, BROKEN = "200 OK", "503 Service Unavailable"
 TEXT = [("Content-Type", "text/plain"), ("Set-Cookie", "theme=dark")]
 CHUNKS = [b"one ", b"two ", b"three"]
 LENGTH = ("Content-Length", "13")
@@ -156,6 +157,21 @@ def fail_in_body(environ: WSGIEnvironment, start: StartResponse) -> Iterable[byt
     return (CHUNKS[index] for index in [len(CHUNKS)])
 
 
+def error_page(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+    """Answer with an error page when the session is saved and nothing is sent yet."""
+    start(OK, TEXT)
+    count(environ)
+    return fail_over(start)
+
+
+def fail_over(start: StartResponse) -> Iterator[bytes]:
+    try:
+        yield CHUNKS[len(CHUNKS)]
+    except IndexError:
+        start(BROKEN, [*TEXT, ("Cache-Control", "public, max-age=60")], sys.exc_info())
+        yield from CHUNKS
+
+
 def fail_later(
     headers: list[tuple[str, str]], environ: WSGIEnvironment, start: StartResponse
 ) -> Iterator[bytes]:
@@ -196,6 +212,7 @@ PATHS: dict[str, WSGIApplication] = {
     "/closed": closed,
     **FAILURES,
     "/fail/in-body": fail_in_body,
+    "/error-page": error_page,
     "/fail/later": partial(fail_later, [*TEXT, LENGTH]),
     "/fail/later-unmeasured": partial(fail_later, TEXT),
     "/late": write_late,

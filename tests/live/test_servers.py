@@ -146,6 +146,17 @@ def test_a_failure_at_the_first_chunk_of_a_response_that_began(
     assert get(client, f"{url}/tell").text == ("ann 1" if expected == "broken" else "None None")
 
 
+def test_an_error_page_in_the_place_of_a_response_that_began_has_its_cookie(
+    url: str, client: requests.Session
+) -> None:
+    """Gunicorn and cheroot send the headers of both responses, and uWSGI no body."""
+    response = get(client, f"{url}/error-page")
+    assert response.status_code == 503
+    assert {*response.headers["Vary"].split(", ")} == {"Cookie"}
+    assert {*response.headers["Cache-Control"].split(", ")} == {"private", "max-age=60"}
+    assert get(client, f"{url}/tell").text == "ann 1"
+
+
 @pytest.mark.parametrize("path", ["/fail/later", "/fail/later-unmeasured", "/late"])
 def test_a_failure_after_the_first_chunk_breaks_the_body_and_not_the_server(
     kind: Kind, url: str, client: requests.Session, path: str

@@ -28,7 +28,7 @@ from sessionware import (
 from sessionware.errors import ConfigurationError, LateWrite, UsageError
 from tests.gateway import KEY, Response, call, make_environ, run
 from tests.unit.applications import ERROR, OK, TEXT, App, Step, count, every_shape, saved, serve
-from tests.unit.interfaces import MySession
+from tests.unit.interfaces import MySession, MySessionInterface
 
 every_body = pytest.mark.parametrize("shape", ["list", "generator"])
 every_session_error = pytest.mark.parametrize("spoil", [App.overfill, App.confuse])
@@ -77,13 +77,69 @@ def test_another_object_under_the_environ_key_is_an_error(found: object) -> None
 
 
 def test_two_middlewares_with_one_environ_key_are_an_error() -> None:
+    """Another middleware stands between them, so that only a request shows it."""
+    inner = SessionMiddleware(count, KEY, cookie_name="inner")
     with pytest.raises(ConfigurationError) as caught:
-        serve(SessionMiddleware(count, KEY, cookie_name="inner"))
+        serve(lambda environ, start: inner(environ, start))
     assert str(caught.value) == (
         "Invalid sessionware configuration:\n"
         "environ_key: found another session in environ['session'], expected nothing there; if the "
         "application is already wrapped in a SessionMiddleware, wrap it once, or give this one "
         "another environ_key and another cookie_name"
+    )
+
+
+WRAP_ONCE = (
+    "environ_key: found 'session', which the SessionMiddleware around the application has; "
+    "wrap it once, or give this one another environ_key and another cookie_name"
+)
+OTHER_COOKIE = (
+    "cookie_name: found 'session', which the SessionMiddleware around the application has; "
+    "give this one another cookie_name"
+)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, (WRAP_ONCE, OTHER_COOKIE)),
+        ({"cookie_name": "outer"}, (WRAP_ONCE,)),
+        ({"environ_key": "outer"}, (OTHER_COOKIE,)),
+    ],
+)
+@pytest.mark.parametrize("between", [False, True])
+def test_wrapping_twice_with_the_same_names_is_refused_at_once(
+    settings: Any, expected: tuple[str, ...], between: bool
+) -> None:
+    app = SessionMiddleware(count, KEY)
+    if between:
+        app = SessionMiddleware(app, KEY, environ_key="between", cookie_name="between")
+    with pytest.raises(ConfigurationError) as caught:
+        SessionMiddleware(app, KEY, **settings)
+    assert tuple(map(str, caught.value.problems)) == expected
+
+
+def test_a_custom_interface_may_be_wrapped_in_another_middleware() -> None:
+    app = SessionMiddleware(count, interface=MySessionInterface())
+    assert SessionMiddleware(app, KEY, environ_key="outer").app is app
+
+
+async def asgi(scope: Any, receive: Any, send: Any) -> None:
+    """Stand for an ASGI application that is a function."""
+
+
+class Asgi:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Stand for an ASGI application that is an object."""
+
+
+@pytest.mark.parametrize(("app", "found"), [(asgi, "function"), (Asgi(), "Asgi")])
+def test_an_asgi_application_is_refused(app: Any, found: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        SessionMiddleware(app, KEY)
+    assert tuple(map(str, caught.value.problems)) == (
+        f"app: found {found}, which is an ASGI application, expected a WSGI application; "
+        "use a session middleware for ASGI, such as Starlette's",
     )
 
 
@@ -609,7 +665,8 @@ class Environ(dict[str, Any]):
 
 @every_shape
 @pytest.mark.parametrize("step", [App.log_in, App.overfill, App.replace, App.replace_and_fail])
-def test_environ_is_freed_with_its_request(shape: str, step: Step) -> None:
+@pytest.mark.parametrize("later", [id, App.replace])
+def test_environ_is_freed_with_its_request(shape: str, step: Step, later: Step) -> None:
     """It is in no reference cycle, so it is freed without the garbage collector."""
 
     def answer(environ: Any) -> Any:
@@ -617,7 +674,7 @@ def test_environ_is_freed_with_its_request(shape: str, step: Step) -> None:
             list(body)
         return weakref.ref(environ)
 
-    app: Any = SessionMiddleware(lambda *given: App(shape, step)(*given), KEY)
+    app: Any = SessionMiddleware(lambda *given: App(shape, step, later)(*given), KEY)
     gc.disable()
     try:
         there = answer(Environ(make_environ()))
