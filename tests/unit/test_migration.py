@@ -526,7 +526,10 @@ def test_invalid_cookie_of_another_framework_is_a_new_session_and_one_record(
     ("migrate_from", "problem"),
     [
         (FlaskCookie(KEY), "migrate_from: found FlaskCookie, expected a list or tuple"),
-        ([FlaskCookie], "migrate_from[0]: found the class FlaskCookie, expected a cookie of sessionware.migration"),
+        (
+            [FlaskCookie],
+            "migrate_from[0]: found the class FlaskCookie, expected a cookie of sessionware.migration",
+        ),
         ([KEY], "migrate_from[0]: found str, expected a cookie of sessionware.migration"),
     ],
 )
