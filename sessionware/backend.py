@@ -268,25 +268,25 @@ class Reader:
         if len(token) > self.room:
             raise CookieRejected("too_large")
         opened = self.codec.decode(token)
-        envelope = unwrap(opened.text)
+        envelope, issued = unwrap(opened.text), opened.issued
         data = envelope.data
         # The timeout of an empty session is that of the sessions that it stands for.
         permanent = bool(data.get("_permanent", False)) if data else None
-        self.expiry.check(now, opened.issued, opened.issued - envelope.age, permanent)
-        return Verified(envelope, opened.issued, opened.old_key)
+        self.expiry.check(now, issued, issued - envelope.age, permanent)
+        return Verified(envelope, issued, opened.old_key, token)
 
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
-        carried, issued, old_key = verified
-        envelope = self.backend.load(carried)
-        _, data, age, session_id, csrf_token, owner, stamp = envelope
+        carried, issued, old_key, token = verified
+        text, data, age, session_id, csrf_token, owner, stamp = self.backend.load(carried)
+        created = issued - age
+        if csrf_token is not None and self.backend.in_cookie:
+            csrf_token = self.mask.reveal(csrf_token, old_key)
         loaded = Loaded(
-            data or {}, envelope.text, issued - age, issued, session_id, csrf_token, owner, stamp
+            data or {}, text, created, issued, session_id, csrf_token, owner, stamp, token
         )
         if not self.backend.in_cookie:
-            self.expiry.check(now, issued, loaded.created, loaded.permanent)
-        elif csrf_token is not None:
-            loaded.csrf_token = self.mask.reveal(csrf_token, old_key)
+            self.expiry.check(now, issued, created, loaded.permanent)
         return loaded
 
 
@@ -296,12 +296,13 @@ class Verified(NamedTuple):
     envelope: Envelope
     issued: int
     old_key: bool
+    token: str
 
     @property
     def ends(self) -> bool:
         """Whether it is the empty cookie that a log-out has left."""
-        _, data, _, session_id, csrf_token, owner, _ = self.envelope
-        return data == {} and session_id is csrf_token is owner is None
+        text, *_, session_id, csrf_token, owner, _ = self.envelope
+        return text == "{}" and session_id is csrf_token is owner is None
 
 
 def backend_problems(store: object, revocations: object) -> Iterator[Problem]:

@@ -42,7 +42,8 @@ class Envelope(NamedTuple):
 
 def wrap(envelope: Envelope) -> str:
     """Return the JSON text of the envelope."""
-    return f"[{envelope.text}{_tail(envelope)}"
+    text, _, age, name, csrf_token, owner, stamp = envelope
+    return f"[{text}{_tail(max(age, -CLOCK_SKEW), name, csrf_token, owner, stamp)}"
 
 
 def unwrap(wrapped: str) -> Envelope:
@@ -54,35 +55,57 @@ def unwrap(wrapped: str) -> Envelope:
         items = loads(wrapped)
     except ValueError:
         raise CookieRejected("malformed") from None
-    if type(items) is list:
-        match items:
-            case [(dict() | None), age, *more] if _is_age(age) and len(more) <= 4:
-                return _present_form(wrapped, items)
-            case [age, (dict() | None), *more] if _is_age(age) and len(more) <= 1:
-                return _first_form(wrapped, items)
-    raise CookieRejected("malformed")
-
-
-def _present_form(wrapped: str, items: list[Any]) -> Envelope:
-    data, age, name, csrf_token, owner, stamp = items + [0, 0, None, ""][len(items) - 2 :]
-    if (
-        not (_is_absent(name) or _matches(_ID, name))
-        or not (_is_absent(csrf_token) or _matches(_CSRF_TOKEN, csrf_token))
-        or type(owner) not in (*OWNER_TYPES, type(None))
-        or type(stamp) is not str
-    ):
+    if type(items) is not list or not 2 <= len(items) <= 6:
         raise CookieRejected("malformed")
-    envelope = Envelope("", data, age, name or None, csrf_token or None, owner, stamp)
+    if type(items[0]) is int:
+        return _first_form(wrapped, items)
+    data, age, *more = items
+    if not (_is_data(data) and _is_age(age) and (more == [] or _are_parts(*more))):
+        raise CookieRejected("malformed")
+    more[:2] = [part or None for part in more[:2]]
     # The parts after the data have one spelling, so what comes before them is the data's text.
-    tail = _tail(envelope)
+    tail = _tail(age, *more)
     if not wrapped.endswith(tail):
         raise CookieRejected("malformed")
-    return envelope._replace(text=wrapped[1 : -len(tail)])
+    return Envelope(wrapped[1 : -len(tail)], data, age, *more)
+
+
+def _are_parts(
+    name: object = 0, csrf_token: object = 0, owner: object = "", stamp: object = ""
+) -> bool:
+    """Return whether the parts after the age are what they should be."""
+    return (
+        (_is_absent(name) or _is_id(name))
+        and (_is_absent(csrf_token) or _matches(_CSRF_TOKEN, csrf_token))
+        and type(owner) in OWNER_TYPES
+        and type(stamp) is str
+    )
+
+
+def _tail(
+    age: int,
+    name: str | None = None,
+    csrf_token: str | None = None,
+    owner: Owner | None = None,
+    stamp: str = "",
+) -> str:
+    """Return what comes after the data."""
+    if owner is not None:
+        owned = f"{dumps(owner)},{dumps(stamp)}" if stamp else dumps(owner)
+        return f",{age},{_quoted(name)},{_quoted(csrf_token)},{owned}]"
+    if csrf_token is not None:
+        return f",{age},{_quoted(name)},{_quoted(csrf_token)}]"
+    return f",{age}]" if name is None else f",{age},{_quoted(name)}]"
+
+
+def _quoted(name: str | None) -> str:
+    return "0" if name is None else f'"{name}"'
 
 
 def _first_form(wrapped: str, items: list[Any]) -> Envelope:
+    """Return the envelope of version 1.0, whose data holds the owner and the CSRF token."""
     age, data, *more = items
-    if more and not _matches(_ID, more[0]):
+    if not (_is_age(age) and _is_data(data) and [*map(_is_id, more)] in ([], [True])):
         raise CookieRejected("malformed")
     start, end = wrapped.index(",") + 1, wrapped.rindex(",") if more else -1
     envelope = Envelope(wrapped[start:end], data, age, *more)
@@ -96,20 +119,8 @@ def _first_form(wrapped: str, items: list[Any]) -> Envelope:
     return envelope._replace(text=dumps(data), csrf_token=token)
 
 
-def _tail(envelope: Envelope) -> str:
-    """Return what comes after the data."""
-    _, _, age, name, csrf_token, owner, stamp = envelope
-    parts = [str(max(age, -CLOCK_SKEW)), _quoted(name), _quoted(csrf_token)]
-    if owner is not None:
-        parts += [dumps(owner), *([dumps(stamp)] if stamp else [])]
-    else:
-        while parts[-1] == "0" and len(parts) > 1:
-            parts.pop()
-    return f",{','.join(parts)}]"
-
-
-def _quoted(name: str | None) -> str:
-    return f'"{name}"' if name else "0"
+def _is_data(value: object) -> bool:
+    return type(value) is dict or value is None
 
 
 def _is_age(value: object) -> bool:
@@ -118,6 +129,10 @@ def _is_age(value: object) -> bool:
 
 def _is_absent(value: object) -> bool:
     return type(value) is int and value == 0
+
+
+def _is_id(value: object) -> bool:
+    return _matches(_ID, value)
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:

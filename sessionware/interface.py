@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, Never, TypedDict
 from wsgiref.types import WSGIEnvironment
 
@@ -215,15 +216,15 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _load_own(self, tokens: list[str], now: int, refused: list[str]) -> Loaded | None:
         found = self._verify(tokens, now, refused)
-        newest = found[0][0].issued if len(found) > 1 else 0
+        newest = found[0].issued if len(found) > 1 else 0
         if newest:
             _log(logging.INFO, "twins", "A request had several session cookies of our name")
-        for verified, token in found:
+        for verified in found:
             if verified.ends:
                 # Those that are older are cookies that the log-out could not delete.
                 return Loaded({}, "{}", now, new=True, ended=True, newest=verified.issued)
             try:
-                loaded = self._accept(verified, token, now)
+                loaded = self._accept(verified, now)
             except CookieRejected as error:
                 refused.append(error.reason)
             else:
@@ -233,27 +234,25 @@ class SecureCookieSessionInterface(SessionInterface):
                 return loaded
         return None
 
-    def _verify(
-        self, tokens: list[str], now: int, refused: list[str]
-    ) -> list[tuple[Verified, str]]:
+    def _verify(self, tokens: list[str], now: int, refused: list[str]) -> list[Verified]:
         """Return the cookies that are ours and in time, the newest first."""
         found = []
         for token in tokens:
             try:
-                found.append((self._reader.verify(token, now), token))
+                found.append(self._reader.verify(token, now))
             except CookieRejected as error:
                 refused.append(error.reason)
-        found.sort(key=_issue_time, reverse=True)
+        if len(found) > 1:
+            found.sort(key=attrgetter("issued"), reverse=True)
         return found
 
-    def _accept(self, verified: Verified, token: str, now: int) -> Loaded:
+    def _accept(self, verified: Verified, now: int) -> Loaded:
         loaded = self._reader.accept(verified, now)
-        loaded.token = token
         due = self.expiry.is_due(now, loaded.issued, loaded.permanent)
         loaded.stale = due or verified.old_key
         if loaded.id is None and self.backend.needs_id:
             # It was issued before there was a list.
-            loaded = self.backend.adopt(replace(loaded, stale=True), self._ids.of(token))
+            loaded = self.backend.adopt(replace(loaded, stale=True), self._ids.of(loaded.token))
         return loaded
 
     def _adopt(self, cookie: str, now: int, refused: list[str]) -> Loaded | None:
@@ -261,7 +260,8 @@ class SecureCookieSessionInterface(SessionInterface):
         for former in self.migrate_from:
             for token in former.newest_first(former.cookie.find(cookie), now):
                 try:
-                    loaded = replace(former.load(token, now), stale=True, adopted=True)
+                    loaded = former.load(token, now)
+                    loaded = replace(loaded, token="", stale=True, adopted=True)
                     self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
                     if loaded.text == "{}" and loaded.id is None:
                         continue  # nothing to go on with
@@ -374,7 +374,13 @@ class SecureCookieSessionInterface(SessionInterface):
             return self._write(state, loaded.text, environ)
         return None
 
-    def _write(self, state: State, text: str, environ: WSGIEnvironment) -> str:
+    def _write(
+        self, state: State, text: str, environ: WSGIEnvironment, lasting: bool = False
+    ) -> str:
+        """Return the header that writes the cookie, once the session is saved.
+
+        ``lasting``: the browser keeps it when it closes, even if the session is not permanent.
+        """
         if state.id is None and self.backend.needs_id:
             state.make_id()
         now = int(time.time())
@@ -386,7 +392,7 @@ class SecureCookieSessionInterface(SessionInterface):
         # Last: if anything before it fails, the session that the browser has must not have ended.
         self.backend.save(state, text)
         secure = self._is_secure(self.cookie, environ)
-        if not state.permanent:
+        if not (state.permanent or lasting):
             return self.cookie.write(value, secure)
         max_age = self.expiry.max_age(now, state.created)
         return self.cookie.write(value, secure, (max_age, now + max_age))
@@ -411,12 +417,14 @@ class SecureCookieSessionInterface(SessionInterface):
         """End the session, and those of all other cookies that would take its place."""
         loaded = state.loaded
         twins = self._twins(cookie, loaded)
+        # They may be at places that we do not know. Without ours, they would count again.
+        outlived = bool(twins) or loaded.ended
         if state.alive:
-            line: str | None = self._write(state, text, environ)
+            line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
             if loaded.id is not None:
                 self.backend.end(loaded.id, loaded.created)
-            line = self._delete(state, bool(twins), environ)
+            line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         for other in [*twins, *self._former(cookie)]:
             if other.id is not None and other.id != loaded.id:
                 self.backend.end(other.id, other.created)
@@ -424,18 +432,18 @@ class SecureCookieSessionInterface(SessionInterface):
         self._end_former(loaded)
         return line
 
-    def _delete(self, state: State, has_twins: bool, environ: WSGIEnvironment) -> str | None:
-        """Return the header that deletes the cookie, or ``None`` if there was none.
+    def _delete(self, state: State, environ: WSGIEnvironment) -> str | None:
+        """Return the header that deletes the cookie, or ``None`` if there was none."""
+        if not state.loaded.came:
+            return None
+        return self.cookie.delete(self._is_secure(self.cookie, environ))
 
-        If it had twins, they may be at places that we do not know, and would be alone from now on.
-        So an empty cookie stays in its place, which is newer than they are.
-        """
-        secure = self._is_secure(self.cookie, environ)
-        if not (has_twins or state.loaded.ended):
-            return self.cookie.delete(secure) if state.loaded.came else None
+    def _write_ended(self, state: State, environ: WSGIEnvironment) -> str:
+        """Return the header that leaves an empty cookie, which is newer than its twins."""
         now = int(time.time())
         value = self.codec.encode(wrap(Envelope("{}", None, 0)), self._next_issue(state, now))
         max_age = int(min(self.expiry.max_idle_timeout, MAX_COOKIE_AGE))
+        secure = self._is_secure(self.cookie, environ)
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
     def _twins(self, cookie: str, loaded: Loaded) -> list[Loaded]:
@@ -445,10 +453,10 @@ class SecureCookieSessionInterface(SessionInterface):
         tokens, now, twins = self.cookie.find(cookie), int(time.time()), []
         if loaded.token:
             tokens.remove(loaded.token)
-        for verified, token in self._verify(tokens, now, []):
+        for verified in self._verify(tokens, now, []):
             if not verified.ends:
                 with suppress(CookieRejected):
-                    twins.append(self._accept(verified, token, now))
+                    twins.append(self._accept(verified, now))
         return twins
 
     def _former(self, cookie: str) -> list[Loaded]:
@@ -473,44 +481,42 @@ class SecureCookieSessionInterface(SessionInterface):
         return cookie.always_secure
 
     def _warn_of_place(self, environ: WSGIEnvironment) -> None:
-        """Log if the browser will not keep the cookie that is set, or not protect it."""
-        is_https = environ["wsgi.url_scheme"] == "https"
-        if is_https and self.cookie.domain is None:
-            return
-        host = host_of(environ)
-        if is_ip(host):
-            return
-        if not self.cookie.reaches(host):
-            self._warn_once(
+        """Log if browsers drop the cookie that is set here, or if it may lack Secure."""
+        is_http = environ["wsgi.url_scheme"] != "https"
+        forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0]
+        if self.cookie.domain is not None and not self.cookie.reaches(host_of(environ)):
+            self._warn_of_host(
+                environ,
                 "out_of_reach",
                 f"A session cookie was set for the cookie_domain {self.cookie.domain!r} by a host "
                 "outside of it, and browsers refuse it: set cookie_domain to a domain of the site, "
                 "or to None; behind a proxy, have it pass the Host header on",
             )
-        forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0]
-        if not is_https and forwarded.strip().lower() == "https":
-            self._warn_once(
+        if is_http and forwarded.strip().lower() == "https":
+            self._warn_of_host(
+                environ,
                 "untrusted_proxy",
                 "A session cookie was set on a request that a proxy received over https, but "
                 "wsgi.url_scheme is http, so the cookie may lack Secure: put werkzeug's ProxyFix "
                 "around SessionMiddleware",
             )
-        elif not is_https and self.cookie.always_secure and not is_localhost(host):
-            self._warn_once(
+        elif is_http and self.cookie.always_secure and not is_localhost(host_of(environ)):
+            self._warn_of_host(
+                environ,
                 "insecure_transport",
                 "A Secure session cookie was set over http, and browsers drop it there: serve "
                 "https, or set cookie_secure='auto' and a cookie_name without a prefix; behind "
                 "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
             )
 
+    def _warn_of_host(self, environ: WSGIEnvironment, reason: str, message: str) -> None:
+        if reason not in self._warned and not is_ip(host_of(environ)):
+            self._warn_once(reason, message)
+
     def _warn_once(self, reason: str, message: str) -> None:
         if reason not in self._warned:
             self._warned.add(reason)
             _log(logging.WARNING, reason, message)
-
-
-def _issue_time(item: tuple[Verified, str]) -> int:
-    return item[0].issued
 
 
 def _migration_problems(migrate_from: object) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
 from itertools import takewhile
+from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -131,9 +132,9 @@ class SessionwareCookie(FormerCookie):
         found = []
         for value in values:
             with suppress(CookieRejected):
-                found.append((self._reader.verify(value, now), value))
-        found.sort(key=lambda item: item[0].issued, reverse=True)
-        return [value for _, value in takewhile(lambda item: not item[0].ends, found)]
+                found.append(self._reader.verify(value, now))
+        found.sort(key=attrgetter("issued"), reverse=True)
+        return [each.token for each in takewhile(lambda each: not each.ends, found)]
 
     def end(self, session_id: str, created: int) -> None:
         """End the session with this id in the former store or list."""

@@ -106,11 +106,12 @@ def _tag(value: Any, levels: int) -> Any:
 def _tag_other(value: Any, kind: type, levels: int) -> Any:
     if kind in _PLAIN:
         return value
-    if kind is tuple:
-        return {"!t": [_tag(item, levels - 1) for item in value]}
-    if kind is set:
+    if kind is tuple or kind is set:
+        items = [item if type(item) in _PLAIN else _tag(item, levels - 1) for item in value]
+        if kind is tuple:
+            return {"!t": items}
         # Sorted, because the order of a set varies between processes.
-        tagged = {"!s": sorted((_tag(item, levels - 1) for item in value), key=_to_text)}
+        tagged = {"!s": sorted(items, key=_to_text)}
         if not _are_exact(value) and not _comes_back(tagged, len(value)):
             raise ValueError
         return tagged

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from sessionware.codec import MIN_COMPRESSED
+
 from .growth import uncompressed
 from .scenarios import NESTED, NO_COOKIE, READ, UNTOUCHED, WRITE
 from .timing import Cost
@@ -45,11 +47,15 @@ def of_speed(costs: Mapping[str, Cost], limit: str, ours: str) -> Iterator[Targe
 
 
 def of_size(sizes: Mapping[int, Mapping[str, str | None]], ours: str) -> Iterator[Target]:
-    """From the cookies themselves, per bytes of JSON."""
+    """From the cookies themselves, per bytes of JSON.
+
+    Flask compresses shorter texts too, where this saves little and takes long.
+    """
     for size, cookies in sizes.items():
         own, flasks = cookies[ours], cookies["Flask"]
         assert own is not None
         assert flasks is not None
         name = f"cookie of {size} B of JSON, bytes"
-        yield Target(f"{name}, Flask's and 32", len(own), len(flasks) + BYTES_OVER_FLASK)
+        if size >= MIN_COMPRESSED:
+            yield Target(f"{name}, Flask's and 32", len(own), len(flasks) + BYTES_OVER_FLASK)
         yield Target(f"{name}, uncompressed", len(own), uncompressed(own))

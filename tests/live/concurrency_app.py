@@ -94,7 +94,8 @@ def visit(ask: Ask, visitor: str, more: Callable[[int], bool]) -> Counter[str]:
         name = answer.body.split()[2]
         assert answer.body == f"{visitor} {step} {name} {visitor}"
         assert answer.headers["X-Name"] == visitor
-        _, *held = READER.loads(cookie.removeprefix("session="))
+        data, _, *names = READER.loads(cookie.removeprefix("session="))
+        held = [data, *names]
         assert held == [{"name": visitor, "step": step}, name]
         said = f"{answer} {held}"
         assert not [other for other in VISITORS if other != visitor and other in said]

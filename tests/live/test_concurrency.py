@@ -169,5 +169,5 @@ def test_of_two_tabs_that_write_at_once_the_last_response_wins(tabs: tuple[str, 
     jar = {}
     for response in responses:
         name, _, jar[name] = response.result().cookie.partition("=")
-    _, data = READER.loads(jar["session"])
+    data, _ = READER.loads(jar["session"])
     assert data == {"written by": tabs[1], tabs[1]: tabs[1]}
