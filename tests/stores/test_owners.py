@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
 import pytest
