@@ -331,7 +331,9 @@ class Visit:
         limits = [server.idle, MAX_COOKIE_AGE]
         if server.absolute is not None and not ends:
             limits.append(self.created + server.absolute - now)
-        permanent = ends or self.data.get("_permanent", False)
+        # After a log-out, the cookie has to outlive the others.
+        outlives = ends or (self.anew and self._leaves_others())
+        permanent = outlives or self.data.get("_permanent", False)
         expected = str(max(0, min(limits))) if permanent else None
         assert attributes.get("Max-Age") == expected
         assert ("Expires" in attributes) is permanent
