@@ -422,8 +422,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if state.alive:
             line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
-            if loaded.id is not None:
-                self.backend.end(loaded.id, loaded.created)
+            self.backend.log_out(state)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         for other in [*twins, *self._former(cookie)]:
             if other.id is not None and other.id != loaded.id:
