@@ -8,7 +8,7 @@ owner and the CSRF token in the data. The type of the first item tells the two f
 import re
 from typing import Any, NamedTuple
 
-from .errors import CookieRejected
+from .errors import CookieRejected, UnserializableValue
 from .expiry import CLOCK_SKEW
 from .serializer import dumps, loads
 from .session import OWNER_TYPES, Owner
@@ -65,7 +65,7 @@ def unwrap(wrapped: str) -> Envelope:
     more[:2] = [part or None for part in more[:2]]
     # The parts after the data have one spelling, so what comes before them is the data's text.
     tail = _tail(age, *more)
-    if not wrapped.endswith(tail):
+    if more[-1:] == [None] or not wrapped.endswith(tail):
         raise CookieRejected("malformed")
     return Envelope(wrapped[1 : -len(tail)], data, age, *more)
 
@@ -91,7 +91,9 @@ def _tail(
 ) -> str:
     """Return what comes after the data."""
     if owner is not None:
-        owned = f"{dumps(owner)},{dumps(stamp)}" if stamp else dumps(owner)
+        owned = dumps(owner, "session.owner")
+        if stamp:
+            owned = f"{owned},{dumps(stamp)}"
         return f",{age},{_quoted(name)},{_quoted(csrf_token)},{owned}]"
     if csrf_token is not None:
         return f",{age},{_quoted(name)},{_quoted(csrf_token)}]"
@@ -116,7 +118,10 @@ def _first_form(wrapped: str, items: list[Any]) -> Envelope:
             envelope = envelope._replace(owner=owner, stamp=stamp)
     token = data.pop("_csrft_", None)
     token = token if _matches(_CSRF_TOKEN, token) else None
-    return envelope._replace(text=dumps(data), csrf_token=token)
+    try:
+        return envelope._replace(text=dumps(data), csrf_token=token)
+    except UnserializableValue:  # it was not written by us, such as a list that is too deep
+        raise CookieRejected("malformed") from None
 
 
 def _is_data(value: object) -> bool:

@@ -46,8 +46,11 @@ class Expiry:
             "absolute_timeout": absolute_timeout,
             "refresh_after": refresh_after,
         }
-        given = {name: value for name, value in settings.items() if value is not None}
-        given.setdefault("idle_timeout", idle_timeout)
+        given = {
+            name: value
+            for name, value in settings.items()
+            if value is not None or name == "idle_timeout"
+        }
         problems = [problem for item in given.items() for problem in _problems(*item)]
         if problems:
             raise ConfigurationError(problems)
@@ -94,10 +97,14 @@ class Expiry:
 
     def left(self, now: int, created: int, permanent: bool | None = None) -> int:
         """Return how many seconds the session has left if it is not used again."""
-        idle = int(self._idle(permanent))
+        return max(0, self.end(now, created, permanent) - now)
+
+    def end(self, issued: int, created: int, permanent: bool | None = None) -> int:
+        """Return when the session ends if it is not used again, in seconds since the epoch."""
+        end = issued + int(self._idle(permanent))
         if self.absolute_timeout is None:
-            return idle
-        return max(0, min(idle, int(created + self.absolute_timeout - now)))
+            return end
+        return min(end, created + int(self.absolute_timeout))
 
     def _idle(self, permanent: bool | None) -> float:
         if permanent is None:

@@ -143,7 +143,9 @@ class State:
         loaded = self.loaded
         if self.save_forced or self.id != loaded.id or self.csrf_token != loaded.csrf_token:
             return True
-        return not loaded.new and (self.begins_anew or self.created != loaded.created)
+        if loaded.new:
+            return self.owner is not None
+        return self.begins_anew or self.created != loaded.created
 
     def make_id(self) -> str:
         """Return a new id, which replaces the present one."""
@@ -221,11 +223,10 @@ class Session(SessionMixin, FlashMixin):
         state.may_differ = True
         return state
 
-    def _watched(self) -> dict[str, Any]:
-        """Return the data, whose values may be changed in place from now on."""
+    def _exposed(self) -> dict[str, Any]:
+        """Return the data itself, which others may change from now on."""
         state = self._read()
-        if not _IMMUTABLE.issuperset(map(type, state.data.values())):
-            state.may_differ = True
+        state.may_differ = True
         return state.data
 
     def __getitem__(self, key: str) -> Any:
@@ -254,9 +255,7 @@ class Session(SessionMixin, FlashMixin):
         return len(self._read().data)
 
     def __eq__(self, other: object) -> bool:
-        state = self._read()
-        state.may_differ = True  # the other object's __eq__ is given the dict
-        return state.data == other
+        return self._exposed() == other  # the other object's __eq__ is given the dict
 
     def __or__(self, other: Mapping[str, Any]) -> dict[str, Any]:
         return self.copy() | dict(other) if isinstance(other, Mapping) else NotImplemented
@@ -275,19 +274,22 @@ class Session(SessionMixin, FlashMixin):
 
     def keys(self) -> KeysView[str]:
         """Return a view of the keys, as ``dict.keys`` does."""
-        return self._watched().keys()  # its attribute "mapping" leads to the values
+        return self._exposed().keys()  # its attribute "mapping" leads to the dict
 
     def values(self) -> ValuesView[Any]:
         """Return a view of the values, as ``dict.values`` does."""
-        return self._watched().values()
+        return self._exposed().values()
 
     def items(self) -> ItemsView[str, Any]:
         """Return a view of the items, as ``dict.items`` does."""
-        return self._watched().items()
+        return self._exposed().items()
 
     def copy(self) -> dict[str, Any]:
         """Return a plain ``dict`` with the same keys and values."""
-        return self._watched().copy()
+        state = self._read()
+        if not _IMMUTABLE.issuperset(map(type, state.data.values())):
+            state.may_differ = True
+        return state.data.copy()
 
     def __reduce_ex__(self, _: object) -> tuple[type, tuple[dict[str, Any]]]:
         return dict, (self.copy(),)  # copies and pickles must not hold the secret keys
@@ -377,7 +379,7 @@ class Session(SessionMixin, FlashMixin):
         value = plain_owner(value, "session.owner")
         state = self._change()
         stamp = self._source.stamp(value)
-        if state.owner is not None and (type(state.owner), state.owner) != (type(value), value):
+        if state.owner not in (None, value):  # 1 and "1" differ
             state.clear()
         if state.owner is None:
             state.csrf_token = None
@@ -432,6 +434,9 @@ class NullSession(Session):
         self.accessed = True
         self._states.append(State(Loaded({}, "{}", int(time.time()), came=False, new=True)))
         return self._states[0]
+
+    def changes(self) -> None:
+        """Return ``None``, because there is nothing to save."""
 
     def _refuse(self, /, *_: Any, **__: Any) -> NoReturn:
         raise SessionUnavailable(

@@ -70,6 +70,7 @@ READS: dict[str, Act] = {
     "values": lambda it: it.values(),
     "items": lambda it: it.items(),
     "keys &": lambda it: it.keys() & {"a", "missing"},
+    "keys mapping": lambda it: it.keys().mapping["a"],
     "reversed items": lambda it: list(reversed(it.items())),
     "==": lambda it: it == {"a": 1},
     "!=": lambda it: it != {"a": 1},
@@ -90,11 +91,13 @@ READS: dict[str, Act] = {
 SESSION_READS: dict[str, Act] = {
     "new": lambda session: session.new,
     "created": lambda session: session.created,
+    "owner": lambda session: session.owner,
     "permanent": lambda session: session.permanent,
     "id": lambda session: session.id,
     "peek_flash": lambda session: session.peek_flash(),
     "pop_flash": lambda session: session.pop_flash(),
     "get_csrf_token": lambda session: session.get_csrf_token(),
+    "check_csrf_token": lambda session: session.check_csrf_token("token"),
 }
 
 
@@ -124,6 +127,8 @@ WRITES: dict[str, Act] = MAKERS | {
     "new_csrf_token": lambda session: session.new_csrf_token(),
     "invalidate": lambda session: session.invalidate(),
     "regenerate": lambda session: session.regenerate(),
+    "regenerate, created kept": lambda session: session.regenerate(keep_created=True),
+    "owner": assign("owner", "ann"),
     "changed": lambda session: session.changed(),
     "modified = True": assign("modified", True),
     "modified = False": assign("modified", False),

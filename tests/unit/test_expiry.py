@@ -15,10 +15,12 @@ HOUR, DAY = 3600, 86400
 EXPECTED = "expected a timedelta or a number of seconds from 1 to 86400000000000"
 
 
-def reason(expiry: Expiry, *, issued: int, created: int = NOW) -> str:
+def reason(
+    expiry: Expiry, *, issued: int, created: int = NOW, permanent: bool | None = None
+) -> str:
     """Return why the cookie is refused, or ``""`` if it is accepted."""
     try:
-        expiry.check(NOW, issued, created)
+        expiry.check(NOW, issued, created, permanent)
     except CookieRejected as error:
         return error.reason
     return ""
@@ -56,6 +58,50 @@ def test_fraction_of_a_second_counts() -> None:
     expiry = Expiry.of(timedelta(seconds=1.5), None, None)
     assert [reason(expiry, issued=NOW - age) for age in (1, 2)] == ["", "expired_idle"]
     assert expiry.max_age(NOW, NOW) == 1
+
+
+# The idle timeout of permanent sessions
+
+LONGER = Expiry.of(HOUR, permanent_timeout=timedelta(days=1))
+SHORTER = Expiry.of(DAY, permanent_timeout=HOUR)
+KNOWN = [
+    (LONGER, True, DAY),
+    (LONGER, False, HOUR),
+    (SHORTER, True, HOUR),
+    (SHORTER, False, DAY),
+]
+"""Timeouts, whether a session is permanent, and its idle timeout."""
+
+EACH = [*KNOWN, (LONGER, None, DAY), (SHORTER, None, DAY)]
+"""The same, and the timeout while it is not known whether the session is permanent."""
+
+
+@pytest.mark.parametrize(("expiry", "permanent", "timeout"), EACH)
+def test_permanent_session_has_an_idle_timeout_of_its_own(
+    expiry: Expiry, permanent: bool | None, timeout: int
+) -> None:
+    assert reason(expiry, issued=NOW - timeout, permanent=permanent) == ""
+    assert reason(expiry, issued=NOW - timeout - 1, permanent=permanent) == "expired_idle"
+
+
+@pytest.mark.parametrize("permanent", [False, True, None])
+def test_permanent_timeout_is_the_idle_timeout_by_default(permanent: bool | None) -> None:
+    expiry = Expiry.of(HOUR)
+    assert expiry.permanent_timeout == HOUR
+    assert reason(expiry, issued=NOW - HOUR, permanent=permanent) == ""
+    assert reason(expiry, issued=NOW - HOUR - 1, permanent=permanent) == "expired_idle"
+
+
+@pytest.mark.parametrize("permanent", [False, True, None])
+def test_absolute_timeout_is_that_of_permanent_sessions_too(permanent: bool | None) -> None:
+    expiry = Expiry.of(HOUR, DAY, permanent_timeout=9 * DAY)
+    found = reason(expiry, issued=NOW, created=NOW - DAY - 1, permanent=permanent)
+    assert found == "expired_absolute"
+
+
+@pytest.mark.parametrize("expiry", [LONGER, SHORTER, Expiry.of(DAY), Expiry.of(DAY, HOUR)])
+def test_longer_idle_timeout_is_known(expiry: Expiry) -> None:
+    assert expiry.max_idle_timeout == DAY
 
 
 # The absolute timeout
@@ -102,7 +148,79 @@ def test_cookie_is_due_after_a_tenth_of_the_idle_timeout_by_default(age: int, du
     assert Expiry.of(10 * HOUR, 2 * DAY, None).is_due(NOW, NOW - age) is due
 
 
+@pytest.mark.parametrize(
+    ("permanent", "age", "due"),
+    [
+        (False, HOUR // 10, False),
+        (False, HOUR // 10 + 1, True),
+        (True, DAY // 10, False),
+        (True, DAY // 10 + 1, True),
+    ],
+)
+def test_cookie_is_due_after_a_tenth_of_the_idle_timeout_that_applies(
+    permanent: bool, age: int, due: bool
+) -> None:
+    assert LONGER.is_due(NOW, NOW - age, permanent) is due
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, timedelta(0)])
+@pytest.mark.parametrize("age", [-60, 0, 1, HOUR])
+def test_cookie_is_due_on_every_use_if_refresh_after_is_0(zero: Any, age: int) -> None:
+    assert Expiry.of(HOUR, None, zero).is_due(NOW, NOW - age) is True
+
+
+def test_cookie_of_this_second_is_not_due_if_refresh_after_is_a_fraction_of_one() -> None:
+    expiry = Expiry.of(HOUR, None, 0.5)
+    assert [expiry.is_due(NOW, NOW - age) for age in (0, 1)] == [False, True]
+
+
+@pytest.mark.parametrize(("expiry", "permanent", "timeout"), KNOWN)
+def test_half_of_the_idle_timeout_that_applies_passes(
+    expiry: Expiry, permanent: bool, timeout: int
+) -> None:
+    half = timeout // 2
+    over = [expiry.is_half_over(NOW, NOW - age, permanent) for age in (0, half, half + 1)]
+    assert over == [False, False, True]
+
+
+def test_half_is_that_of_the_idle_timeout_whatever_refresh_after_is() -> None:
+    expiry = Expiry.of(HOUR, HOUR // 10, 0)
+    assert expiry.is_half_over(NOW, NOW - HOUR // 2, False) is False
+
+
+# What is left
+
+
+@pytest.mark.parametrize(("expiry", "permanent", "timeout"), EACH)
+def test_session_ends_an_idle_timeout_after_its_last_use(
+    expiry: Expiry, permanent: bool | None, timeout: int
+) -> None:
+    assert expiry.end(NOW, 0, permanent) == NOW + timeout
+    assert expiry.left(NOW, 0, permanent) == timeout
+
+
+@pytest.mark.parametrize(
+    ("age", "left"), [(0, HOUR), (DAY - HOUR, HOUR), (DAY - 1, 1), (DAY, 0), (DAY + 1, -1)]
+)
+def test_session_ends_an_absolute_timeout_after_it_began(age: int, left: int) -> None:
+    """Then nothing is left."""
+    expiry = Expiry.of(HOUR, DAY)
+    assert expiry.end(NOW, NOW - age) == NOW + left
+    assert expiry.left(NOW, NOW - age) == max(0, left)
+
+
+def test_what_is_left_has_no_fractions_of_seconds() -> None:
+    expiry = Expiry.of(1.5, 1.5)
+    assert [type(each) for each in (expiry.end(NOW, NOW), expiry.left(NOW, NOW))] == [int, int]
+    assert expiry.left(NOW, NOW) == 1
+
+
 # Max-Age
+
+
+def test_max_age_is_that_of_a_permanent_session() -> None:
+    assert LONGER.max_age(NOW, NOW) == DAY
+    assert SHORTER.max_age(NOW, NOW) == HOUR
 
 
 @pytest.mark.parametrize(
@@ -187,6 +305,13 @@ def test_bad_absolute_timeout_is_refused(value: Any, found: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("value", "found"), REFUSED, ids=str)
+def test_bad_permanent_timeout_is_refused(value: Any, found: str) -> None:
+    assert refusal(HOUR, None, None, value) == (
+        f"Invalid sessionware configuration:\npermanent_timeout: found {found}, {EXPECTED}"
+    )
+
+
 @pytest.mark.parametrize(
     ("value", "found"),
     [case for case in REFUSED if case[0] is False or case[0] not in BELOW_A_SECOND],
@@ -202,13 +327,14 @@ def test_bad_refresh_after_is_refused(value: Any, found: str) -> None:
 
 @pytest.mark.parametrize("value", [1, 1.0, timedelta(seconds=1), timedelta.max, 10**13])
 def test_duration_of_a_second_or_more_is_accepted(value: timedelta | float) -> None:
-    assert reason(Expiry.of(value, value, value), issued=NOW - 1, created=NOW - 1) == ""
+    assert reason(Expiry.of(value, value, value, value), issued=NOW - 1, created=NOW - 1) == ""
 
 
 def test_every_problem_is_reported_at_once() -> None:
-    assert refusal(0, "1", True) == (
+    assert refusal(None, "1", True, 0) == (
         "Invalid sessionware configuration:\n"
-        f"idle_timeout: found 0, {EXPECTED}\n"
+        f"idle_timeout: found NoneType, {EXPECTED}\n"
+        f"permanent_timeout: found 0, {EXPECTED}\n"
         f"absolute_timeout: found str, {EXPECTED}\n"
         f"refresh_after: found bool, {EXPECTED.replace('from 1', 'from 0')}"
     )

@@ -1,14 +1,21 @@
-"""Checks of secret keys and salts."""
+"""Checks of secret keys and salts, and what is derived from the keys."""
 
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sessionware import SecureCookieSessionInterface
 from sessionware.codec import SignedCodec
-from sessionware.errors import ConfigurationError
-from tests.gateway import KEY
+from sessionware.errors import ConfigurationError, CookieRejected
+from sessionware.keys import TOKEN_SIZE, DerivedIds, TokenMask, purpose_of
+from tests.gateway import KEY, OLDER_KEY
 
+OLDEST_KEY = b"the secret key of the year before last"
 SHORT = '{"user":"ada"}'
 ISSUED = 1_800_000_000
 # What os.environ returns if SECRET_KEY is random bytes.
@@ -76,3 +83,189 @@ def test_fallbacks_without_a_secret_key_are_refused() -> None:
     assert tuple(map(str, caught.value.problems)) == (
         "secret_key: found None with secret_key_fallbacks, expected a key",
     )
+
+
+# Purposes
+
+SALTS = st.text(st.characters(exclude_categories=[]), max_size=5)
+PURPOSES = st.tuples(
+    st.sampled_from(["cookie", "csrf", "encrypted"]),
+    st.text("abc\xe9", max_size=5),
+    SALTS | st.text("abc\0", max_size=5),
+)
+
+
+@given(PURPOSES, PURPOSES)
+def test_purposes_are_equal_only_if_kind_name_and_salt_are(
+    one: tuple[str, str, str], other: tuple[str, str, str]
+) -> None:
+    assert (purpose_of(*one) == purpose_of(*other)) is (one == other)
+
+
+def test_purpose_separates_name_and_salt() -> None:
+    assert purpose_of("cookie", "session", "shop") == b"sessionware.cookie\0session\0shop"
+    assert purpose_of("cookie", "a", "bc") != purpose_of("cookie", "ab", "c")
+
+
+def test_purpose_of_a_name_that_will_be_refused_raises_nothing() -> None:
+    """Every problem of every setting is reported at once."""
+    assert purpose_of("cookie", "\ud800", "") != purpose_of("cookie", "\ud801", "")
+
+
+# Masks of CSRF tokens
+
+
+def to_text(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def to_bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=")
+
+
+def token_of(number: int) -> str:
+    """Return one of many tokens, always the same for a number."""
+    return to_text(sha256(str(number).encode()).digest())
+
+
+A_TOKEN, ANOTHER_TOKEN = token_of(1), token_of(2)
+TOKENS = st.binary(min_size=TOKEN_SIZE, max_size=TOKEN_SIZE).map(to_text)
+PURPOSE = purpose_of("csrf", "session", "")
+
+
+def mask(*keys: str | bytes, purpose: bytes = PURPOSE) -> TokenMask:
+    return TokenMask(keys or [KEY], purpose)
+
+
+@given(TOKENS)
+def test_hidden_token_is_revealed(token: str) -> None:
+    hidden = mask().hide(token)
+    assert mask().reveal(hidden, old_key=False) == token
+
+
+@given(TOKENS, st.permutations([KEY, OLDER_KEY, OLDEST_KEY]))
+def test_token_that_an_older_key_has_hidden_is_revealed(
+    token: str, keys: list[str | bytes]
+) -> None:
+    for key in keys:
+        assert mask(*keys).reveal(mask(key).hide(token), old_key=True) == token
+
+
+@given(TOKENS)
+def test_mask_has_51_characters_and_nothing_of_the_token(token: str) -> None:
+    hidden = mask().hide(token)
+    assert re.fullmatch("[0-9A-Za-z_-]{51}", hidden)
+    assert token not in hidden
+
+
+@pytest.mark.parametrize("token", [bytes(32), bytes(31) + b"\1", b"\1" + bytes(31), b"\xff" * 32])
+def test_token_of_zeros_is_hidden_and_revealed(token: bytes) -> None:
+    hidden = mask().hide(to_text(token))
+    assert to_bytes(mask().reveal(hidden, old_key=False)) == token
+
+
+def test_mask_that_begins_with_zeros_has_its_full_length() -> None:
+    """A token XORed with a number that begins like it begins with zeros."""
+    hidden = (mask().hide(token_of(number)) for number in range(10_000))
+    found = next(each for each in hidden if to_bytes(each)[6] == 0)
+    assert len(found) == 51
+    assert mask().hide(mask().reveal(found, old_key=False)) == found
+
+
+def test_token_is_always_hidden_alike() -> None:
+    """The text of an unchanged session stays the same."""
+    assert mask().hide(A_TOKEN) == mask().hide(A_TOKEN)
+
+
+def test_mask_is_known() -> None:
+    """It must be the same in all versions, because it is in cookies."""
+    assert mask().hide(A_TOKEN) == "h89ZYL3dM0FvgeizfNRBeQKPlCnJlMvcQ36gJWlICa516RdTGqo"
+
+
+def test_two_tokens_are_hidden_differently() -> None:
+    assert mask().hide(A_TOKEN) != mask().hide(ANOTHER_TOKEN)
+
+
+def test_key_and_purpose_make_another_mask() -> None:
+    other_name = mask(purpose=purpose_of("csrf", "shop", ""))
+    masks = [mask(), mask(OLDER_KEY), other_name]
+    assert len({each.hide(A_TOKEN) for each in masks}) == 3
+
+
+def test_masks_of_two_keys_have_nothing_in_common() -> None:
+    """Neither the tag nor what follows it, which would tell what the token is."""
+    one, other = (to_bytes(mask(key).hide(A_TOKEN)) for key in (KEY, OLDER_KEY))
+    assert one[:6] != other[:6]
+    assert one[6:] != other[6:]
+
+
+def test_first_key_hides() -> None:
+    assert mask(KEY, OLDER_KEY).hide(A_TOKEN) == mask(KEY).hide(A_TOKEN)
+
+
+@pytest.mark.parametrize("old_key", [False, True])
+@given(token=TOKENS)
+def test_token_of_version_1_0_is_returned_as_it_is(token: str, old_key: bool) -> None:
+    assert mask(KEY, OLDER_KEY).reveal(token, old_key) == token
+
+
+@given(TOKENS)
+def test_mask_of_an_unknown_key_is_refused(token: str) -> None:
+    with pytest.raises(CookieRejected) as caught:
+        mask(KEY, OLDER_KEY).reveal(mask(OLDEST_KEY).hide(token), old_key=True)
+    assert caught.value.reason == "malformed"
+
+
+@pytest.mark.parametrize("index", [0, 5, 6, 37])
+def test_changed_mask_is_refused_if_the_key_is_looked_for(index: int) -> None:
+    raw = bytearray(to_bytes(mask(OLDER_KEY).hide(A_TOKEN)))
+    raw[index] ^= 1
+    with pytest.raises(CookieRejected):
+        mask(KEY, OLDER_KEY).reveal(to_text(raw), old_key=True)
+
+
+@given(st.binary(min_size=38, max_size=38).map(to_text))
+def test_mask_that_a_verified_cookie_of_the_present_key_holds_never_raises(junk: str) -> None:
+    """The signature of the cookie has told that the mask is ours."""
+    assert len(mask().reveal(junk, old_key=False)) == 43
+
+
+# Ids that are derived from a cookie
+
+
+TEXTS = st.text(st.characters(exclude_categories=[]))
+
+
+@given(TEXTS)
+def test_text_always_has_the_same_id(text: str) -> None:
+    assert DerivedIds([KEY]).of(text) == DerivedIds([KEY]).of(text)
+
+
+@given(TEXTS, TEXTS)
+def test_two_texts_have_two_ids(one: str, other: str) -> None:
+    ids = DerivedIds([KEY])
+    assert (ids.of(one) == ids.of(other)) is (one == other)
+
+
+@given(TEXTS)
+def test_each_key_makes_an_id_of_its_own(text: str) -> None:
+    """The first is the present key's; the others find what an older key has made."""
+    ids = DerivedIds([KEY, OLDER_KEY, OLDEST_KEY]).of(text)
+    assert ids == [DerivedIds([key]).of(text)[0] for key in (KEY, OLDER_KEY, OLDEST_KEY)]
+    assert len({*ids}) == 3
+
+
+@given(TEXTS)
+def test_id_has_128_bits_in_the_form_of_every_id(text: str) -> None:
+    [found] = DerivedIds([KEY]).of(text)
+    assert re.fullmatch("[0-9A-Za-z_-]{22}", found)
+    assert found != text
+
+
+def test_without_a_key_there_is_no_id() -> None:
+    assert DerivedIds([]).of("text") == []
+
+
+def test_id_is_known() -> None:
+    """It must be the same in all versions, or a log-out would be forgotten with an update."""
+    assert DerivedIds([KEY]).of("token") == ["oyIkVuwGROPb2VELapNmzA"]

@@ -4,7 +4,9 @@ import copy
 import hmac
 import logging
 import pickle
+import threading
 from collections.abc import Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any
 from unittest.mock import Mock
@@ -12,9 +14,15 @@ from unittest.mock import Mock
 import pytest
 from itsdangerous import Signer
 
-from sessionware import LateWrite, NullSession, SecureCookieSessionInterface, Session
+from sessionware import (
+    LateWrite,
+    NullSession,
+    SecureCookieSessionInterface,
+    Session,
+    SessionUnavailable,
+)
 from sessionware.codec import SignedCodec
-from sessionware.session import Loaded
+from sessionware.session import Loaded, Owner
 from tests.conftest import Clock
 from tests.gateway import KEY
 from tests.sites import Act
@@ -63,6 +71,112 @@ def test_rejected_cookie_is_logged_once_on_the_first_use(caplog: pytest.LogCaptu
     len(session)
     len(session)
     assert len(caplog.records) == 1
+
+
+# Used by two threads at once
+
+
+class Source:
+    """What a session asks of its interface. Each load returns new data.
+
+    ``before_load`` is called first, with the number of the load.
+    """
+
+    def __init__(self, before_load: Callable[[int], object]) -> None:
+        self.before_load = before_load
+        self.loads = 0
+        self.late_looks = 0
+
+    def load(self, cookie: str) -> Loaded:
+        self.loads += 1
+        self.before_load(self.loads)
+        return Loaded({"cart": []}, '{"cart":[]}', 0)
+
+    def dumps(self, data: dict[str, Any]) -> str:
+        return repr(data)
+
+    def stamp(self, owner: Owner) -> str:
+        raise NotImplementedError
+
+    def late_look(self) -> None:
+        self.late_looks += 1
+
+
+def test_two_first_uses_at_once_see_one_session() -> None:
+    """Both load it, and the first that has finished counts."""
+    both_load = threading.Barrier(2)
+    session = Session(Source(lambda _: both_load.wait(timeout=10)), "")
+    with ThreadPoolExecutor() as pool:
+        carts = [pool.submit(session.__getitem__, "cart") for _ in range(2)]
+    assert carts[0].result() is carts[1].result() is session["cart"]
+
+
+def test_slow_first_use_does_not_undo_what_another_thread_did() -> None:
+    loading, done = threading.Event(), threading.Event()
+
+    def before_load(number: int) -> None:
+        if number == 1:
+            loading.set()
+            assert done.wait(timeout=10)
+
+    session = Session(Source(before_load), "")
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(dict, session)
+        assert loading.wait(timeout=10)
+        session.invalidate()
+        done.set()
+    assert (slow.result(), dict(session), session.modified) == ({}, {}, True)
+
+
+# Late
+
+
+def test_first_use_after_the_response_has_begun_is_reported_once() -> None:
+    source = Source(id)
+    session = Session(source, "")
+    session.sealed = True
+    assert (len(session), len(session), source.late_looks) == (1, 1, 1)
+
+
+def test_use_after_the_response_has_begun_is_not_reported_if_it_is_not_the_first() -> None:
+    source = Source(id)
+    session = Session(source, "")
+    assert len(session) == 1
+    session.sealed = True
+    assert (len(session), source.late_looks) == (1, 0)
+
+
+def test_late_use_that_fails_is_reported_once() -> None:
+    def before_load(number: int) -> None:
+        if number == 1:
+            raise SessionUnavailable("the store does not answer")
+
+    source = Source(before_load)
+    session = Session(source, "")
+    session.sealed = True
+    with pytest.raises(SessionUnavailable):
+        len(session)
+    assert (session.accessed, session.state) == (True, None)
+    assert (len(session), source.late_looks) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session: session.accessed,
+        lambda session: session.modified,
+        lambda session: session.sealed,
+        lambda session: session.state,
+        repr,
+    ],
+    ids=["accessed", "modified", "sealed", "state", "repr"],
+)
+def test_what_loads_nothing_is_not_reported(ask: Act) -> None:
+    source = Source(id)
+    session = Session(source, "")
+    session.sealed = True
+    ask(session)
+    assert (source.loads, source.late_looks) == (0, 0)
 
 
 # Sealed

@@ -49,6 +49,41 @@ def match(session: Session) -> object:
     return None
 
 
+class Curious:
+    """An object that keeps what it is compared or combined with."""
+
+    met: Any = None
+
+    def __eq__(self, other: object) -> bool:
+        self.met = other
+        return False
+
+    def __ror__(self, other: object) -> object:
+        self.met = other
+        return other
+
+    __hash__ = object.__hash__
+
+
+def meet(act: Callable[[Any, Curious], object]) -> Act:
+    """Return a function that does this with an object, and returns what the object was given."""
+
+    def use(session: Session) -> object:
+        curious = Curious()
+        act(session, curious)
+        return curious.met
+
+    return use
+
+
+# Every way to get at the dict in which the session keeps its data.
+LEAKS: dict[str, Act] = {
+    "==": meet(lambda session, other: session == other),
+    "!=": meet(lambda session, other: session != other),
+    "keys().mapping ==": meet(lambda session, other: session.keys().mapping == other),
+    "values().mapping ==": meet(lambda session, other: session.values().mapping == other),
+    "items().mapping |": meet(lambda session, other: session.items().mapping | other),
+}
 # Every way to get the list that the session has under "cart".
 WAYS: dict[str, Act] = {
     "[]": lambda session: session["cart"],
@@ -57,6 +92,10 @@ WAYS: dict[str, Act] = {
     "values": lambda session: next(iter(session.values())),
     "reversed values": lambda session: [*reversed(session.values())][-1],
     "items": lambda session: next(iter(session.items()))[1],
+    "keys().mapping": lambda session: session.keys().mapping["cart"],
+    "values().mapping": lambda session: session.values().mapping["cart"],
+    "items().mapping": lambda session: session.items().mapping["cart"],
+    "==": lambda session: LEAKS["=="](session)["cart"],  # type: ignore[index]  # a dict
     "copy": lambda session: session.copy()["cart"],
     "dict()": lambda session: dict(session)["cart"],
     "{**}": lambda session: {**session}["cart"],
@@ -165,6 +204,13 @@ def test_value_that_was_changed_in_place_is_saved(way: Callable[[Any], Any]) -> 
     cookie = visit(lambda session: session.update(CART)).cookie
     response = visit(lambda session: way(session).append(2), cookie)
     assert opened(response.cookie)["cart"] == [1, 2]
+
+
+@pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
+def test_change_by_an_object_that_was_given_the_dict_is_found(leak: Callable[[Any], Any]) -> None:
+    session = holding(user="Ada")
+    leak(session)["user"] = "Bob"
+    assert session.modified is True
 
 
 @pytest.mark.parametrize(("value", "change"), NESTED.values(), ids=NESTED)
@@ -288,6 +334,9 @@ CHANGES: dict[str, Act] = {
     "data": lambda session: session.update(a=2),
     "nested": lambda session: session["cart"].append(2),
     "id": lambda session: session.id,
+    "csrf token": lambda session: session.new_csrf_token(),
+    "owner": lambda session: setattr(session, "owner", "ann"),
+    "clear": lambda session: session.clear(),
     "regenerate": lambda session: session.regenerate(),
     "invalidate": lambda session: session.invalidate(),
 }
@@ -299,6 +348,30 @@ def test_modified_false_does_not_undo_a_change(change: Act, clock: Clock) -> Non
     clock.advance(1)
     change(session)
     session.modified = False
+    assert session.modified is True
+
+
+@pytest.mark.parametrize("change", ["data", "id", "csrf token", "owner"])
+def test_modified_false_does_not_undo_the_beginning_of_a_session(change: str) -> None:
+    session = opened()
+    CHANGES[change](session)
+    session.modified = False
+    assert session.modified is True
+
+
+@pytest.mark.parametrize("owner", ["ann", "bob", None])
+def test_modified_false_does_not_undo_a_log_in_or_log_out(clock: Clock, owner: str | None) -> None:
+    """Not even in the second in which the session began."""
+    session = opened(visit(lambda session: setattr(session, "owner", "ann")).cookie)
+    session.owner = owner
+    session.modified = False
+    assert session.modified is True
+
+
+def test_session_that_is_cleared_and_filled_alike_is_another(clock: Clock) -> None:
+    session = holding(a=1)
+    session.clear()
+    session.update(a=1)
     assert session.modified is True
 
 

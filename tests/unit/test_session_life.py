@@ -7,7 +7,7 @@ import pytest
 from sessionware import Session
 from tests.conftest import Clock
 from tests.sites import Act
-from tests.unit.sessions import READS, SESSION_READS, holding, opened, visit
+from tests.unit.sessions import READS, SESSION_READS, assign, holding, opened, visit
 
 # Reads and changes that do not use the id.
 OTHERS: dict[str, Act] = {
@@ -18,6 +18,8 @@ OTHERS: dict[str, Act] = {
     "new_csrf_token": lambda session: session.new_csrf_token(),
     "changed": lambda session: session.changed(),
     "regenerate": lambda session: session.regenerate(),
+    "regenerate, created kept": lambda session: session.regenerate(keep_created=True),
+    "owner": assign("owner", "ann"),
 }
 FILL_AND_EMPTY: dict[str, tuple[Act, Act]] = {
     "set, del": (lambda session: session.update(a=1), lambda session: session.pop("a")),
@@ -27,7 +29,13 @@ FILL_AND_EMPTY: dict[str, tuple[Act, Act]] = {
         lambda session: setattr(session, "permanent", False),
     ),
 }
-ANEW = {"regenerate": Session.regenerate, "invalidate": Session.invalidate}
+ENDS: dict[str, Act] = {"clear": Session.clear, "invalidate": Session.invalidate}
+# What begins a new session, or a new part of one.
+ANEW: dict[str, Act] = {
+    "regenerate": Session.regenerate,
+    "log-in": assign("owner", "ann"),
+    **ENDS,
+}
 
 
 # New, permanent
@@ -148,12 +156,6 @@ def test_id_is_kept_when_all_data_is_removed(fill: Act, empty: Act) -> None:
     assert opened(cookie).id == name
 
 
-def test_id_ends_when_the_session_is_cleared() -> None:
-    """A cleared session is logged out: its cookie is deleted, even if it had an id."""
-    response = visit(Session.clear, visit(lambda session: session.id).cookie)
-    assert "Max-Age=0" in (response.set_cookie or "")
-
-
 @pytest.mark.parametrize(("fill", "empty"), FILL_AND_EMPTY.values(), ids=FILL_AND_EMPTY)
 def test_id_is_kept_if_data_is_added_and_removed_in_one_request(fill: Act, empty: Act) -> None:
     def use(session: Session) -> None:
@@ -177,7 +179,7 @@ def test_id_is_not_made_until_it_is_read(other: Act) -> None:
     assert opened(cookie).id != opened(cookie).id
 
 
-# Regenerate, invalidate
+# Regenerate, log-in, clear, invalidate
 
 
 @pytest.mark.parametrize("begin", ANEW.values(), ids=ANEW)
@@ -236,20 +238,95 @@ def test_regenerate_is_a_change() -> None:
     assert session.modified is True
 
 
-def test_invalidate_empties_the_session() -> None:
+def test_regenerate_can_keep_created(clock: Clock) -> None:
+    """So that absolute_timeout goes on."""
+    cookie = visit(lambda session: session.update(a=session.id)).cookie
+    began = clock.now
+    clock.advance(1000)
+    session = opened(visit(lambda session: session.regenerate(keep_created=True), cookie).cookie)
+    assert session.created == began
+    assert session.id != session["a"]
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_end_empties_the_session(end: Act) -> None:
     session = holding(a=1, _permanent=True)
-    session.invalidate()
+    end(session)
     assert (dict(session), session.permanent, session.modified) == ({}, False, True)
 
 
-def test_invalidate_deletes_the_cookie() -> None:
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_end_deletes_the_cookie(end: Act) -> None:
     cookie = visit(lambda session: session.update(a=session.id)).cookie
-    response = visit(Session.invalidate, cookie)
+    response = visit(end, cookie)
     assert response.cookie == "session="
     assert "; Max-Age=0; " in str(response.set_cookie)
 
 
-def test_invalidated_session_can_be_filled_again() -> None:
-    cookie = visit(lambda session: session.update(a=1)).cookie
-    response = visit(lambda session: (session.invalidate(), session.update(b=2)), cookie)
-    assert opened(response.cookie) == {"b": 2}
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize(
+    "have",
+    [
+        lambda session: session.id,
+        lambda session: session.get_csrf_token(),
+        assign("owner", "ann"),
+    ],
+    ids=["id", "CSRF token", "owner"],
+)
+def test_end_deletes_the_cookie_of_a_session_without_data(have: Act, end: Act) -> None:
+    response = visit(end, visit(have).cookie)
+    assert "; Max-Age=0; " in str(response.set_cookie)
+
+
+def test_end_of_a_session_that_has_not_begun_sets_no_cookie() -> None:
+    assert visit(Session.clear).set_cookie is None
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_what_is_set_after_an_end_begins_a_new_session(end: Act, clock: Clock) -> None:
+    ids: list[str] = []
+
+    def first(session: Session) -> None:
+        session.owner = "ann"
+        session.update(a=1)
+        ids.append(session.id)
+
+    def second(session: Session) -> None:
+        end(session)
+        session.update(b=2)
+        ids.append(session.id)
+
+    cookie = visit(first).cookie
+    clock.advance(1000)
+    session = opened(visit(second, cookie).cookie)
+    assert (session.owner, dict(session), session.created) == (None, {"b": 2}, clock.now)
+    assert session.id == ids[1] != ids[0]
+
+
+@pytest.mark.parametrize(
+    ("act", "ended"),
+    [
+        (len, False),
+        (Session.clear, True),
+        (Session.invalidate, True),
+        (lambda session: (session.clear(), session.update(b=2)), True),
+        (lambda session: (session.clear(), assign("owner", "bob")(session)), False),
+        (assign("owner", "ann"), False),
+        (assign("owner", "bob"), False),
+        (assign("owner", None), True),
+        (Session.regenerate, False),
+        (Session.popitem, False),
+    ],
+)
+def test_session_has_ended_after_a_log_out_unless_a_log_in_follows(act: Act, ended: bool) -> None:
+    session = opened(visit(lambda it: (assign("owner", "ann")(it), it.update(a=1))).cookie)
+    act(session)
+    assert session.state is not None
+    assert session.state.has_ended is ended
+
+
+def test_session_that_has_nothing_left_has_ended() -> None:
+    session = holding(a=1)
+    del session["a"]
+    assert session.state is not None
+    assert session.state.has_ended is True

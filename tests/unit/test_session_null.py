@@ -56,9 +56,22 @@ def test_null_session_knows_whether_it_was_accessed() -> None:
     assert (session.accessed, session.sealed) == (True, False)
 
 
-def test_null_session_that_returned_a_default_is_not_modified() -> None:
-    session = NullSession()
-    assert (session.get("cart", []), session.peek_flash(), session.modified) == ([], [], False)
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_null_session_that_was_read_is_not_modified(read: Act) -> None:
+    session = null()
+    outcome(read, session)
+    assert session.modified is False
+
+
+def test_null_session_has_no_owner_and_no_csrf_token() -> None:
+    session = null()
+    assert (session.owner, session.check_csrf_token(""), session.modified) == (None, False, False)
+
+
+def test_log_out_of_nobody_is_no_change_of_a_null_session() -> None:
+    session = null()
+    session.owner = None
+    assert session.owner is None
 
 
 @pytest.mark.parametrize("write", NULL_WRITES.values(), ids=NULL_WRITES)
