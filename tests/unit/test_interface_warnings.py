@@ -52,7 +52,7 @@ def told(log: pytest.LogCaptureFixture) -> str:
 
 def sent(act: Act, host: str, scheme: str = "https", proto: str = "", **settings: Any) -> Response:
     """Send a request to this host, which calls the act with its session."""
-    forwarded = {"HTTP_X_FORWARDED_PROTO": proto} if proto else {}
+    forwarded: dict[str, Any] = {"HTTP_X_FORWARDED_PROTO": proto} if proto else {}
     return call(acting(act, **settings), HTTP_HOST=host, wsgi__url_scheme=scheme, **forwarded)
 
 
