@@ -263,7 +263,7 @@ class SecureCookieSessionInterface(SessionInterface):
                     loaded = former.load(token, now)
                     loaded = replace(loaded, token="", stale=True, adopted=True)
                     self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
-                    if loaded.text == "{}" and loaded.id is None:
+                    if not State(loaded).alive:
                         continue  # nothing to go on with
                     loaded = self.backend.adopt(loaded, self._ids_of(loaded, token))
                 except CookieRejected as error:
@@ -391,6 +391,8 @@ class SecureCookieSessionInterface(SessionInterface):
             raise too_large("The session cookie", size, MAX_PAIR, state.data)
         # Last: if anything before it fails, the session that the browser has must not have ended.
         self.backend.save(state, text)
+        if state.id != state.loaded.id:
+            self._end_former(state.loaded)
         secure = self._is_secure(self.cookie, environ)
         if not (state.permanent or lasting):
             return self.cookie.write(value, secure)
@@ -423,12 +425,11 @@ class SecureCookieSessionInterface(SessionInterface):
             line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
             self.backend.log_out(state)
+            self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         for other in [*twins, *self._former(cookie)]:
-            if other.id is not None and other.id != loaded.id:
-                self.backend.end(other.id, other.created)
-                self._end_former(other)
-        self._end_former(loaded)
+            if other.id != loaded.id:
+                self._end(other)
         return line
 
     def _delete(self, state: State, environ: WSGIEnvironment) -> str | None:
@@ -467,6 +468,11 @@ class SecureCookieSessionInterface(SessionInterface):
                     loaded = former.load(token, now)
                     found.append(replace(loaded, id=self._ids_of(loaded, token)[0]))
         return found
+
+    def _end(self, loaded: Loaded) -> None:
+        if loaded.id is not None:
+            self.backend.end(loaded.id, loaded.created)
+            self._end_former(loaded)
 
     def _end_former(self, loaded: Loaded) -> None:
         """End a session in the stores and lists that were in use before."""

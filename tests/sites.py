@@ -30,7 +30,7 @@ class Site:
     """An application in a SessionMiddleware. Each visit calls an act with its session."""
 
     def __init__(self, **settings: Any) -> None:
-        self.app = SessionMiddleware(act_out, KEY, **settings)
+        self.app = SessionMiddleware(act_out, **{"secret_key": KEY} | settings)
 
     def visit(self, act: Act, cookie: str = "") -> Page:
         """Send one request with this cookie."""
