@@ -138,18 +138,14 @@ class RedisDatabase:
         return RedisRevocations(self.client, prefix)
 
     def content(self) -> dict[str, bytes]:
-        found = {
-            key.decode(): b" ".join(node.zrange(key, 0, -1))
-            if node.type(key) == b"zset"
-            else node.get(key)
-            for node in self.nodes
-            for key in node.keys("*")
-        }
-        return {
-            name: value
-            for name, value in found.items()
-            if not name.startswith("session:") or not RENEWAL.fullmatch(value.decode("latin-1"))
-        }
+        found = {}
+        for node in self.nodes:
+            for key in node.keys("*"):
+                if node.type(key) == b"zset":
+                    found[key.decode()] = b" ".join(node.zrange(key, 0, -1))
+                elif not RENEWAL.fullmatch((value := node.get(key)).decode("latin-1")):
+                    found[key.decode()] = value
+        return found
 
     def only(self) -> str:
         [name] = self.content()

@@ -51,7 +51,7 @@ class Model:
             if event.act == "log in":
                 self.log_ins[event.login] = event
         for session, events in [*self.of_session.items()]:
-            ends = [event._replace(act="end before") for event in events if event.act == "end"]
+            ends = [e._replace(act="end before", note="") for e in events if e.act == "end"]
             for heir in self._descendants(session) if ends else ():
                 self.of_session[heir] += ends
 

@@ -88,7 +88,9 @@ def test_ended_session_is_remembered_while_a_copy_of_it_could_live(
 ) -> None:
     site = Site(revocations=database.revocations(), idle_timeout=100)
     site.visit(act, site.visit(count).cookie)
-    assert 95 <= database.seconds_of(database.only()) - MAX_REQUEST_TIME <= 100
+    kept = [database.seconds_of(name) for name in database.content()]
+    assert kept
+    assert all(95 <= seconds - MAX_REQUEST_TIME <= 100 for seconds in kept)
 
 
 def test_regenerate_refuses_the_cookie_from_before(site: Site) -> None:
