@@ -220,7 +220,7 @@ class ServerBackend(CookieBackend):
             raise SessionUnavailable(_ENDED)
         # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
         ended = adopted and self._store.load(mark_of(session_id)) is not None
-        if ended or (state.owner is not None and self.stamp(state.owner) != state.stamp):
+        if ended or (state.owner is not None and self.stamp(state.owner) not in ("", state.stamp)):
             self._store.delete(key_of(session_id))
             raise SessionUnavailable(_ENDED)
 

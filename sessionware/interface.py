@@ -228,6 +228,8 @@ class SecureCookieSessionInterface(SessionInterface):
             except CookieRejected as error:
                 refused.append(error.reason)
             else:
+                if verified.old_key:
+                    _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
                 loaded.newest = newest
                 return loaded
         return None
@@ -248,8 +250,6 @@ class SecureCookieSessionInterface(SessionInterface):
         loaded = self._reader.accept(verified, now)
         due = self.expiry.is_due(now, loaded.issued, loaded.permanent)
         loaded.stale = due or verified.old_key
-        if verified.old_key:
-            _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
         if loaded.id is None and self.backend.needs_id:
             # It was issued before there was a list.
             loaded = self.backend.adopt(replace(loaded, stale=True), self._ids.of(loaded.token))

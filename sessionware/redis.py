@@ -112,9 +112,6 @@ class RedisStore(_InRedis):
         """Save the text, and list the session under its owner.
 
         For a new session with an owner, this takes a second round trip.
-
-        A session that is listed and missing has ended for good. revoke_owner relies on this,
-        because the nodes of a cluster answer in any order.
         """
         with self._asking("save a session"), self._client.pipeline(transaction=False) as pipeline:
             if new:
@@ -168,21 +165,13 @@ class RedisStore(_InRedis):
     def revoke_owner(self, owner: Owner) -> int:
         """End all sessions of the owner, and return how many there were."""
         listed, stamp = self._of_owner("owner", owner), self._of_owner("stamp", owner)
-        seen: set[str] = set()
-        ended, answers = 0, [0]
         what = "end an owner's sessions"
         with self._asking(what), self._client.pipeline(transaction=False) as pipeline:
-            # First, so that a session which is created meanwhile finds that its stamp is old.
+            # First: a session that is created too late for the list finds that its stamp is old.
             self._renew(stamp)
-            # If one is missing, regenerate() may have replaced it by another.
-            while not all(answers):
-                keys = [key for key in self._keys(listed) if key not in seen]
-                for key in keys:
-                    pipeline.delete(self._prefix + key)
-                answers = _answers(pipeline)
-                seen.update(keys)
-                ended += sum(answers)
-        return ended
+            for key in self._keys(listed):
+                pipeline.delete(self._prefix + key)
+            return sum(_answers(pipeline))
 
     def _enlist(self, pipeline: Any, key: str, seconds: int, owner: Owner | None) -> None:
         if owner is None:

@@ -87,10 +87,28 @@ def untouched(session: Session) -> None:
 # In memory
 
 
-class MemoryStore:
+class Stamps:
+    """The stamps of owners: ``""`` at first, and another one each time it is renewed."""
+
+    def __init__(self) -> None:
+        self.stamps: dict[str, str] = {}
+        self._numbers = itertools.count(1)
+
+    def stamp(self, owner: Owner, /) -> str:
+        return self.stamps.get(self._name_of(owner), "")
+
+    def _renew(self, owner: Owner) -> None:
+        self.stamps[self._name_of(owner)] = str(next(self._numbers))
+
+    def _name_of(self, owner: Owner) -> str:
+        return f"{type(owner).__name__} {owner}"
+
+
+class MemoryStore(Stamps):
     """A store that keeps sessions in a dict, and records its calls."""
 
     def __init__(self, limit: int = 1024 * 1024) -> None:
+        super().__init__()
         self.limit = limit
         self.kept: dict[str, str] = {}
         self.owners: dict[str, Owner | None] = {}
@@ -115,15 +133,19 @@ class MemoryStore:
         self.asked.append("delete")
         return self.kept.pop(key, None) is not None
 
+    def revoke_owner(self, owner: Owner) -> int:
+        self._renew(owner)
+        keys = [key for key in self.kept if is_same(self.owners[key], owner)]
+        return sum(map(self.delete, keys))
 
-class MemoryRevocations:
+
+class MemoryRevocations(Stamps):
     """A revocation list that keeps ended sessions in a dict, with their seconds to live."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.refused: dict[str, int] = {}
-        self.stamps: dict[tuple[type, Owner], str] = {}
         self.asked: list[str] = []
-        self._numbers = itertools.count(1)
 
     def revoke(self, key: str, seconds: int, /) -> bool:
         self.asked.append("revoke")
@@ -136,7 +158,12 @@ class MemoryRevocations:
         self.asked.append("check")
         if key in self.refused:
             return None
-        return "" if owner is None else self.stamps.get((type(owner), owner), "")
+        return "" if owner is None else self.stamp(owner)
 
     def revoke_owner(self, owner: Owner) -> None:
-        self.stamps[type(owner), owner] = str(next(self._numbers))
+        self._renew(owner)
+
+
+def is_same(one: Owner | None, other: Owner | None) -> bool:
+    """Return whether this is the same owner: ``1`` and ``"1"`` are two."""
+    return type(one) is type(other) and one == other

@@ -7,12 +7,11 @@ from tests.sites import MemoryRevocations, MemoryStore
 
 
 class ForgetfulStore(MemoryStore):
-    """Keeps each session only for its seconds, and can end all sessions of an owner."""
+    """Keeps each session only for its seconds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.ends: dict[str, float] = {}
-        self.stamps: dict[Any, int] = {}
 
     def load(self, key: str, /) -> str | None:
         self._forget(key)
@@ -28,16 +27,6 @@ class ForgetfulStore(MemoryStore):
     def delete(self, key: str, /) -> bool:
         self._forget(key)
         return super().delete(key)
-
-    def stamp(self, owner: Any, /) -> str:
-        """Return a text that changes whenever all sessions of the owner are ended."""
-        number = self.stamps.get(owner)
-        return "" if number is None else str(number)
-
-    def revoke_owner(self, owner: Any) -> None:
-        self.stamps[owner] = self.stamps.get(owner, 0) + 1
-        for key in [key for key, other in self.owners.items() if other == owner]:
-            self.kept.pop(key, None)
 
     def _forget(self, key: str) -> None:
         if time.time() >= self.ends.get(key, float("inf")):

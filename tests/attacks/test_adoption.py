@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from itsdangerous import Signer
 
-from sessionware.migration import BeakerCookie, FlaskCookie, ForeignCookie, StarletteCookie
+from sessionware.migration import BeakerCookie, FlaskCookie, FormerCookie, StarletteCookie
 from tests.attacks.forgetful import ForgetfulRevocations, ForgetfulStore
 from tests.attacks.former import former
 from tests.attacks.jar import Jar
@@ -37,14 +37,14 @@ HOUR = 60 * 60
 DAY = 24 * HOUR
 NEXT_KEY = "the key of next year, which has thirty-two bytes"
 
-Source = Callable[..., tuple[str, ForeignCookie]]
+Source = Callable[..., tuple[str, FormerCookie]]
 """Returns the Cookie header of Alice's former session, and its reader, which may find its owner."""
 
 
 def theirs(peer: str) -> Source:
     """Return a source of cookies that a framework has made when the clock stood at its start."""
 
-    def source(**settings: Any) -> tuple[str, ForeignCookie]:
+    def source(**settings: Any) -> tuple[str, FormerCookie]:
         cookie = reader(peer, limit=40 * DAY, **settings)
         return f"{cookie.cookie.name}={LITERALS[peer]}", cookie
 
@@ -54,7 +54,7 @@ def theirs(peer: str) -> Source:
 def ours(make: Callable[[], dict[str, Any]], key: str = KEY) -> Source:
     """Return a source of cookies of our own former settings."""
 
-    def source(owner: object = None) -> tuple[str, ForeignCookie]:
+    def source(owner: object = None) -> tuple[str, FormerCookie]:
         def log_in(session: Any) -> None:
             session["user"] = "alice"
             if owner is not None:  # Our cookie names it itself.
@@ -98,7 +98,7 @@ def name_of(data: dict[str, Any]) -> Any:
     return data.get("user")
 
 
-def site(mode: str, cookie: ForeignCookie, **settings: Any) -> Victim:
+def site(mode: str, cookie: FormerCookie, **settings: Any) -> Victim:
     return Victim(**MODES[mode](), migrate_from=[cookie], **settings)
 
 

@@ -33,13 +33,20 @@ class Planned(Exception):
 
 @dataclass(frozen=True)
 class Issued:
-    """The content of a cookie. Times are in whole seconds since the epoch."""
+    """The content of a cookie. Times are in whole seconds since the epoch.
+
+    ``ends``: it is the empty one that a log-out leaves if it could not delete all cookies.
+    """
 
     data: dict[str, Any]
     issued: int
     created: int
     id: str | None
     key: str
+
+    @property
+    def ends(self) -> bool:
+        return not self.data and self.id is None
 
 
 class Server:
@@ -70,6 +77,11 @@ class Server:
             refresh_after=self.refresh,
             **more,
         )
+
+    def valid(self, tokens: list[str]) -> list[Issued]:
+        """Return the cookies that are accepted, the newest first."""
+        found = [self.book[token] for token in tokens if self.refusal(token) is None]
+        return sorted(found, key=lambda cookie: cookie.issued, reverse=True)
 
     def refusal(self, token: str) -> str | None:
         """Return why this cookie must be refused; ``junk``: the server has not issued it."""
@@ -117,14 +129,19 @@ class Visit:
     looked: bool = False
     failed: bool = False
     forced: bool = False
+    anew: bool = False
     stale: bool = False
     opened: Issued | None = None
+    twins: bool = False
+    newest: int = 0
     refused: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
-    first_look: int = 0
     created: int = 0
     id: str | None = None
     session: Any = None
+
+    def __post_init__(self) -> None:
+        self.began = self.server.now
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self.session = environ["session"]
@@ -170,7 +187,7 @@ class Visit:
 
     def clear(self) -> None:
         self.on_both(lambda session: session.clear())
-        self.id = None
+        self._begin_anew()
 
     def permanent(self, value: bool) -> None:
         self._look()
@@ -191,7 +208,11 @@ class Visit:
         self._look()
         self.session.invalidate()
         self.data.clear()
-        self.forced, self.id, self.created = True, None, int(self.server.now)
+        self.forced = True
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self.anew, self.id, self.created = True, None, int(self.server.now)
 
     def name(self) -> None:
         """Read the id, which is the previous one or a new one that was never used."""
@@ -200,40 +221,64 @@ class Visit:
         if self.id is None:
             assert found not in self.server.ids
             self.server.ids.add(found)
-            self.forced, self.id = True, found
+            self.id = found
         assert found == self.id
 
     # Expected results
 
     def _look(self) -> None:
-        """Open the first valid cookie, as the session does when it is first used."""
+        """Open the newest valid cookie, as the session does when it is first used."""
         if self.looked:
             return
         self.looked = True
-        self.created = self.first_look = int(self.server.now)
-        for token in tokens_in(self.header):
-            reason = self.server.refusal(token)
-            if reason is None:
-                self.opened = found = self.server.book[token]
-                self.data, self.created, self.id = copied(found.data), found.created, found.id
-                old = int(self.server.now) - found.issued > self.server.refresh
-                self.stale = old or found.key != self.server.keys[0]
-                return
-            self.refused.append(reason)
+        self.created = int(self.server.now)
+        tokens = tokens_in(self.header)
+        self.refused = [why for why in map(self.server.refusal, tokens) if why is not None]
+        valid = self.server.valid(tokens)
+        self.twins = len(valid) > 1
+        if not valid:
+            return
+        found = valid[0]
+        if self.twins or found.ends:
+            self.newest = found.issued
+        if not found.ends:
+            self.opened = found
+            self.data, self.created, self.id = copied(found.data), found.created, found.id
+            age = int(self.server.now) - found.issued
+            due = age > self.server.refresh or self.server.refresh == 0
+            self.stale = due or found.key != self.server.keys[0]
 
     def changed(self) -> bool:
-        before = self.opened or Issued({}, 0, self.first_look, None, "")
-        same = repr(self.data) == repr(before.data)
-        return self.forced or not same or (self.created, self.id) != (before.created, before.id)
+        before = self.opened or Issued({}, 0, self.created, None, "")
+        same = repr(self.data) == repr(before.data) and self.id == before.id
+        renewed = self.anew or self.created != before.created
+        return self.forced or not same or (self.opened is not None and renewed)
 
     def verdict(self) -> str:
-        alive = bool(self.data) or self.id is not None
         if not self.looked:
             return "nothing"
-        if self.changed():
-            came = self.opened is not None or self.refused
-            return "write" if alive else "delete" if came else "nothing"
-        return "write" if self.stale and alive else "nothing"
+        alive = bool(self.data) or self.id is not None
+        if not self.changed():
+            return "write" if self.opened and self.stale and self._may_refresh() else "nothing"
+        if alive:
+            return "write"
+        if self._leaves_others():
+            return "end"
+        return "delete" if tokens_in(self.header) else "nothing"
+
+    def _may_refresh(self) -> bool:
+        """Return whether a request that only read is fast enough, or its cookie old enough."""
+        assert self.opened is not None
+        half_over = int(self.server.now) - self.opened.issued > self.server.idle / 2
+        return self.server.now - self.began <= 1 or half_over
+
+    def _leaves_others(self) -> bool:
+        """Return whether a log-out would leave a cookie at another place."""
+        if not self.newest or self.opened is None:
+            return bool(self.newest)
+        others = [cookie for cookie in self.server.valid(tokens_in(self.header)) if not cookie.ends]
+        # At the end of the request, the opened one may have expired.
+        return len(others) > (self.opened in others)
 
     def fault(self) -> type[Exception] | None:
         if self.failed:
@@ -245,8 +290,11 @@ class Visit:
 
     def may_log(self, reasons: list[str]) -> bool:
         """Return whether these are the expected reasons in the log."""
+        expected = ["twins"] * self.twins
         if self.opened is not None:
-            return reasons == ["old_key"] * (self.opened.key != self.server.keys[0])
+            return reasons == expected + ["old_key"] * (self.opened.key != self.server.keys[0])
+        if self.newest:
+            return reasons == expected
         if told := [reason for reason in self.refused if reason != "junk"]:
             return reasons == told[:1]
         return len(reasons) == bool(self.refused) and {*reasons} <= {"bad_signature", "malformed"}
@@ -260,9 +308,9 @@ class Visit:
         assert len(response.header_list) == self.looked + 2 * bool(line)
         state = self.session.state
         assert not self.looked or (state.created, state.id) == (self.created, self.id)
-        if verdict == "write":
+        if verdict in ("write", "end"):
             assert line is not None
-            self._note(line)
+            self._note(line, verdict == "end")
         elif verdict == "delete":
             assert line is not None
             assert line.startswith("session=; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; ")
@@ -270,17 +318,22 @@ class Visit:
             assert line is None
         return line
 
-    def _note(self, line: str) -> None:
+    def _note(self, line: str, ends: bool) -> None:
         server, now = self.server, int(self.server.now)
         token, attributes = read(line)
+        # Newer than the others that came, as far as the allowed skew.
+        issued = min(max(now, self.newest + 1), now + SKEW)
         # A session created in the future counts as created at the end of the allowed skew.
-        created = min(self.created, now + SKEW)
-        cookie = Issued(copied(self.data), now, created, self.id, server.keys[0])
+        created = issued if ends else min(self.created, issued + SKEW)
+        cookie = Issued(copied(self.data), issued, created, self.id, server.keys[0])
+        assert cookie.ends is ends
         assert repr(server.book.setdefault(token, cookie)) == repr(cookie)
         limits = [server.idle, MAX_COOKIE_AGE]
-        if server.absolute is not None:
+        if server.absolute is not None and not ends:
             limits.append(self.created + server.absolute - now)
-        permanent = self.data.get("_permanent", False)
+        # After a log-out, the cookie has to outlive the others.
+        outlives = ends or (self.anew and self._leaves_others())
+        permanent = outlives or self.data.get("_permanent", False)
         expected = str(max(0, min(limits))) if permanent else None
         assert attributes.get("Max-Age") == expected
         assert ("Expires" in attributes) is permanent

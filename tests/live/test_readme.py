@@ -417,6 +417,22 @@ def test_the_table_of_servers_has_those_that_are_tested() -> None:
     assert listed == {kind.name.split()[0].lower() for kind in KINDS}
 
 
+def test_the_table_of_asvs_has_every_requirement_and_names_tests_that_there_are() -> None:
+    """A requirement that is met names its tests, and only one that is met does."""
+    lengths = {"3.3": 5, "7.1": 3, "7.2": 4, "7.3": 2, "7.4": 5, "7.5": 3, "7.6": 2}
+    rows = cells(table("asvs", PROOFS))
+    assert [row[0] for row in rows] == [
+        f"{section}.{number}" for section, last in lengths.items() for number in range(1, last + 1)
+    ]
+    verdicts = {"met", "met with a setting", "the application's", "cannot"}
+    assert {verdict for row in rows for verdict in row[2:4]} <= verdicts
+    for _, _, _, verdict, _, named in rows:
+        tests = re.findall(r"`(\S+)::(\w+)`", named)
+        assert verdict.startswith("met") is bool(tests)
+        for path, name in tests:
+            assert f"\ndef {name}(" in (PROOFS.parent / path).read_text(encoding="utf-8"), name
+
+
 # The figures
 
 

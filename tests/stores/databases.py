@@ -22,7 +22,7 @@ class Database(Protocol):
     """Has a store and a list of ended sessions, and tells what they keep.
 
     A session's name is ``session:`` and its hashed id; that of an ended one begins with
-    ``revoked:``, and an owner's stamp with ``revoked:stamp:``.
+    ``revoked:``, and an owner's stamp with ``session:stamp:`` or ``revoked:stamp:``.
     """
 
     def store(self, *, limit: int = ...) -> Any:
@@ -70,8 +70,12 @@ class MemoryDatabase:
     def content(self) -> dict[str, bytes]:
         kept = {f"session:{key}": text.encode("latin-1") for key, text in self._store.kept.items()}
         refused = {f"revoked:{key}": b"" for key in self._revocations.refused}
-        stamps = self._revocations.stamps.items()
-        return kept | refused | {f"revoked:stamp:{who}": stamp.encode() for who, stamp in stamps}
+        stamps = {
+            f"{kind}:stamp:{owner}": stamp.encode()
+            for kind, found in (("session", self._store), ("revoked", self._revocations))
+            for owner, stamp in found.stamps.items()
+        }
+        return kept | refused | stamps
 
     def only(self) -> str:
         [name] = self.content()
@@ -89,7 +93,12 @@ class MemoryDatabase:
 
     def forget(self, name: str) -> None:
         kind, _, key = name.rpartition(":")
-        {"session": self._store.kept, "revoked:stamp": self._revocations.stamps}[kind].pop(key)
+        kinds = {
+            "session": self._store.kept,
+            "session:stamp": self._store.stamps,
+            "revoked:stamp": self._revocations.stamps,
+        }
+        kinds[kind].pop(key)
 
     def commands(self) -> dict[str, int]:
         counts = Counter(self._store.asked + self._revocations.asked)

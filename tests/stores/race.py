@@ -17,7 +17,7 @@ from redis.retry import Retry
 
 from sessionware import Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.sites import Site
+from tests.sites import Owner, Site
 from tests.stores.model import Event
 from tests.stores.servers import connect
 
@@ -31,7 +31,7 @@ class Careless(RedisStore):
     """What a store must not be: it writes whether or not the session is still there."""
 
     def save(
-        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: str | None
+        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: Owner | None
     ) -> bool:
         if text is not None:
             self._client.set(self._prefix + key, text, ex=seconds)
@@ -41,7 +41,7 @@ class Careless(RedisStore):
 class Deaf(RedisRevocations):
     """What a list must not be: it never refuses a session that was ended."""
 
-    def check(self, key: str, owner: str | None, /) -> str | None:
+    def check(self, key: str, owner: Owner | None, /) -> str | None:
         return super().check("", owner)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
 import pytest
@@ -16,7 +15,7 @@ from tests.sites import Site, count, id_of
 from tests.stores.databases import RedisDatabase
 
 DAY = 24 * 60 * 60
-ANN = f"session:owner:{sha256(b'ann').hexdigest()}"
+ANN = f"session:owner:{sha256(b'str' + bytes(1) + b'ann').hexdigest()}"
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ def test_living_sessions_are_listed_with_what_they_hold(site: Site, store: Redis
     site.log_in("bob")
     [kept] = store.sessions_of("ann")
     assert kept.key == key_in(site, cookie)
-    assert kept.data == {"_owner": ["ann", ""], "device": "phone"}
+    assert kept.data == {"device": "phone"}
     assert 31 * DAY - 5 <= kept.seconds <= 31 * DAY
 
 
@@ -139,7 +138,7 @@ def test_what_is_long_over_is_taken_off_the_list(
 
 def test_list_is_limited_to_the_sessions_that_live_longest(store: RedisStore) -> None:
     for number in range(3):
-        text = f'{{"_owner":["ann",""],"n":{number}}}'
+        text = f'[{{"n":{number}}},0,0,0,"ann"]'
         store.save(str(number), text, new=True, seconds=10 + number, owner="ann")
     assert [kept.data["n"] for kept in store.sessions_of("ann", most=2)] == [2, 1]
     assert store.revoke_owner("ann") == 3
@@ -211,39 +210,85 @@ class Interrupted(RedisStore):
     acts: list[Callable[[], object]]
 
 
-def test_session_that_moves_during_log_out_everywhere_is_ended(
+def test_regenerate_does_not_escape_a_log_out_everywhere_that_is_under_way(
     redis_database: RedisDatabase,
 ) -> None:
-    """However often: what a regenerate put in its place is found."""
     store = Interrupted(redis_database.client)
     site = Site(store=redis_database.store())
-    cookies = [site.log_in("ann")]
+    cookie = site.log_in("ann")
 
     def move() -> None:
-        cookies.append(site.visit(Session.regenerate, cookies[-1]).cookie)
+        with pytest.raises(SessionUnavailable, match="ended by another request"):
+            site.visit(Session.regenerate, cookie)
 
-    store.acts = [move, move, move]
+    store.acts = [move]
     assert store.revoke_owner("ann") == 1
-    assert [site.read(cookie) for cookie in cookies] == [None] * 4
+    assert site.read(cookie) is None
+    assert store.sessions_of("ann") == []
 
 
-class Watched(RedisStore):
-    """Notes, whenever a session is being listed, whether it is there."""
+def test_log_in_does_not_escape_a_log_out_everywhere_that_comes_meanwhile(
+    site: Site, store: RedisStore
+) -> None:
+    def slow(session: Session) -> None:
+        session.owner = "ann"
+        store.revoke_owner("ann")
 
-    def _enlist(self, pipeline: Any, key: str, seconds: int, owner: str | None) -> None:
-        self.notes.append(self.load(key) is not None)
-        super()._enlist(pipeline, key, seconds, owner)
-
-    notes: list[bool]
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow)
+    assert store.sessions_of("ann") == []
 
 
-def test_what_is_listed_and_gone_is_gone_for_good(redis_database: RedisDatabase) -> None:
-    """None is listed before it is there: ended too early, it would outlive its end."""
-    store = Watched(redis_database.client)
-    store.notes = []
-    site = Site(store=store)
-    site.visit(Session.regenerate, site.log_in("ann"))
-    assert store.notes == [True, True]
+def test_log_in_that_begins_during_a_log_out_everywhere_holds(
+    redis_database: RedisDatabase,
+) -> None:
+    store = Interrupted(redis_database.client)
+    site = Site(store=redis_database.store())
+    old, new = site.log_in("ann"), []
+    store.acts = [lambda: new.append(site.log_in("ann"))]
+    assert store.revoke_owner("ann") == 1
+    assert (site.read(old), site.read(new[0])) == (None, {})
+
+
+def test_int_and_a_str_of_the_same_digits_are_two_owners(site: Site, store: RedisStore) -> None:
+    number, text = site.log_in(1, n="int"), site.log_in("1", n="str")
+    assert [kept.data for kept in store.sessions_of(1)] == [{"n": "int"}]
+    assert store.revoke_owner("1") == 1
+    assert (site.read(number), site.read(text)) == ({"n": "int"}, None)
+
+
+def test_stamp_is_another_once_all_sessions_were_ended(store: RedisStore) -> None:
+    stamps = [store.stamp("ann")]
+    for _ in range(2):
+        store.revoke_owner("ann")
+        stamps.append(store.stamp("ann"))
+    assert stamps[0] == "" == store.stamp("bob")
+    assert len({*stamps}) == 3
+
+
+def test_stamp_changes_before_the_first_session_is_ended(redis_database: RedisDatabase) -> None:
+    """A session that is created meanwhile is listed too late, and has the old stamp."""
+    store = Interrupted(redis_database.client)
+    stamps = []
+    store.acts = [lambda: stamps.append(store.stamp("ann"))]
+    before = store.stamp("ann")
+    store.revoke_owner("ann")
+    assert stamps == [store.stamp("ann")] != [before]
+
+
+def test_csrf_token_and_owner_are_not_in_the_listed_data(site: Site, store: RedisStore) -> None:
+    site.visit(Session.get_csrf_token, site.log_in("ann", n=1))
+    assert [kept.data for kept in store.sessions_of("ann")] == [{"n": 1}]
+
+
+def test_stamp_that_was_forgotten_ends_no_session(
+    site: Site, store: RedisStore, redis_database: RedisDatabase
+) -> None:
+    store.revoke_owner("ann")
+    stamp = redis_database.only()
+    cookie = site.log_in("ann")
+    redis_database.forget(stamp)
+    assert site.read(site.visit(Session.regenerate, cookie).cookie) == {}
 
 
 def test_key_in_use_is_not_listed_for_another(
@@ -257,7 +302,7 @@ def test_key_in_use_is_not_listed_for_another(
 def test_session_ends_also_where_its_list_does_not_answer(
     store: RedisStore, redis_database: RedisDatabase
 ) -> None:
-    store.save("key", '{"_owner":["ann",""]}', new=True, seconds=9, owner="ann")
+    store.save("key", '[{},0,0,0,"ann"]', new=True, seconds=9, owner="ann")
     [listed] = [key for key in redis_database.content() if "owner" in key]
     redis_database.client.set(listed, "not a list")
     assert store.delete("key")

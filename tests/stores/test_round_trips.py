@@ -62,8 +62,14 @@ def test_round_trips_with_the_list(
 
 @pytest.mark.parametrize(
     ("act", "store", "revocations"),
-    # An owner costs one more at the beginning of a session, and with the store at its end.
-    [(log_in, 2, 1), (data_of, 1, 1), (count, 2, 1), (Session.invalidate, 3, 2)],
+    # The stamp is read before and after a session with an owner is written.
+    [
+        (log_in, 4, 1),
+        (data_of, 1, 1),
+        (count, 2, 1),
+        (Session.regenerate, 6, 2),
+        (Session.invalidate, 3, 2),
+    ],
 )
 def test_round_trips_with_an_owner(
     proxy: tuple[Proxy, Any], act: Callable[[Session], object], store: int, revocations: int
@@ -91,7 +97,7 @@ WITH_OWNER = {"zadd": 1, "zremrangebyscore": 1, "expire": 2, "set": 1}
         (
             Session.regenerate,
             {"get": 1, "set": 1, "getdel": 1},
-            {"get": 1, "getdel": 1, "zrem": 1, **WITH_OWNER},
+            {"get": 2, "getdel": 1, "zrem": 1, **WITH_OWNER},
         ),
         (Session.invalidate, {"get": 1, "getdel": 1}, {"get": 1, "getdel": 1, "zrem": 1}),
     ],

@@ -64,7 +64,7 @@ def reader(peer: str, key: str = KEY, limit: Any = HOUR, **settings: Any) -> For
 def refusal(cookie: ForeignCookie, value: str, now: int = NOW) -> str:
     """Return the reason for which the value is refused."""
     with pytest.raises(CookieRejected) as caught:
-        cookie.load(value, now)[0]
+        cookie.load(value, now)
     return caught.value.reason
 
 

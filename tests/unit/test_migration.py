@@ -7,6 +7,7 @@ the frameworks make themselves.
 import json
 import logging
 import pickle
+import re
 import string
 import zlib
 from base64 import b64encode, urlsafe_b64encode
@@ -67,19 +68,19 @@ def problems(make: Make, *args: Any, **settings: Any) -> tuple[str, ...]:
 
 @every_peer
 def test_a_cookie_that_a_known_version_made_is_read(peer: str) -> None:
-    assert user_of(reader(peer).load(LITERALS[peer], NOW)[0]) == {"user": "alice"}
+    assert user_of(reader(peer).load(LITERALS[peer], NOW).data) == {"user": "alice"}
 
 
 @every_peer
 def test_a_clock_that_is_a_minute_behind_is_forgiven_and_no_more(peer: str) -> None:
     value = LITERALS[peer]
-    assert reader(peer).load(value, NOW - 60)[0]
+    assert reader(peer).load(value, NOW - 60).data
     assert refusal(reader(peer), value, NOW - 61) == "from_the_future"
 
 
 @pytest.mark.parametrize("peer", ["Starlette", "Pyramid", "Beaker"])
 def test_without_a_limit_no_cookie_is_too_old(peer: str) -> None:
-    assert reader(peer, limit=None).load(LITERALS[peer], 10 * NOW)[0]
+    assert reader(peer, limit=None).load(LITERALS[peer], 10 * NOW).data
 
 
 @every_peer
@@ -212,6 +213,8 @@ def test_the_key_may_also_be_that_of_this_middleware() -> None:
 
 def sign_text(peer: str, text: str) -> str:
     """Sign the text of a session, in the framework's envelope."""
+    if peer == "Starlette":
+        text = text.replace(":", ": ")  # as json.dumps writes it
     if peer == "Pyramid":
         text = f"[{NOW},{NOW},{text}]"
     if peer == "Beaker":
@@ -228,7 +231,7 @@ def test_every_other_spelling_of_a_cookie_is_refused(peer: str) -> None:
     for index, was in enumerate(value):
         for letter in letters.replace(was, ""):
             with pytest.raises(CookieRejected):
-                cookie.load(value[:index] + letter + value[index + 1 :], NOW)[0]
+                cookie.load(value[:index] + letter + value[index + 1 :], NOW)
 
 
 @every_peer
@@ -313,7 +316,7 @@ def test_signed_data_that_could_not_be_saved_again_is_refused(peer: str, text: s
 @every_peer
 def test_a_session_signed_by_hand_is_read(peer: str) -> None:
     """Otherwise, the refusals above could have another cause."""
-    data = reader(peer).load(sign_text(peer, '{"user":"alice"}'), NOW)[0]
+    data = reader(peer).load(sign_text(peer, '{"user":"alice"}'), NOW).data
     assert data["user"] == "alice"
 
 
@@ -337,7 +340,7 @@ def test_a_tag_of_flasks_around_nonsense_is_refused(tagged: dict[str, Any]) -> N
 
 
 def test_flasks_markup_stays_markup() -> None:
-    data = reader("Flask").load(SIGN["Flask"](b'{"a":[{" m":"<b>"}]}'), NOW)[0]
+    data = reader("Flask").load(SIGN["Flask"](b'{"a":[{" m":"<b>"}]}'), NOW).data
     assert exact(data) == exact({"a": [Markup("<b>")]})
 
 
@@ -353,7 +356,7 @@ def test_a_time_that_is_not_in_base_62_is_refused(value: str) -> None:
 )
 def test_any_client_input_raises_only_cookie_rejected(peer: str, value: str) -> None:
     with pytest.raises(CookieRejected):
-        reader(peer).load(value, NOW)[0]
+        reader(peer).load(value, NOW)
 
 
 json_values = st.recursive(
@@ -368,7 +371,7 @@ json_values = st.recursive(
 @given(plain=st.binary() | json_values.map(json.dumps).map(str.encode))
 def test_any_signed_data_raises_only_cookie_rejected(peer: str, plain: bytes) -> None:
     try:
-        data = reader(peer).load(SIGN[peer](plain), NOW)[0]
+        data = reader(peer).load(SIGN[peer](plain), NOW).data
     except CookieRejected:
         return
     assert type(data) is dict
@@ -524,11 +527,10 @@ def test_invalid_cookie_of_another_framework_is_a_new_session_and_one_record(
     ("migrate_from", "problem"),
     [
         (FlaskCookie(KEY), "migrate_from: found FlaskCookie, expected a list or tuple"),
-        ([FlaskCookie], "migrate_from[0]: found the class FlaskCookie, expected a ForeignCookie"),
-        ([KEY], "migrate_from[0]: found str, expected a ForeignCookie"),
+        ([FlaskCookie], "migrate_from[0]: found the class FlaskCookie, expected a cookie of"),
+        ([KEY], "migrate_from[0]: found str, expected a cookie of sessionware.migration"),
     ],
 )
 def test_anything_but_a_list_of_foreign_cookies_is_refused(migrate_from: Any, problem: str) -> None:
-    with pytest.raises(ConfigurationError) as caught:
+    with pytest.raises(ConfigurationError, match=re.escape(problem)):
         SessionMiddleware(lambda *_: [], OUR_KEY, migrate_from=migrate_from)
-    assert tuple(map(str, caught.value.problems)) == (problem,)

@@ -4,21 +4,35 @@ A longer run: ``SESSIONWARE_EXAMPLES=5000 pytest tests/unit/test_state_machine.p
 """
 
 import os
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from sessionware import SessionMiddleware
+from tests.conftest import Clock
 from tests.fuzz.browser import Browser
 from tests.fuzz.model import SKEW, TOO_LARGE, UNSERIALIZABLE, Server, copied
 from tests.gateway import call
+from tests.unit import visitors
 
-EXAMPLES = int(os.environ.get("SESSIONWARE_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("SESSIONWARE_EXAMPLES", "100"))
 IDLE, ABSOLUTE = 1000, 3000
+HOUR = 60 * 60
 DAYS = 500 * 24 * 60 * 60
 
 
@@ -272,10 +286,402 @@ class Sessions(RuleBasedStateMachine):
                 assert lost != "junk" or self.server.book[token].key not in self.server.keys
 
 
-Sessions.TestCase.settings = settings(
+SETTINGS = settings(
     max_examples=EXAMPLES,
     stateful_step_count=50,
     deadline=None,
+    report_multiple_bugs=False,  # each would take half a minute to be made small
     suppress_health_check=list(HealthCheck),
 )
+Sessions.TestCase.settings = SETTINGS
 TestSessions = Sessions.TestCase
+
+
+# Log-outs
+
+
+def look(session: Any, mark: int, user: str) -> None:
+    dict(session)
+
+
+def write(session: Any, mark: int, user: str) -> None:
+    session["n"] = session.get("n", 0) + 1
+    session.setdefault("mark", mark)
+
+
+def stay(session: Any, mark: int, user: str) -> None:
+    session.permanent = True
+    session.setdefault("mark", mark)
+
+
+def empty(session: Any, mark: int, user: str) -> None:
+    """Remove what a visitor has, such as a last message, which is no log-out."""
+    for key in [*session] if session.owner is None else []:
+        del session[key]
+
+
+def log_in(session: Any, mark: int, user: str) -> None:
+    session.owner = user
+    session["mark"] = mark
+
+
+def renew(session: Any, mark: int, user: str) -> None:
+    if "mark" in session:
+        session.regenerate()
+        session["mark"] = mark
+
+
+def log_out(session: Any, mark: int, user: str) -> None:
+    session.invalidate()
+
+
+def log_out_and_go_on(session: Any, mark: int, user: str) -> None:
+    session.invalidate()
+    session["mark"] = mark
+
+
+def clear(session: Any, mark: int, user: str) -> None:
+    session.clear()
+
+
+def disown(session: Any, mark: int, user: str) -> None:
+    session.owner = None
+
+
+LogAct = Callable[[Any, int, str], None]
+LOG_OUTS: list[LogAct] = [log_out, log_out, log_out_and_go_on, clear, disown]
+ACTS = st.sampled_from([look, look, write, stay, empty, *[log_in] * 4, renew, *LOG_OUTS])
+BEGINNINGS = st.sampled_from([log_in, stay, stay, write])
+MEANWHILE = st.sampled_from([*LOG_OUTS, log_in, renew])
+AT_LAST = st.sampled_from([look, look, write, renew, log_in, log_out, log_out])
+USERS = st.sampled_from(["ann", "ann", "ann", "ben"])
+WAITS = st.sampled_from(
+    [0.5, 1, 1.5, 2, 61, 101, 501, IDLE - 1, IDLE + 1, IDLE + 1, HOUR + 1, 5 * HOUR]
+)
+PAUSES = st.sampled_from([0, 0, 0, 0.5, 2, 2, 30, 101, 101, 400, 501])
+PLACES = st.sampled_from(visitors.PLACES)
+
+
+class Token(NamedTuple):
+    """A cookie's value: the mark of its session, when it was issued, and for which place."""
+
+    mark: int | None
+    issued: int
+    place: str
+
+
+class LogOuts(RuleBasedStateMachine):
+    """Two browsers log in and out, some of their requests are slow, and a thief keeps every cookie.
+
+    Each log-in, each renewal and each new session writes a number of its own into its session: its
+    mark. So a mark that is seen again tells exactly which session has come back.
+    """
+
+    mode: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.clock.now += 0.75
+        self.real_time = time.time, time.monotonic
+        time.time = time.monotonic = self.clock
+
+    def teardown(self) -> None:
+        time.time, time.monotonic = self.real_time
+
+    @initialize(
+        absolute=st.sampled_from([None, None, ABSOLUTE]),
+        permanent=st.sampled_from([None, 4 * IDLE, 4 * IDLE]),
+        refresh=st.sampled_from([None, 0, 1, 400]),
+    )
+    def begin(self, absolute: int | None, permanent: int | None, refresh: int | None) -> None:
+        self.server = visitors.Server(
+            self.clock,
+            self.mode,
+            idle_timeout=IDLE,
+            permanent_timeout=permanent,
+            absolute_timeout=absolute,
+            refresh_after=refresh,
+        )
+        self.browsers = visitors.Browser(self.clock), visitors.Browser(self.clock)
+        self.waiting: list[tuple[visitors.Browser | None, visitors.Request]] = []
+        self.book: dict[str, Token] = {}
+        self.marks = count(1)
+        self.steps = count(1)
+        self.ended: dict[int, str] = {}
+        self.renewed: dict[int, tuple[int, float]] = {}
+        for browser, act in zip(self.browsers, (log_in, stay), strict=True):
+            self.answer(browser, self.send([], looks_first=True), act, "ann")
+
+    # Rules
+
+    @rule(who=st.integers(0, 1), act=ACTS, user=USERS, turn=st.integers(0, 2), wait=PAUSES)
+    def visit(self, who: int, act: LogAct, user: str, turn: int, wait: float) -> None:
+        """A browser sends its cookies, in any order, and has its answer at once."""
+        self.time_passes(wait)
+        browser = self.browsers[who]
+        tokens = browser.tokens()
+        turn %= len(tokens) or 1
+        request = self.send([*tokens[turn:], *tokens[:turn]], looks_first=True)
+        self.answer(browser, request, act, user)
+
+    @rule(
+        who=st.integers(0, 1),
+        meanwhile=MEANWHILE,
+        act=AT_LAST,
+        user=USERS,
+        looks_first=st.booleans(),
+        waits=st.tuples(PAUSES, WAITS),
+        place=PLACES,
+    )
+    def log_out_while_a_page_is_slow(
+        self,
+        who: int,
+        meanwhile: LogAct,
+        act: LogAct,
+        user: str,
+        looks_first: bool,
+        waits: tuple[float, float],
+        place: str,
+    ) -> None:
+        """Or do the like. The site may have moved its cookie between the two requests."""
+        browser = self.browsers[who]
+        if not self.server.opened_by(*browser.tokens()):
+            self.visit(who, log_in, user, 0, 0)
+        self.time_passes(waits[0])
+        request = self.send(browser.tokens(), looks_first)
+        self.the_site_moves_its_cookie(place)
+        self.visit(who, meanwhile, user, 0, 0)
+        self.time_passes(waits[1])
+        self.answer(browser, request, act, user)
+
+    @rule(
+        who=st.integers(0, 1),
+        places=st.tuples(PLACES, PLACES),
+        acts=st.tuples(BEGINNINGS, BEGINNINGS),
+        log_out=st.sampled_from(LOG_OUTS),
+        afterwards=st.sampled_from([(), (log_in,), (write, empty), (stay, clear)]),
+        closes=st.booleans(),
+        turn=st.integers(0, 2),
+        waits=st.tuples(PAUSES, WAITS),
+    )
+    def log_out_with_cookies_at_two_places(
+        self,
+        who: int,
+        places: tuple[str, str],
+        acts: tuple[LogAct, LogAct],
+        log_out: LogAct,
+        afterwards: tuple[LogAct, ...],
+        closes: bool,
+        turn: int,
+        waits: tuple[float, float],
+    ) -> None:
+        """The site has moved its cookie, and the browser may be closed after the log-out."""
+        for place, act in zip(places, acts, strict=True):
+            self.the_site_moves_its_cookie(place)
+            self.visit(who, act, "ann", turn, waits[0])
+        for act in (log_out, *afterwards):
+            self.visit(who, act, "ann", turn, 0)
+        if closes:
+            self.restart(who)
+        self.time_passes(waits[1])
+
+    @rule(who=st.integers(0, 1), looks_first=st.booleans())
+    def a_slow_request_begins(self, who: int, looks_first: bool) -> None:
+        browser = self.browsers[who]
+        self.waiting.append((browser, self.send(browser.tokens(), looks_first)))
+
+    @precondition(lambda self: self.waiting)
+    @rule(which=st.integers(0, 9), act=ACTS, user=USERS)
+    def a_slow_request_is_answered(self, which: int, act: LogAct, user: str) -> None:
+        browser, request = self.waiting.pop(which % len(self.waiting))
+        self.answer(browser, request, act, user)
+
+    @precondition(lambda self: self.book)
+    @rule(
+        which=st.lists(st.integers(0, 99), min_size=1, max_size=4),
+        slow=st.booleans(),
+        looks_first=st.booleans(),
+        act=ACTS,
+        user=USERS,
+    )
+    def the_thief_sends_any_cookies(
+        self, which: list[int], slow: bool, looks_first: bool, act: LogAct, user: str
+    ) -> None:
+        """The newest are the likeliest: 0 is the last one."""
+        tokens = [*reversed(self.book)]
+        request = self.send([tokens[index % len(tokens)] for index in which], looks_first)
+        if slow:
+            self.waiting.append((None, request))
+        else:
+            self.answer(None, request, act, user)
+
+    @rule(who=st.integers(0, 1))
+    def restart(self, who: int) -> None:
+        """A browser is closed, and keeps its permanent cookies: those at old places, too.
+
+        If it forgets a newer session then, no cookie is left that could hide the old ones.
+        """
+        browser = self.browsers[who]
+        before = browser.tokens()
+        browser.restart()
+        kept = browser.tokens()
+        if any(self.book[token].mark for token in before if token not in kept):
+            for token in kept:
+                browser.ended.pop(self.book[token].mark, None)
+
+    @rule(place=PLACES)
+    def the_site_moves_its_cookie(self, place: str) -> None:
+        self.server.move(place)
+
+    @rule(seconds=WAITS)
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+        self.server.forget()
+
+    # What has to come of it
+
+    def send(self, tokens: list[str], looks_first: bool) -> visitors.Request:
+        request = visitors.Request(
+            self.server.app,
+            tokens,
+            self.clock.now,
+            next(self.steps),
+            self.server.place,
+            looked=looks_first,
+        )
+        if looks_first:
+            self.predict(request)
+        request.begin()
+        if looks_first:
+            self.check_what_is_seen(request)
+        return request
+
+    def predict(self, request: visitors.Request) -> None:
+        """Note which sessions the cookies of the request could open at this moment."""
+        marks = {token: self.server.opened_by(token) for token in request.tokens}
+        request.valid = {token: mark for token, mark in marks.items() if mark}
+        request.may_see = self.newest(marks)
+
+    def newest(self, marks: dict[str, int | None]) -> set[int | None]:
+        """Return the marks of the newest valid cookie, and of those within a second of it."""
+        # The empty cookie that a log-out may leave counts as no session, and may have expired.
+        empty = {token for token in marks if self.book[token].mark is None}
+        valid = {token for token, mark in marks.items() if mark is not None}
+        last = max((self.book[token].issued for token in valid), default=0)
+        return {marks[token] for token in valid | empty if self.book[token].issued >= last - 1} or {
+            None
+        }
+
+    def check_what_is_seen(self, request: visitors.Request) -> None:
+        assert request.seen in request.may_see, "not the newest of the valid cookies"
+
+    def answer(
+        self, browser: visitors.Browser | None, request: visitors.Request, act: LogAct, user: str
+    ) -> None:
+        if not request.looked:
+            self.predict(request)
+        mark = next(self.marks)
+        saved = request.answer(lambda session: act(session, mark, user))
+        self.check_what_is_seen(request)
+        for line in request.lines:
+            self.note(line)
+            if browser is not None:
+                self.receive(browser, request, line, act)
+        if not saved or not request.seen:
+            return
+        if act in LOG_OUTS and not (act is disown and request.owner is None):
+            self.end(browser, request)
+        elif act is log_in and request.owner not in (None, user):
+            self.ended[request.seen] = "another user's log-in"
+        elif act is renew and request.seen in self.ended:
+            self.ended[mark] = "its log-out, by a slow renewal"
+        elif act in (log_in, renew):
+            self.renewed.setdefault(request.seen, (mark, self.clock.now))
+
+    def note(self, line: str) -> None:
+        token, place, _ = visitors.read(line)
+        if token:
+            mark, issued = self.server.opened_by(token), self.server.issue_time_of(token)
+            self.book[token] = Token(mark, issued, place)
+
+    def receive(
+        self, browser: visitors.Browser, request: visitors.Request, line: str, act: LogAct
+    ) -> None:
+        """Give a browser its cookie. It must not undo a log-out, unless the request was slow.
+
+        Without a list or a store, a request that began before the log-out undoes it if it changes
+        the session; or if it only reads, and answers within a second or after half of the idle
+        timeout. Then the browser may see again what else it has at other places.
+        """
+        token, *_ = visitors.read(line)
+        browser.receive(line)
+        if any(request.step < step for step in browser.ended.values()):
+            slow = self.clock.now - request.began
+            issued = [self.book[it].issued for it in request.tokens]
+            half = any(self.clock.now - moment >= IDLE / 2 for moment in issued)
+            assert act is not look or slow <= 1 or half, "a reader has undone a log-out"
+            for it in browser.tokens():
+                browser.ended.pop(self.book[it].mark, None)
+        assert not token or self.book[token].mark not in browser.ended, "a session came back"
+
+    def end(self, browser: visitors.Browser | None, request: visitors.Request) -> None:
+        """Note that a log-out has ended all sessions that the request carried."""
+        assert request.seen
+        if self.server.lists:
+            self.ended |= dict.fromkeys(request.valid.values(), "its log-out")
+            self.ended |= dict.fromkeys(
+                self.successors(request.seen), "a log-out after its renewal"
+            )
+        elif browser is not None and not self.is_alone_at_another_place(request):
+            later = {self.book[it].mark for it in {*browser.tokens()} - {*request.tokens}}
+            step = next(self.steps)
+            browser.ended |= dict.fromkeys({*request.valid.values()} - later, step)
+
+    def successors(self, mark: int) -> Iterator[int]:
+        """Yield what this session was renewed to, and what that was, for an hour."""
+        while mark in self.renewed and self.clock.now - self.renewed[mark][1] < HOUR:
+            mark = self.renewed[mark][0]
+            yield mark
+
+    def is_alone_at_another_place(self, request: visitors.Request) -> bool:
+        """Return whether the log-out could not know the place of the cookie that it had to delete.
+
+        If there are several cookies, it leaves an empty one. Of a single one, it cannot know that
+        it was set before the site moved its cookie, and the browser keeps it.
+        """
+        places = [self.book[token].place for token in request.valid]
+        return len(places) == 1 and places[0] != request.place
+
+    @invariant()
+    def no_ended_session_comes_back_to_anyone(self) -> None:
+        """With a list or a store, no cookie opens a session that has ended."""
+        if not self.server.lists:
+            return
+        for token, (mark, *_) in self.book.items():
+            if mark in self.ended:
+                came_back = self.server.opened_by(token)
+                assert came_back is None, f"a session came back after {self.ended[mark]}"
+            elif mark in self.renewed:
+                found = self.server.opened_by(token)
+                grace = 61 if self.mode == "store" else -1
+                assert found in (None, mark), "an old cookie opens the new session"
+                since = self.clock.now - self.renewed[mark][1]
+                assert found is None or since <= grace, "an old cookie has outlived its grace"
+
+    @invariant()
+    def no_ended_session_comes_back_to_its_browser(self) -> None:
+        """Without them, no browser sees a session again after it has logged out of it."""
+        for browser in self.browsers:
+            tokens = browser.tokens()
+            for header in (tokens, tokens[::-1]) if browser.ended else ():
+                assert self.server.opened_by(*header) not in browser.ended, "a session came back"
+
+
+@pytest.mark.parametrize("mode", visitors.MODES)
+def test_no_session_comes_back_after_its_log_out(mode: str) -> None:
+    """With signed cookies alone, none but by a copy that was made before the log-out."""
+    machine = type("LogOuts", (LogOuts,), {"mode": mode})
+    # A step of this machine is often several requests.
+    short = settings(SETTINGS, max_examples=2 * EXAMPLES, stateful_step_count=25)
+    run_state_machine_as_test(machine, settings=short)
