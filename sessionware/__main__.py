@@ -17,6 +17,8 @@ whole Cookie or Set-Cookie header. The key that verifies it is read from the env
 SECRET_KEY, and older keys, separated by white space, from SECRET_KEY_FALLBACKS. The exit status
 is 0 if the signature verifies, expired or not, 1 if it does not, and 2 for a usage error."""
 
+TIMEOUTS = ("idle_timeout", "permanent_timeout", "absolute_timeout")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; argparse exits with 2 on a usage error."""
@@ -44,9 +46,12 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     inspect.add_argument("cookie", nargs="?", help="read from standard input if it is left out")
     inspect.add_argument("--name", help="the cookie_name, if the cookie is given without it")
     inspect.add_argument("--salt", default="", help="the salt of the SessionMiddleware")
-    for timeout in ("--idle-timeout", "--absolute-timeout"):
+    for name in TIMEOUTS:
         inspect.add_argument(
-            timeout, type=float, metavar="SECONDS", help="the application's setting"
+            f"--{name.replace('_', '-')}",
+            type=float,
+            metavar="SECONDS",
+            help="the application's setting",
         )
     return parser, inspect
 
@@ -60,11 +65,7 @@ def _escaped(word: str) -> str:
 
 
 def _inspect(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[int, list[str]]:
-    timeouts = {
-        name: value
-        for name in ("idle_timeout", "absolute_timeout")
-        if (value := getattr(options, name)) is not None
-    }
+    timeouts = {name: value for name in TIMEOUTS if (value := getattr(options, name)) is not None}
     try:
         report = inspect(
             _given(options.cookie),

@@ -39,6 +39,21 @@ class Envelope(NamedTuple):
     owner: Owner | None = None
     stamp: str = ""
 
+    @property
+    def ends(self) -> bool:
+        """Whether this is the empty session that a log-out leaves in place of others."""
+        return self.data == {} and self.id is self.csrf_token is self.owner is None
+
+    @property
+    def permanent(self) -> bool | None:
+        """Whether the session is permanent, or ``None`` if the envelope does not tell.
+
+        A store has the data, or the sessions that have ended had it.
+        """
+        if self.data is None or self.ends:
+            return None
+        return bool(self.data.get("_permanent", False))
+
 
 def wrap(envelope: Envelope) -> str:
     """Return the JSON text of the envelope."""

@@ -47,15 +47,15 @@ class Expiry:
             "absolute_timeout": absolute_timeout,
             "refresh_after": refresh_after,
         }
-        given = {
-            name: value
+        problems = [
+            problem
             for name, value in settings.items()
             if value is not None or name == "idle_timeout"
-        }
-        problems = [problem for item in given.items() for problem in _problems(*item)]
+            for problem in _problems(name, value)
+        ]
         if problems:
             raise ConfigurationError(problems)
-        seconds = {name: _seconds(value) for name, value in given.items()}
+        seconds = {name: _seconds(value) for name, value in settings.items() if value is not None}
         idle = seconds["idle_timeout"]
         return cls(
             idle,

@@ -14,9 +14,11 @@ from itsdangerous import Signer
 
 from .codec import Codec, Opened, SignedCodec
 from .cookie import MAX_PAIR
+from .envelope import Envelope, unwrap
 from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .expiry import Expiry
 from .interface import SecureCookieSessionInterface
+from .serializer import dumps
 from .store import key_of
 
 BAR_WIDTH = 40
@@ -44,8 +46,9 @@ def inspect(
     """Return what a cookie holds, or ``None`` if the text holds no cookie.
 
     ``header``: ``name=value``, the value alone, or a whole Cookie or Set-Cookie header.
-    ``timeouts``: ``idle_timeout`` and ``absolute_timeout`` in seconds, where they are not the
-    defaults. Raises ConfigurationError with every problem of a key, the salt or a timeout.
+    ``timeouts``: ``idle_timeout``, ``permanent_timeout`` and ``absolute_timeout`` in seconds, where
+    they are not the defaults. Raises ConfigurationError with every problem of a key, the salt or a
+    timeout.
     """
     name, token = _find(header, name)
     if not token:
@@ -130,53 +133,63 @@ def _read_unverified(token: str) -> Opened | None:
 
 
 def _contents(opened: Opened, expiry: Expiry, given: Collection[str]) -> Iterator[str]:
-    """Yield what the payload holds: an envelope of this version or of 1.0."""
+    """Yield what the payload holds: a session of this version or of 1.0, but no CSRF token."""
     yield _line("issued", _moment(opened.issued))
     try:
-        value = json.loads(opened.text)
-        text = _to_json(value, indent=2)
-    except (ValueError, RecursionError):
-        yield _line("data", "none: the payload is not readable JSON")
+        envelope = _envelope(opened.text)
+    except CookieRejected:
+        yield _foreign(opened.text)
         return
-    match value:
-        case [dict(data), int(age), *rest] | [int(age), dict(data), *rest] if len(rest) <= (
-            4 if value[0] is data else 1
-        ):
-            yield from _times(opened.issued, opened.issued - age, expiry, given)
-            if rest[2:]:
-                yield _line("owner", _to_json(rest[2]))
-            sizes = {key: len(_to_json({key: value})) - len("{}") for key, value in data.items()}
-            for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
-                yield _line("key", f"{sizes[key]} bytes, {_to_json(key)}")
-            yield f"data\n{_to_json(data, indent=2)}"
-        case [None, int(age), str(session_id)] | [int(age), None, str(session_id)]:
-            yield from _times(opened.issued, opened.issued - age, expiry, given)
-            yield _line("data", f"in the store, under {key_of(session_id)}")
-        case _:
-            yield f"data, but no session that sessionware writes\n{text}"
+    yield from _times(opened.issued, envelope, expiry, given)
+    if envelope.owner is not None:
+        yield _line("owner", dumps(envelope.owner))
+    if envelope.ends:
+        yield _line("data", "none: a log-out has left this in place of the session")
+    elif envelope.data is None:
+        yield _line("data", f"in the store, under {key_of(str(envelope.id))}")
+    else:
+        data = json.loads(envelope.text)  # as it is written, with tags
+        sizes = {key: len(_to_json({key: value})) - len("{}") for key, value in data.items()}
+        for key in sorted(sizes, key=sizes.__getitem__, reverse=True):
+            yield _line("key", f"{sizes[key]} bytes, {_to_json(key)}")
+        yield f"data\n{_to_json(data, indent=2)}"
 
 
-def _times(issued: int, created: int, expiry: Expiry, given: Collection[str]) -> Iterator[str]:
-    yield _line("created", _moment(created))
-    yield _line("ends", _end(issued, created, expiry))
-    for name in ("idle_timeout", "absolute_timeout"):
-        yield _line("", _limit(name, getattr(expiry, name), name in given))
+def _envelope(text: str) -> Envelope:
+    envelope = unwrap(text)
+    if envelope.data is None and envelope.id is None:
+        raise CookieRejected("malformed")  # a store has its data under an id
+    return envelope
 
 
-def _end(issued: int, created: int, expiry: Expiry) -> str:
-    ends = issued + int(expiry.idle_timeout)
-    if expiry.absolute_timeout is not None:
-        ends = min(ends, created + int(expiry.absolute_timeout))
+def _foreign(text: str) -> str:
     try:
-        expiry.check(int(time.time()), issued, created)
+        data = _to_json(json.loads(text), indent=2)
+    except (ValueError, RecursionError):
+        return _line("data", "none: the payload is not readable JSON")
+    return f"data, but no session that sessionware writes\n{data}"
+
+
+def _times(
+    issued: int, envelope: Envelope, expiry: Expiry, given: Collection[str]
+) -> Iterator[str]:
+    created, permanent = issued - envelope.age, envelope.permanent
+    ends = _moment(expiry.end(issued, created, permanent))
+    try:
+        expiry.check(int(time.time()), issued, created, permanent)
     except CookieRejected as error:
-        return f"{_moment(ends)}, and is refused now ({error.reason})"
-    return _moment(ends)
+        ends = f"{ends}, and is refused now ({error.reason})"
+    yield _line("created", _moment(created))
+    yield _line("ends", ends)
+    yield _line("", _limit("idle_timeout", expiry.idle_timeout, given))
+    if "permanent_timeout" in given:
+        yield _line("", _limit("permanent_timeout", expiry.permanent_timeout, given))
+    yield _line("", _limit("absolute_timeout", expiry.absolute_timeout, given))
 
 
-def _limit(name: str, seconds: float | None, given: bool) -> str:
+def _limit(name: str, seconds: float | None, given: Collection[str]) -> str:
     limit = f"no {name}" if seconds is None else f"{name} of {seconds:.0f} seconds"
-    return limit if given else f"{limit} (the default)"
+    return limit if name in given else f"{limit} (the default)"
 
 
 def _moment(seconds: int) -> str:

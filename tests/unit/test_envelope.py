@@ -134,6 +134,49 @@ def test_owner_that_cannot_be_written_is_named() -> None:
         wrap(Envelope("{}", None, 0, owner="\ud83d\ude00"))
 
 
+# What it tells
+
+
+@pytest.mark.parametrize("text", ["[{},0]", "[{},60]", "[60,{}]"])
+def test_empty_envelope_is_that_of_a_log_out(text: str) -> None:
+    assert unwrap(text).ends is True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"a":1},0]',
+        "[null,0]",
+        '[{},0,"id"]',
+        f'[{{}},0,0,"{TOKEN}"]',
+        "[{},0,0,0,0]",
+        '[{},0,0,0,""]',
+        '[0,{"_owner":[0,""]}]',
+        f'[0,{{"_csrft_":"{TOKEN}"}}]',
+    ],
+)
+def test_envelope_that_holds_anything_is_that_of_a_session(text: str) -> None:
+    assert unwrap(text).ends is False
+
+
+@pytest.mark.parametrize(
+    ("text", "permanent"),
+    [
+        ('[{"_permanent":true},0]', True),
+        ('[0,{"_permanent":1}]', True),
+        ('[{"_permanent":false},0]', False),
+        ('[{"a":1},0]', False),
+        ('[{},0,"id"]', False),
+        ('[{},0,0,0,"ann"]', False),
+        ('[null,0,"id"]', None),
+        ("[{},0]", None),
+    ],
+)
+def test_envelope_tells_whether_a_session_is_permanent(text: str, permanent: bool | None) -> None:
+    """Unless a store has the data, or it stands for sessions that have ended."""
+    assert unwrap(text).permanent is permanent
+
+
 # The form of version 1.0
 
 FIRST_FORM = {

@@ -4,6 +4,7 @@ import io
 import json
 import zlib
 from base64 import urlsafe_b64encode
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -18,7 +19,10 @@ from tests.gateway import KEY
 from tests.unit.extras import hide_cryptography
 
 OLD = "an-older-key-of-more-than-thirty-two-bytes"
-DATA = '[60,{"user":"Ada","cart":[1,2]}]'
+DATA = '[{"user":"Ada","cart":[1,2]},60]'
+TOKEN = "n0uEX3-4lXVYbVvJWJyGH8HKEO5VAfqGl4xJb0lDwrE"
+MASKED = "h89ZYL3dM0FvgeizfNRBeQKPlCnJlMvcQ36gJWlICa516RdTGqo"
+USER = UUID("12345678-1234-5678-1234-567812345678")
 NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 
 
@@ -63,18 +67,26 @@ def feed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
+WHOLE = token(f'[{{"user":"Ada","cart":[1,2]}},60,"an-id","{MASKED}","ada","stamp"]')
+OF_1_0 = token(
+    f'[60,{{"user":"Ada","cart":[1,2],"_owner":["ada","stamp"],"_csrft_":"{TOKEN}"}},"an-id"]'
+)
+
+
 def test_it_shows_everything_at_once(inspect: Inspect) -> None:
-    assert inspect(f"session={token()}") == (
+    """But no CSRF token, no id and no stamp."""
+    assert inspect(f"session={WHOLE}") == (
         0,
         """\
 cookie     "session"
 signature  verifies with the secret key
-size       101 of 4096 bytes [#.......................................]
+size       202 of 4096 bytes [##......................................]
 issued     2027-01-15T08:00:00Z
 created    2027-01-15T07:59:00Z
 ends       2027-02-15T08:00:00Z
            idle_timeout of 2678400 seconds (the default)
            no absolute_timeout (the default)
+owner      "ada"
 key        12 bytes, "user"
 key        12 bytes, "cart"
 data
@@ -87,6 +99,66 @@ data
 }
 """,
     )
+
+
+def test_it_shows_the_same_of_a_cookie_of_version_1_0(inspect: Inspect) -> None:
+    """Apart from its size."""
+
+    def lines(cookie: str) -> list[str]:
+        return [line for line in inspect(cookie)[1].splitlines() if not line.startswith("size")]
+
+    assert lines(OF_1_0) == lines(WHOLE)
+
+
+@pytest.mark.parametrize(
+    ("owner", "shown"),
+    [
+        ('"1"', '"1"'),
+        ("1", "1"),
+        ("0", "0"),
+        ('""', '""'),
+        (f'{{"!u":"{USER.hex}"}}', f'{{"!u":"{USER.hex}"}}'),
+        (r'"\u001b[31m"', r'"\u001b[31m"'),
+    ],
+)
+def test_the_owner_is_shown_as_it_is_written(inspect: Inspect, owner: str, shown: str) -> None:
+    """So that 1 and "1" can be told apart."""
+    assert inspect.line("owner", token(f"[{{}},0,0,0,{owner}]")) == shown
+    assert inspect.line("owner", token(f'[0,{{"_owner":[{owner},""]}}]')) == shown
+
+
+@pytest.mark.parametrize("text", [DATA, f'[{{}},0,0,"{MASKED}"]', '[{},0,"an-id"]', "[0,{}]"])
+def test_a_session_that_nobody_owns_has_no_line_for_it(inspect: Inspect, text: str) -> None:
+    assert "owner" not in inspect(token(text))[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[{{}},0,0,"{MASKED}"]',
+        f'[{{}},0,0,"{TOKEN}"]',
+        f'[0,{{"_csrft_":"{TOKEN}"}}]',
+        f'[0,{{"_csrft_":"{TOKEN}","_owner":["ada",""]}},"an-id"]',
+    ],
+)
+def test_a_csrf_token_is_never_shown(inspect: Inspect, text: str) -> None:
+    for cookie in (token(text), token(text, key=OLD)):
+        shown = inspect(cookie)[1]
+        assert shown.endswith("data\n{}\n")
+        assert not any(part in shown for part in (TOKEN, MASKED, "_csrft_"))
+
+
+@pytest.mark.parametrize("key", ["_owner", "_csrft_"])
+def test_a_key_that_only_looks_like_that_of_version_1_0_is_data(inspect: Inspect, key: str) -> None:
+    status, text = inspect(token(f'[{{"{key}":"x"}},0]'))
+    assert status == 0
+    assert f'"{key}": "x"' in text
+
+
+def test_the_empty_cookie_of_a_log_out_is_explained(inspect: Inspect) -> None:
+    status, text = inspect(token("[{},0]"))
+    assert status == 0
+    assert text.endswith("data       none: a log-out has left this in place of the session\n")
 
 
 @pytest.mark.parametrize(
@@ -194,6 +266,40 @@ def test_the_session_ends_at_the_first_of_both_timeouts(inspect: Inspect) -> Non
     assert line == "2027-01-15T08:00:30Z"
 
 
+@pytest.mark.parametrize(
+    ("text", "ends"),
+    [
+        ('[{"_permanent":true},60]', "2027-01-15T09:00:00Z"),
+        ('[60,{"_permanent":true}]', "2027-01-15T09:00:00Z"),
+        ('[{"_permanent":false},60]', "2027-01-15T08:01:00Z"),
+        ("[{},60,0,0,1]", "2027-01-15T08:01:00Z"),
+        ('[null,60,"an-id"]', "2027-01-15T09:00:00Z"),
+        ("[{},0]", "2027-01-15T09:00:00Z"),
+    ],
+)
+def test_a_permanent_session_ends_after_its_own_timeout(
+    inspect: Inspect, text: str, ends: str
+) -> None:
+    """The longer timeout applies if the cookie does not tell whether the session is permanent."""
+    found = inspect.line("ends", "--idle-timeout=60", "--permanent-timeout=3600", token(text))
+    assert found == ends
+
+
+def test_a_permanent_timeout_is_shown_if_it_is_given(inspect: Inspect) -> None:
+    text = inspect("--permanent-timeout=3600", token())[1]
+    assert "\n           permanent_timeout of 3600 seconds\n" in text
+    assert "permanent_timeout" not in inspect(token())[1]
+
+
+def test_a_permanent_session_that_has_ended_says_so(inspect: Inspect, clock: Clock) -> None:
+    clock.advance(61)
+    cookie = token('[{"_permanent":true},60]')
+    assert inspect.line("ends", "--permanent-timeout=60", cookie).endswith("(expired_idle)")
+    assert "refused" not in inspect.line(
+        "ends", "--idle-timeout=60", "--permanent-timeout=61", cookie
+    )
+
+
 def test_a_session_that_has_ended_says_so_and_verifies(inspect: Inspect, clock: Clock) -> None:
     clock.advance(61)
     status, text = inspect("--idle-timeout=60", token())
@@ -202,14 +308,16 @@ def test_a_session_that_has_ended_says_so_and_verifies(inspect: Inspect, clock: 
 
 
 def test_bad_timeouts_are_a_usage_error(inspect: Inspect) -> None:
-    status, text = inspect("--idle-timeout=nan", "--absolute-timeout=0", token())
+    bad = ("--idle-timeout=nan", "--permanent-timeout=-1", "--absolute-timeout=0")
+    status, text = inspect(*bad, token())
     assert status == 2
     assert "idle_timeout: found nan" in text
+    assert "permanent_timeout: found -1.0" in text
     assert "absolute_timeout: found 0.0" in text
 
 
 def test_the_keys_are_listed_the_largest_first(inspect: Inspect) -> None:
-    _, text = inspect(token('[0,{"a":1,"b":{"c":"ddd"},"e":"f"},"id"]'))
+    _, text = inspect(token('[{"a":1,"b":{"c":"ddd"},"e":"f"},0,"id"]'))
     keys = [line for line in text.splitlines() if line.startswith("key")]
     assert keys == [
         'key        15 bytes, "b"',
@@ -219,14 +327,16 @@ def test_the_keys_are_listed_the_largest_first(inspect: Inspect) -> None:
 
 
 def test_tagged_values_are_shown_as_they_are_written(inspect: Inspect) -> None:
-    assert '"!d": "2027-01-15"' in inspect(token('[0,{"day":{"!d":"2027-01-15"}}]'))[1]
+    assert '"!d": "2027-01-15"' in inspect(token('[{"day":{"!d":"2027-01-15"}},0]'))[1]
 
 
 def test_the_bar_is_full_at_the_limit_and_beyond(inspect: Inspect) -> None:
     assert f"size       5007 of 4096 bytes [{'#' * 40}]" in inspect("x" * 5000)[1]
 
 
-@pytest.mark.parametrize("text", ["{}", "[1]", '["1",{}]', "[1,[]]", '[1,{},"id",2]'])
+@pytest.mark.parametrize(
+    "text", ["{}", "[1]", '["1",{}]', "[1,[]]", '[1,{},"id",2]', "[{},0,0]", "[null,0]", "[0,null]"]
+)
 def test_signed_data_that_is_not_a_session_is_shown_as_such(inspect: Inspect, text: str) -> None:
     status, shown = inspect(token(text))
     assert status == 0
@@ -242,7 +352,7 @@ def test_a_payload_that_is_not_json_is_reported(inspect: Inspect, text: str) -> 
 
 
 def test_a_time_that_datetime_cannot_hold_is_reported(inspect: Inspect) -> None:
-    text = SignedCodec(KEY).encode('[0,{"a":1}]', 2**5000)
+    text = SignedCodec(KEY).encode('[{"a":1},0]', 2**5000)
     for label in ("issued", "created"):
         assert inspect.line(label, text) == "outside the years 1 to 9999"
     ends = "outside the years 1 to 9999, and is refused now (from_the_future)"
@@ -282,7 +392,7 @@ def test_a_bomb_is_not_inflated(inspect: Inspect) -> None:
     assert inspect(f".{bomb}.aaaa.bbbb")[0] == 1
 
 
-@pytest.mark.parametrize("text", ['[0,{"\x1b[31m\x7f\x9b":"\x1b]0;x\x07"}]', '["\x7f\x9b"]'])
+@pytest.mark.parametrize("text", ['[{"\x1b[31m\x7f\x9b":"\x1b]0;x\x07"},0]', '["\x7f\x9b"]'])
 def test_no_control_character_reaches_the_terminal(inspect: Inspect, text: str) -> None:
     escaped = text.replace("\x1b", "\\u001b").replace("\x07", "\\u0007")
     _, shown = inspect(f"\x1b[31m\x7f\n={token(escaped)}")
@@ -380,10 +490,15 @@ def test_a_truncated_encrypted_cookie_is_reported_as_not_ours(inspect: Inspect) 
 # Sessions that are kept on the server
 
 
-@pytest.mark.parametrize("session_id", ["abc", "\ud800"])
-def test_the_key_in_the_store_is_shown(inspect: Inspect, session_id: str) -> None:
-    payload = '[60,null,"abc"]' if session_id == "abc" else '[60,null,"\\ud800"]'
-    status, text = inspect(SignedCodec(KEY).encode(payload, NOW))
+@pytest.mark.parametrize("text", ['[null,60,"abc"]', '[60,null,"abc"]'], ids=["now", "1.0"])
+def test_the_key_in_the_store_is_shown(inspect: Inspect, text: str) -> None:
+    status, shown = inspect(token(text))
     assert status == 0
-    assert "created    2027-01-15T07:59:00Z\n" in text
-    assert f"data       in the store, under {key_of(session_id)}\n" in text
+    assert "created    2027-01-15T07:59:00Z\n" in shown
+    assert f"data       in the store, under {key_of('abc')}\n" in shown
+
+
+def test_an_id_that_sessionware_does_not_make_is_shown_as_such(inspect: Inspect) -> None:
+    status, shown = inspect(token(r'[60,null,"\ud800"]'))
+    assert status == 0
+    assert "data, but no session that sessionware writes\n" in shown

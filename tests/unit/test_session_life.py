@@ -232,9 +232,13 @@ def test_regenerate_keeps_the_data() -> None:
     assert opened(response.cookie) == {"a": 1, "cart": [1], "_permanent": True}
 
 
-def test_regenerate_is_a_change() -> None:
+@pytest.mark.parametrize(
+    "begin", [*ANEW.values(), lambda it: it.regenerate(keep_created=True)], ids=[*ANEW, "new id"]
+)
+def test_beginning_anew_is_a_change(begin: Act, clock: Clock) -> None:
+    """Even in the second in which the session began."""
     session = holding(a=1)
-    session.regenerate()
+    begin(session)
     assert session.modified is True
 
 
