@@ -317,10 +317,7 @@ class Reader:
             raise CookieRejected("too_large")
         opened = self.codec.decode(token)
         envelope, issued = unwrap(opened.text), opened.issued
-        data = envelope.data
-        # The timeout of an empty session is that of the sessions that it stands for.
-        permanent = bool(data.get("_permanent", False)) if data else None
-        self.expiry.check(now, issued, issued - envelope.age, permanent)
+        self.expiry.check(now, issued, issued - envelope.age, envelope.permanent)
         return Verified(envelope, issued, opened.old_key, token)
 
     def accept(self, verified: "Verified", now: int) -> Loaded:
@@ -345,12 +342,6 @@ class Verified(NamedTuple):
     issued: int
     old_key: bool
     token: str
-
-    @property
-    def ends(self) -> bool:
-        """Whether it is the empty cookie that a log-out has left."""
-        text, *_, session_id, csrf_token, owner, _ = self.envelope
-        return text == "{}" and session_id is csrf_token is owner is None
 
 
 def backend_problems(store: object, revocations: object) -> Iterator[Problem]:

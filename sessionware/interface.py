@@ -220,7 +220,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if newest:
             _log(logging.INFO, "twins", "A request had several session cookies of our name")
         for verified in found:
-            if verified.ends:
+            if verified.envelope.ends:
                 # Those that are older are cookies that the log-out could not delete.
                 return Loaded({}, "{}", now, new=True, ended=True, newest=verified.issued)
             try:
@@ -454,7 +454,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if loaded.token:
             tokens.remove(loaded.token)
         for verified in self._verify(tokens, now, []):
-            if not verified.ends:
+            if not verified.envelope.ends:
                 with suppress(CookieRejected):
                     twins.append(self._accept(verified, now))
         return twins

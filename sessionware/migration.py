@@ -121,7 +121,7 @@ class SessionwareCookie(FormerCookie):
     def load(self, value: str, now: int) -> Loaded:
         """Return the session that the cookie's value holds. Raises CookieRejected."""
         verified = self._reader.verify(value, now)
-        if verified.ends:
+        if verified.envelope.ends:
             raise CookieRejected("revoked")
         return self._reader.accept(verified, now)
 
@@ -134,7 +134,7 @@ class SessionwareCookie(FormerCookie):
             with suppress(CookieRejected):
                 found.append(self._reader.verify(value, now))
         found.sort(key=attrgetter("issued"), reverse=True)
-        return [each.token for each in takewhile(lambda each: not each.ends, found)]
+        return [each.token for each in takewhile(lambda each: not each.envelope.ends, found)]
 
     def end(self, session_id: str, created: int) -> None:
         """End the session with this id in the former store or list."""

@@ -52,8 +52,8 @@ class Model:
                 self.log_ins[event.login] = event
         for session, events in [*self.of_session.items()]:
             ends = [e._replace(act="end before", note="") for e in events if e.act == "end"]
-            for heir in self._descendants(session) if ends else ():
-                self.of_session[heir] += ends
+            for descendant in self._descendants(session) if ends else ():
+                self.of_session[descendant] += ends
 
     def _descendants(self, session: str) -> Iterator[str]:
         """Yield the sessions that came of this one: they end with it, if it ends late."""

@@ -9,6 +9,8 @@ import pytest
 
 from sessionware.errors import ConfigurationError, CookieRejected
 from sessionware.expiry import Expiry
+from tests.conftest import Clock
+from tests.sites import Site, owner_of
 
 NOW = 1_800_000_000
 HOUR, DAY = 3600, 86400
@@ -338,3 +340,13 @@ def test_every_problem_is_reported_at_once() -> None:
         f"absolute_timeout: found str, {EXPECTED}\n"
         f"refresh_after: found bool, {EXPECTED.replace('from 1', 'from 0')}"
     )
+
+
+def test_log_in_without_data_lives_for_the_idle_timeout(clock: Clock) -> None:
+    """It is not permanent, and no empty session that stands for permanent ones."""
+    site = Site(idle_timeout=HOUR, permanent_timeout=24 * HOUR)
+    cookie = site.log_in("ada")
+    clock.advance(HOUR)
+    assert site.visit(owner_of, cookie).result == "ada"
+    clock.advance(1)
+    assert site.visit(owner_of, cookie).result is None
