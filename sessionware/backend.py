@@ -20,7 +20,7 @@ from .expiry import Expiry
 from .keys import TokenMask
 from .serializer import dumps
 from .session import Loaded, Owner, State
-from .store import Revocations, Store, key_of, mark_of
+from .store import Revocations, Store, key_of, mark_of, renewal_of
 
 MAX_REQUEST_TIME = 60 * 60
 """Seconds for which a request that began before a log-out may still write its cookie."""
@@ -28,6 +28,10 @@ MAX_REQUEST_TIME = 60 * 60
 _ENDED = (
     "The session was ended by another request while this one was using it (a log-out, or "
     "regenerate()), so nothing of it was saved. The other request's response has the valid cookie."
+)
+_RENEWED = (
+    "The session could not be ended, because another request has given it a new id meanwhile (a "
+    "log-in, or regenerate()). The other request's response has the valid cookie: log out again."
 )
 _TOO_LATE = (
     f"The session was changed more than {MAX_REQUEST_TIME} seconds after the request began, when "
@@ -64,8 +68,14 @@ class CookieBackend:
     def save(self, state: State, text: str) -> None:
         """Do nothing: the response carries the data."""
 
+    def log_out(self, state: State) -> None:
+        """End the session that was loaded, and the one that another request made of it.
+
+        Raise SessionUnavailable if the other one cannot be ended.
+        """
+
     def end(self, session_id: str, created: int) -> None:
-        """Do nothing: a copy of the cookie stays valid until it expires."""
+        """End another session that the request has brought, as far as this is possible."""
 
     def stamp(self, owner: Owner) -> str:  # noqa: ARG002 - subclasses use it
         """Return what a session of this owner has to carry."""
@@ -111,9 +121,22 @@ class RevocableBackend(CookieBackend):
         last = state.loaded.id
         if last is None or last == state.id:
             return
+        if state.has_ended:
+            self.log_out(state)
+            return
+        # First, so that a log-out which finds the id on the list knows why.
+        self._revoke(f"renewed\0{last}", state.loaded.created)
         ended_here = self._revoke(last, state.loaded.created)
         if not ended_here and not state.begins_anew:
             raise SessionUnavailable(_ENDED)
+
+    def log_out(self, state: State) -> None:
+        """Put the id on the list. A session that has taken its place has another id."""
+        last = state.loaded.id
+        if last is None or self._revoke(last, state.loaded.created):
+            return
+        if self._revocations.check(renewal_of(last), None) is None:
+            raise SessionUnavailable(_RENEWED)
 
     def end(self, session_id: str, created: int) -> None:
         """Put the id on the list."""
@@ -188,11 +211,27 @@ class ServerBackend(CookieBackend):
             self._create(state, text)
         elif not self._save(state, text, new=False):
             raise SessionUnavailable(_ENDED)
-        if begins and loaded.id is not None:
-            ended_here = self._end(loaded.id, loaded.created, loaded.adopted)
-            if not ended_here and not state.begins_anew:
-                self._store.delete(key_of(session_id))
-                raise SessionUnavailable(_ENDED)
+        if not begins or loaded.id is None:
+            return
+        if state.has_ended:
+            self.log_out(state)
+            return
+        # First, so that a log-out which finds the session deleted finds the new one.
+        self._name_successor(loaded.id, session_id)
+        ended_here = self._end(loaded.id, loaded.created, loaded.adopted)
+        if not ended_here and not state.begins_anew:
+            self._store.delete(key_of(session_id))
+            raise SessionUnavailable(_ENDED)
+
+    def log_out(self, state: State) -> None:
+        """Delete the session, or the one that has taken its place."""
+        loaded = state.loaded
+        if loaded.id is None or self._end(loaded.id, loaded.created, loaded.adopted):
+            return
+        key = self._store.load(renewal_of(key_of(loaded.id)))
+        while key is not None:
+            self._store.delete(key)
+            key = self._store.load(renewal_of(key))
 
     def end(self, session_id: str, created: int) -> None:
         """Delete the session."""
@@ -238,6 +277,15 @@ class ServerBackend(CookieBackend):
             new=new,
             seconds=seconds,
             owner=state.owner,
+        )
+
+    def _name_successor(self, session_id: str, successor: str) -> None:
+        self._store.save(
+            renewal_of(key_of(session_id)),
+            key_of(successor),
+            new=True,
+            seconds=MAX_REQUEST_TIME,
+            owner=None,
         )
 
     def _end(self, session_id: str, created: int, adopted: bool) -> bool:

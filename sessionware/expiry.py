@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from .errors import ConfigurationError, CookieRejected, Problem
 
@@ -40,7 +41,7 @@ class Expiry:
         permanent_timeout: Duration | None = None,
     ) -> "Expiry":
         """Return the timeouts of these settings. Raises ConfigurationError with every problem."""
-        settings = {
+        settings: dict[str, Any] = {
             "idle_timeout": idle_timeout,
             "permanent_timeout": permanent_timeout,
             "absolute_timeout": absolute_timeout,

@@ -426,7 +426,8 @@ class SecureCookieSessionInterface(SessionInterface):
         if state.alive:
             line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
-            self._end(loaded)
+            self.backend.log_out(state)
+            self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         for other in [*twins, *self._former(cookie)]:
             if other.id != loaded.id:

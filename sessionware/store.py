@@ -93,3 +93,8 @@ def key_of(session_id: str) -> str:
 def mark_of(session_id: str) -> str:
     """Return the key of the mark that the session with this id has ended."""
     return key_of(f"ended\0{session_id}")
+
+
+def renewal_of(name: str) -> str:
+    """Return the key that says that a session was renewed, given its id or the key of it."""
+    return key_of(f"renewed\0{name}")

@@ -1,5 +1,6 @@
 """Where the stores and the lists of this suite keep what they hold, and a look at it."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -17,6 +18,9 @@ REDIS_KINDS = ("redis", "decoded", "valkey", "cluster")
 
 KINDS = ("memory", *REDIS_KINDS)
 
+RENEWAL = re.compile("[0-9a-f]{64}")
+"""What a store keeps under the key of a renewal: the key of the session that came of it."""
+
 
 class Database(Protocol):
     """Has a store and a list of ended sessions, and tells what they keep.
@@ -32,7 +36,10 @@ class Database(Protocol):
         """Return the list of ended sessions."""
 
     def content(self) -> dict[str, bytes]:
-        """Return every name, and what is kept there; for a sorted set, its members."""
+        """Return every name, and what is kept there; for a sorted set, its members.
+
+        The records of a store that say which session has taken the place of another are left out.
+        """
 
     def only(self) -> str:
         """Return the one name that there is."""
@@ -68,7 +75,11 @@ class MemoryDatabase:
         return self._revocations
 
     def content(self) -> dict[str, bytes]:
-        kept = {f"session:{key}": text.encode("latin-1") for key, text in self._store.kept.items()}
+        kept = {
+            f"session:{key}": text.encode("latin-1")
+            for key, text in self._store.kept.items()
+            if not RENEWAL.fullmatch(text)
+        }
         refused = {f"revoked:{key}": b"" for key in self._revocations.refused}
         stamps = {
             f"{kind}:stamp:{owner}": stamp.encode()
@@ -127,12 +138,17 @@ class RedisDatabase:
         return RedisRevocations(self.client, prefix)
 
     def content(self) -> dict[str, bytes]:
-        return {
+        found = {
             key.decode(): b" ".join(node.zrange(key, 0, -1))
             if node.type(key) == b"zset"
             else node.get(key)
             for node in self.nodes
             for key in node.keys("*")
+        }
+        return {
+            name: value
+            for name, value in found.items()
+            if not name.startswith("session:") or not RENEWAL.fullmatch(value.decode("latin-1"))
         }
 
     def only(self) -> str:

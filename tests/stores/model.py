@@ -38,6 +38,7 @@ class Model:
         self.of_session: dict[str, list[Event]] = defaultdict(list)
         self.end_alls: dict[str, list[Event]] = defaultdict(list)
         self.log_ins: dict[str, Event] = {}
+        self.heirs: dict[str, list[str]] = defaultdict(list)
         for event in history:
             if event.act == "end all":
                 self.end_alls[event.who].append(event)
@@ -46,8 +47,19 @@ class Model:
             if event.heir:
                 heir = event._replace(act="write", session=event.heir, heir="", note="")
                 self.of_session[event.heir].append(heir)
+                self.heirs[event.session].append(event.heir)
             if event.act == "log in":
                 self.log_ins[event.login] = event
+        for session, events in [*self.of_session.items()]:
+            ends = [event._replace(act="end before") for event in events if event.act == "end"]
+            for heir in self._descendants(session) if ends else ():
+                self.of_session[heir] += ends
+
+    def _descendants(self, session: str) -> Iterator[str]:
+        """Yield the sessions that came of this one: they end with it, if it ends late."""
+        for heir in self.heirs[session]:
+            yield heir
+            yield from self._descendants(heir)
 
     def problems(self) -> Iterator[str]:
         """Say each thing that breaks a promise."""
@@ -84,12 +96,12 @@ class Model:
 
     def _without_reason(self, events: list[Event]) -> Iterator[str]:
         """No session is gone, and no change refused, but where it may have been ended."""
-        first = min((event.start for event in events if is_end(event)), default=inf)
+        first = min((event.start for event in events if may_be_end(event)), default=inf)
         for event in events:
             gone = event.act == "read" and event.value is None
             if not gone and event.note != "ended":
                 continue
-            others = (e.start for e in events if e is not event and is_end(e))
+            others = (e.start for e in events if e is not event and may_be_end(e))
             begun = first if gone else min(others, default=inf)
             log_in = self.log_ins[event.login]
             if begun < event.end or any(
@@ -123,3 +135,7 @@ class Model:
 
 def is_end(event: Event) -> bool:
     return event.act in ("end", "regenerate")
+
+
+def may_be_end(event: Event) -> bool:
+    return is_end(event) or event.act == "end before"

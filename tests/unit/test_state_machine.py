@@ -536,8 +536,15 @@ class LogOuts(RuleBasedStateMachine):
 
     @rule(seconds=WAITS)
     def time_passes(self, seconds: float) -> None:
+        """A session may expire before an older one that is permanent, and then hides it no more."""
+        hiding = [browser for browser in self.browsers if browser.ended]
+        before = [self.server.opened_by(*browser.tokens()) for browser in hiding]
         self.clock.advance(seconds)
         self.server.forget()
+        for browser, mark in zip(hiding, before, strict=True):
+            if mark not in (None, self.server.opened_by(*browser.tokens())):
+                for token in browser.tokens():
+                    browser.ended.pop(self.book[token].mark, None)
 
     # What has to come of it
 
