@@ -3,7 +3,7 @@
 import difflib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -21,7 +21,7 @@ from .backend import (
     backend_problems,
     too_large,
 )
-from .codec import MAX_TEXT, Codec, codec_of
+from .codec import MAX_TEXT, Codec, SignedCodec, codec_of
 from .cookie import (
     MAX_PAIR,
     SameSite,
@@ -175,8 +175,10 @@ class SecureCookieSessionInterface(SessionInterface):
             self.expiry: Expiry = Expiry.of(
                 idle_timeout, absolute_timeout, refresh_after, permanent_timeout
             )
+        make: Callable[..., Codec] = SignedCodec  # checks the keys even if encrypt is wrong
         with collecting(problems):
             make = codec_class(encrypt)
+        with collecting(problems):
             self.codec: Codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
         problems += backend_problems(store, revocations)
         if problems:

@@ -14,12 +14,10 @@ import zlib
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
-from itertools import takewhile
 from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
@@ -101,8 +99,11 @@ class SessionwareCookie(FormerCookie):
             self._cookie = cookie_at(cookie_name, cookie_domain, cookie_path, cookie_partitioned)
         with collecting(problems):
             expiry = Expiry.of(idle_timeout, absolute_timeout, None, permanent_timeout)
+        make: Callable[..., Codec] = SignedCodec  # checks the keys even if encrypt is wrong
         with collecting(problems):
-            codec = codec_class(encrypt)(secret_key, secret_key_fallbacks, salt, cookie_name)
+            make = codec_class(encrypt)
+        with collecting(problems):
+            codec = make(secret_key, secret_key_fallbacks, salt, cookie_name)
         problems += backend_problems(store, revocations)
         if problems:
             raise ConfigurationError(
@@ -126,15 +127,20 @@ class SessionwareCookie(FormerCookie):
         return self._reader.accept(verified, now)
 
     def newest_first(self, values: list[str], now: int) -> list[str]:
-        """Return the values, the newest first, without those that a log-out could not delete."""
+        """Return the values, the newest first, up to the empty one that a log-out has left."""
         if len(values) < 2:
             return values
-        found = []
+        found, refused = [], []
         for value in values:
-            with suppress(CookieRejected):
+            try:
                 found.append(self._reader.verify(value, now))
+            except CookieRejected:
+                refused.append(value)  # load says why
         found.sort(key=attrgetter("issued"), reverse=True)
-        return [each.token for each in takewhile(lambda each: not each.envelope.ends, found)]
+        for count, each in enumerate(found, 1):
+            if each.envelope.ends:
+                return [each.token for each in found[:count]]
+        return [each.token for each in found] + refused
 
     def end(self, session_id: str, created: int) -> None:
         """End the session with this id in the former store or list."""

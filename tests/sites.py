@@ -25,6 +25,11 @@ class Page(NamedTuple):
     cookie: str
     response: Response
 
+    @property
+    def deleted(self) -> list[str]:
+        """The Set-Cookie headers before that of our cookie, which delete former ones."""
+        return self.response.headers.getlist("Set-Cookie")[:-1]
+
 
 class Site:
     """An application in a SessionMiddleware. Each visit calls an act with its session."""
@@ -36,7 +41,8 @@ class Site:
         """Send one request with this cookie."""
         environ = make_environ(cookie, test__act=act)
         response = run(self.app, environ)
-        held = response.cookie or cookie
+        lines = response.headers.getlist("Set-Cookie")
+        held = lines[-1].partition(";")[0] if lines else cookie
         return Page(environ["test.result"], "" if held.endswith("=") else held, response)
 
     def log_in(self, owner: Any = "ann", **data: Any) -> str:
