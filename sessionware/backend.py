@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from .codec import Codec
 from .envelope import Envelope, unwrap, wrap
 from .errors import (
-    ConfigurationError,
     CookieRejected,
     Problem,
     SessionTooLarge,
@@ -366,9 +365,7 @@ def backend_problems(store: object, revocations: object) -> Iterator[Problem]:
 def backend_of(
     store: Store | None, revocations: Revocations | None, expiry: Expiry, adopts: bool
 ) -> CookieBackend:
-    """Return the backend of these settings. Raises ConfigurationError with every problem."""
-    if problems := [*backend_problems(store, revocations)]:
-        raise ConfigurationError(problems)
+    """Return the backend of these settings, which have no problems."""
     if revocations is not None:
         return RevocableBackend(revocations, expiry)
     return CookieBackend() if store is None else ServerBackend(store, expiry, adopts)

@@ -269,7 +269,9 @@ class SecureCookieSessionInterface(SessionInterface):
                         continue  # nothing to go on with
                     loaded = self.backend.adopt(loaded, self._ids_of(loaded, token))
                 except CookieRejected as error:
-                    refused.append(error.reason)
+                    # If a former key has signed it, this says more than what our own reader found.
+                    first = 0 if error.reason != "bad_signature" else len(refused)
+                    refused.insert(first, error.reason)
                 else:
                     _log(logging.INFO, "migrated", "A former session cookie was accepted")
                     return loaded

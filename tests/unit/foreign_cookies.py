@@ -95,9 +95,9 @@ def sign_as_django(payload: bytes) -> str:
     return signer.sign(payload + b":1xocE4").decode()  # NOW in base 62
 
 
-def sign_as_pyramid(plain: bytes) -> str:
+def sign_as_pyramid(plain: bytes, key: bytes = b"pyramid.session." + KEY.encode()) -> str:
     """Return the value of Pyramid's cookie around these bytes."""
-    signature = hmac.digest(b"pyramid.session." + KEY.encode(), plain, "sha512")
+    signature = hmac.digest(key, plain, "sha512")
     return urlsafe_b64encode(signature + plain).rstrip(b"=").decode()
 
 

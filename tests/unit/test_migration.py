@@ -52,6 +52,7 @@ from tests.unit.foreign_cookies import (
     sign_as_beaker,
     sign_as_django,
     sign_as_flask,
+    sign_as_pyramid,
     user_of,
 )
 
@@ -337,6 +338,15 @@ def test_a_tag_of_flasks_around_nonsense_is_refused(tagged: dict[str, Any]) -> N
     assert (
         refusal(reader("Flask"), SIGN["Flask"](json.dumps({"a": tagged}).encode())) == "malformed"
     )
+
+
+@pytest.mark.parametrize("secret", ["€" * 32, "ä" * 32, KEY.encode()])
+def test_pyramids_salt_and_secret_are_joined_in_latin_1_or_else_in_utf_8(secret: Any) -> None:
+    plain = f'[{NOW},{NOW},{{"user":"alice"}}]'.encode()
+    encoding = "utf-8" if "€" in str(secret) else "latin-1"
+    key = secret if type(secret) is bytes else secret.encode(encoding)
+    value = sign_as_pyramid(plain, b"pyramid.session." + key)
+    assert PyramidCookie(secret).load(value, NOW).data == {"user": "alice"}
 
 
 def test_flasks_markup_stays_markup() -> None:
