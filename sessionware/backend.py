@@ -279,13 +279,12 @@ class ServerBackend(CookieBackend):
         )
 
     def _name_successor(self, session_id: str, successor: str) -> None:
-        self._store.save(
-            renewal_of(key_of(session_id)),
-            key_of(successor),
-            new=True,
-            seconds=MAX_REQUEST_TIME,
-            owner=None,
-        )
+        """Save which session takes the place of this one, or of the last that has taken it."""
+        key: str | None = key_of(session_id)
+        while key is not None and not self._store.save(
+            renewal_of(key), key_of(successor), new=True, seconds=MAX_REQUEST_TIME, owner=None
+        ):
+            key = self._store.load(renewal_of(key))
 
     def _end(self, session_id: str, created: int, adopted: bool) -> bool:
         """End a session, and return whether no other request has ended it before."""

@@ -5,7 +5,9 @@ import logging
 import os
 import re
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -15,7 +17,7 @@ from sessionware.codec import SignedCodec
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.sites import MemoryRevocations, MemoryStore, Site, count
+from tests.sites import MemoryRevocations, MemoryStore, Site, count, owner_of
 
 CODEC = SignedCodec(KEY)
 
@@ -44,6 +46,10 @@ def envelope(cookie: str) -> list[Any]:
     """Return the list that the cookie carries."""
     opened: list[Any] = json.loads(CODEC.decode(cookie.partition("=")[2]).text)
     return opened
+
+
+def log_in(session: Session) -> None:
+    session.owner = "ann"
 
 
 def down(*_: object, **__: object) -> None:
@@ -143,7 +149,189 @@ def test_page_that_suppresses_a_store_failure_still_varies_by_cookie(
     assert site.visit(act, cookie).response.header_list == [("Vary", "Cookie")]
 
 
+def test_renewed_session_is_ended_by_a_log_out_that_still_has_the_old_id(site: Site) -> None:
+    cookie = site.visit(count).cookie
+    renewed: list[str] = []
+
+    def slow(session: Session) -> None:
+        dict(session)
+        renewed.append(site.visit(Session.regenerate, cookie).cookie)
+        renewed.append(site.visit(log_in, renewed[0]).cookie)
+        session.invalidate()
+
+    site.visit(slow, cookie)
+    assert [site.read(each) for each in renewed] == [None, None]
+
+
+def test_renewed_session_is_ended_by_a_log_out_that_begins_another(site: Site) -> None:
+    cookie = site.visit(count).cookie
+    renewed: list[str] = []
+
+    def slow(session: Session) -> None:
+        dict(session)
+        renewed.append(site.visit(Session.regenerate, cookie).cookie)
+        session.invalidate()
+        session["message"] = "goodbye"
+
+    assert site.read(site.visit(slow, cookie).cookie) == {"message": "goodbye"}
+    assert site.read(renewed[0]) is None
+
+
+def test_log_out_ends_the_one_of_two_renewals_that_succeeds(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the other one has said first that it would take the session's place."""
+    cookie = site.visit(count).cookie
+    session_id, renewed = envelope(cookie)[2], []
+    delete = store.delete
+
+    def renew_meanwhile(key: str) -> bool:
+        monkeypatch.setattr(store, "delete", delete)
+        renewed.append(site.visit(log_in, cookie).cookie)
+        return delete(key)
+
+    def slow(session: Session) -> None:
+        dict(session)
+        monkeypatch.setattr(store, "delete", renew_meanwhile)
+        with pytest.raises(SessionUnavailable, match="ended by another request"):
+            site.visit(Session.regenerate, cookie)
+        session.invalidate()
+
+    site.visit(slow, cookie)
+    assert (len(renewed), site.read(renewed[0])) == (1, None)
+    assert key_of(session_id) not in store.kept
+
+
+def test_log_in_that_finds_its_session_ended_is_one_of_its_own(site: Site) -> None:
+    cookie = site.visit(count).cookie
+
+    def slow(session: Session) -> None:
+        dict(session)
+        site.visit(Session.invalidate, cookie)
+        log_in(session)
+
+    assert site.visit(owner_of, site.visit(slow, cookie).cookie).result == "ann"
+
+
+def test_session_is_not_saved_if_its_owner_was_ended_meanwhile(
+    site: Site, store: MemoryStore
+) -> None:
+    """The stamp is read again after the session was saved, or it would outlive this end."""
+
+    def slow(session: Session) -> None:
+        log_in(session)
+        store.revoke_owner("ann")
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow)
+    assert store.kept == {}
+
+
+def test_session_is_saved_if_another_owner_was_ended_meanwhile(
+    site: Site, store: MemoryStore
+) -> None:
+    def slow(session: Session) -> None:
+        session.owner = 1
+        store.revoke_owner("1")
+
+    assert site.read(site.visit(slow).cookie) == {}
+
+
+def test_stamp_is_kept_beside_the_owner(site: Site, store: MemoryStore) -> None:
+    store.revoke_owner("ann")
+    site.visit(log_in)
+    assert [*store.kept.values()] == ['[{},0,0,0,"ann","1"]']
+
+
+def test_store_without_stamps_has_sessions_with_owners(store: MemoryStore) -> None:
+    plain = SimpleNamespace(limit=999, load=store.load, save=store.save, delete=store.delete)
+    assert Site(store=plain).log_in("ann")
+    assert [*store.kept.values()] == ['[{},0,0,0,"ann"]']
+
+
+@pytest.mark.parametrize("owner", [1, "1", UUID(int=1)], ids=repr)
+def test_store_is_given_the_owner_with_its_type(site: Site, store: MemoryStore, owner: Any) -> None:
+    site.log_in(owner)
+    [given] = store.owners.values()
+    assert (type(given), given) == (type(owner), owner)
+
+
+def test_time_to_live_is_the_idle_timeout_that_applies(store: MemoryStore) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    cookie = site.visit(count).cookie
+    assert [*store.seconds.values()] == [100]
+    site.visit(lambda session: setattr(session, "permanent", True), cookie)
+    assert [*store.seconds.values()] == [1000]
+
+
+@pytest.mark.parametrize("value", ["junk", "[null,0]", '[{"n":1}]', ""])
+def test_value_that_is_no_session_is_refused(
+    site: Site, store: MemoryStore, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cookie = site.visit(count).cookie
+    store.kept[key_of(envelope(cookie)[2])] = value
+    caplog.set_level(logging.INFO)
+    assert site.read(cookie) is None
+    assert [vars(record)["reason"] for record in caplog.records] == ["malformed"]
+
+
 # A session in the cookie, with a list of ended sessions
+
+
+@pytest.mark.parametrize(("idle", "permanent"), [(100, 1000), (1000, 100)])
+def test_list_remembers_an_end_for_the_longer_idle_timeout_and_an_hour(
+    revocations: MemoryRevocations, idle: int, permanent: int
+) -> None:
+    """A copy of the cookie may be that of a permanent session or not."""
+    site = Site(revocations=revocations, idle_timeout=idle, permanent_timeout=permanent)
+    site.visit(Session.invalidate, site.visit(count).cookie)
+    assert [*revocations.refused.values()] == [1000 + MAX_REQUEST_TIME]
+
+
+@pytest.mark.parametrize("owner", [1, "1", UUID(int=1)], ids=repr)
+def test_list_is_asked_for_the_owner_with_its_type(
+    revocable: Site, revocations: MemoryRevocations, owner: Any
+) -> None:
+    cookies = {each: revocable.log_in(each) for each in (1, "1", UUID(int=1))}
+    revocations.revoke_owner(owner)
+    assert [each for each in cookies if revocable.read(cookies[each]) is None] == [owner]
+
+
+@pytest.mark.parametrize("more", [{}, {"message": "goodbye"}])
+def test_log_out_of_a_session_that_was_renewed_meanwhile_is_an_error(
+    revocable: Site, more: dict[str, str]
+) -> None:
+    """The list does not know the new id, so the log-out would have no effect."""
+    cookie = revocable.visit(count).cookie
+    renewed: list[str] = []
+
+    def slow(session: Session) -> None:
+        dict(session)
+        renewed.append(revocable.visit(Session.regenerate, cookie).cookie)
+        session.invalidate()
+        session.update(more)
+
+    with pytest.raises(SessionUnavailable) as caught:
+        revocable.visit(slow, cookie)
+    assert str(caught.value) == (
+        "The session could not be ended, because another request has given it a new id meanwhile "
+        "(a log-in, or regenerate()). The other request's response has the valid cookie: log out "
+        "again."
+    )
+    assert revocable.read(renewed[0]) == {"n": 1}
+
+
+@pytest.mark.parametrize("more", [{}, {"message": "goodbye"}])
+def test_second_log_out_of_a_session_succeeds(revocable: Site, more: dict[str, str]) -> None:
+    cookie = revocable.visit(count).cookie
+
+    def slow(session: Session) -> None:
+        dict(session)
+        revocable.visit(Session.invalidate, cookie)
+        session.invalidate()
+        session.update(more)
+
+    assert revocable.read(revocable.visit(slow, cookie).cookie) == (more or None)
 
 
 def test_ended_session_is_refused_until_it_would_have_expired(
