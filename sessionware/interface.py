@@ -432,8 +432,9 @@ class SecureCookieSessionInterface(SessionInterface):
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         for other in [*twins, *self._former(cookie)]:
-            if other.id != loaded.id:
-                self._end(other)
+            if other.id is not None and other.id != loaded.id:
+                self.backend.end(other.id, other.created)
+                self._end_former(other)
         return line
 
     def _delete(self, state: State, environ: WSGIEnvironment) -> str | None:
@@ -472,11 +473,6 @@ class SecureCookieSessionInterface(SessionInterface):
                     loaded = former.load(token, now)
                     found.append(replace(loaded, id=self._ids_of(loaded, token)[0]))
         return found
-
-    def _end(self, loaded: Loaded) -> None:
-        if loaded.id is not None:
-            self.backend.end(loaded.id, loaded.created)
-            self._end_former(loaded)
 
     def _end_former(self, loaded: Loaded) -> None:
         """End a session in the stores and lists that were in use before."""
