@@ -400,7 +400,9 @@ class SecureCookieSessionInterface(SessionInterface):
         secure = self._is_secure(self.cookie, environ)
         if not (state.permanent or lasting):
             return self.cookie.write(value, secure)
-        max_age = self.expiry.max_age(now, state.created)
+        max_age = (
+            self._max_age_beside_twins() if lasting else self.expiry.max_age(now, state.created)
+        )
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
     def _wrapped(self, state: State, text: str, issued: int) -> str:
@@ -447,9 +449,14 @@ class SecureCookieSessionInterface(SessionInterface):
         """Return the header that leaves an empty cookie, which is newer than its twins."""
         now = int(time.time())
         value = self.codec.encode(wrap(Envelope("{}", None, 0)), self._next_issue(state, now))
-        max_age = int(min(self.expiry.max_idle_timeout, MAX_COOKIE_AGE))
+        max_age = self._max_age_beside_twins()
         secure = self._is_secure(self.cookie, environ)
         return self.cookie.write(value, secure, (max_age, now + max_age))
+
+    def _max_age_beside_twins(self) -> int:
+        """Return the Max-Age of a cookie that outlives its twins, which may be from the future."""
+        seconds = self.expiry.max_idle_timeout + CLOCK_SKEW + 1
+        return int(min(seconds, MAX_COOKIE_AGE))
 
     def _twins(self, cookie: str, loaded: Loaded) -> list[Loaded]:
         """Return the other valid sessions of our name that the request has brought."""

@@ -328,11 +328,11 @@ class Visit:
         cookie = Issued(copied(self.data), issued, created, self.id, server.keys[0])
         assert cookie.ends is ends
         assert repr(server.book.setdefault(token, cookie)) == repr(cookie)
-        limits = [server.idle, MAX_COOKIE_AGE]
-        if server.absolute is not None and not ends:
-            limits.append(self.created + server.absolute - now)
-        # After a log-out, the cookie has to outlive the others.
+        # After a log-out, the cookie has to outlive the others, which may be from the future.
         outlives = ends or (self.anew and self._leaves_others())
+        limits = [server.idle + (SKEW + 1 if outlives else 0), MAX_COOKIE_AGE]
+        if server.absolute is not None and not outlives:
+            limits.append(self.created + server.absolute - now)
         permanent = outlives or self.data.get("_permanent", False)
         expected = str(max(0, min(limits))) if permanent else None
         assert attributes.get("Max-Age") == expected
