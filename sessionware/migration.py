@@ -73,8 +73,9 @@ class SessionwareCookie(FormerCookie):
     """Our own cookie under former settings, whichever have changed: their names and defaults.
 
     The session goes on, with its data, ``created``, ``id``, CSRF token and owner. The former
-    timeouts apply to the cookie, and so do the present ones. Raises ConfigurationError with every
-    problem, and never shows a key.
+    timeouts apply to the cookie, and so do the present ones. If ``revocations`` changes, change
+    ``salt`` too: a cookie with the present key and salt is read as a present one, and the former
+    list is not asked. Raises ConfigurationError with every problem, and never shows a key.
     """
 
     def __init__(
