@@ -157,10 +157,13 @@ def test_cookie_is_issued_at_most_a_minute_ahead(clock: Clock) -> None:
 def test_log_out_with_twins_sets_an_empty_cookie_that_the_browser_keeps(
     twins: Twins, mode: str, act: Callable[[Session], object]
 ) -> None:
-    """A twin at a place that we do not know would count again if it were alone."""
+    """A twin at a place that we do not know would count again if it were alone.
+
+    The twin may have been issued by a clock that is a minute ahead.
+    """
     page = twins.site.visit(act, twins.header)
     assert page.cookie not in ("", twins.older, twins.newer)
-    assert f"Max-Age={31 * DAY}" in attributes(page)
+    assert f"Max-Age={31 * DAY + 61}" in attributes(page)
 
 
 @every_mode
@@ -185,7 +188,7 @@ def test_empty_cookie_is_kept_by_a_second_log_out(twins: Twins, mode: str, clock
     clock.advance(10)
     again = twins.site.visit(log_out, both(twins.older, ended))
     assert again.cookie != ended
-    assert f"Max-Age={31 * DAY}" in attributes(again)
+    assert f"Max-Age={31 * DAY + 61}" in attributes(again)
     assert twins.site.read(both(twins.older, twins.newer, again.cookie)) is None
 
 
@@ -193,9 +196,9 @@ def test_empty_cookie_is_kept_by_a_second_log_out(twins: Twins, mode: str, clock
 def test_empty_cookie_lives_as_long_as_the_longest_session(clock: Clock, mode: str) -> None:
     twins = Twins(mode, clock, idle_timeout=100, permanent_timeout=1000)
     page = twins.site.visit(log_out, twins.header)
-    assert "Max-Age=1000" in attributes(page)
-    clock.advance(1000)
-    assert twins.site.read(page.cookie) is None
+    assert "Max-Age=1061" in attributes(page)
+    clock.advance(1001)
+    assert twins.site.read(both(twins.header, page.cookie)) is None
 
 
 @every_mode
@@ -217,7 +220,7 @@ def test_session_that_begins_in_the_log_out_is_kept_as_long_as_the_twins(
         session["message"] = "goodbye"
 
     page = twins.site.visit(say_goodbye, twins.header)
-    assert f"Max-Age={31 * DAY}" in attributes(page)
+    assert f"Max-Age={31 * DAY + 61}" in attributes(page)
     assert twins.site.read(both(twins.header, page.cookie)) == {"message": "goodbye"}
 
 
