@@ -110,16 +110,16 @@ class State:
     )
 
     def __init__(self, loaded: Loaded) -> None:
-        self.loaded = loaded
-        self.data = loaded.data
-        self.created = loaded.created
-        self.id = loaded.id
-        self.csrf_token = loaded.csrf_token
-        self.owner = loaded.owner
-        self.stamp = loaded.stamp
-        self.may_differ = False  # set by a write, or by reading a mutable value
-        self.save_forced = False  # set by modified = True, and with every new id
-        self.begins_anew = False  # set by a log-out and a log-in
+        self.loaded: Loaded = loaded
+        self.data: dict[str, Any] = loaded.data
+        self.created: int = loaded.created
+        self.id: str | None = loaded.id
+        self.csrf_token: str | None = loaded.csrf_token
+        self.owner: Owner | None = loaded.owner
+        self.stamp: str = loaded.stamp
+        self.may_differ: bool = False  # set by a write, or by reading a mutable value
+        self.save_forced: bool = False  # set by modified = True, and with every new id
+        self.begins_anew: bool = False  # set by a log-out and a log-in
 
     @property
     def alive(self) -> bool:
@@ -188,7 +188,7 @@ class Session(SessionMixin, FlashMixin):
 
     def __init__(self, source: Source, cookie: str) -> None:
         self._source = source
-        self.cookie = cookie
+        self.cookie: str = cookie
         # Empty until the first use. If two threads load it at once, the first in the list counts.
         self._states: list[State] = []
         self.started: float = time.time()
