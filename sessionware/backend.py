@@ -61,9 +61,6 @@ class CookieBackend:
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
 
-    def check_alive(self, state: State) -> None:
-        """Raise SessionUnavailable if the session was ended meanwhile, as far as this is known."""
-
     def save(self, state: State, text: str) -> None:
         """Do nothing: the response carries the data."""
 
@@ -108,17 +105,13 @@ class RevocableBackend(CookieBackend):
         if goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(_TOO_LATE)
 
-    def check_alive(self, state: State) -> None:
-        """Raise SessionUnavailable if the session is on the list by now."""
-        try:
-            self._check(state.id or "", state.owner, state.stamp)
-        except CookieRejected:
-            raise SessionUnavailable(_ENDED) from None
-
     def save(self, state: State, text: str) -> None:  # noqa: ARG002 - as declared
         """Put the session's previous id on the list. Of two requests, one can replace it."""
         last = state.loaded.id
-        if last is None or last == state.id:
+        if last is None:
+            return
+        if last == state.id:
+            self._check_alive(state)
             return
         if state.has_ended:
             self.log_out(state)
@@ -144,6 +137,13 @@ class RevocableBackend(CookieBackend):
     def stamp(self, owner: Owner) -> str:
         """Return the owner's present stamp."""
         return self._revocations.check(key_of(""), owner) or ""
+
+    def _check_alive(self, state: State) -> None:
+        """Raise SessionUnavailable if another request has ended the session meanwhile."""
+        try:
+            self._check(str(state.id), state.owner, state.stamp)
+        except CookieRejected:
+            raise SessionUnavailable(_ENDED) from None
 
     def _check(self, session_id: str, owner: Owner | None, stamp: str) -> str:
         present = self._revocations.check(key_of(session_id), owner)

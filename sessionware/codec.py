@@ -12,11 +12,10 @@ from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
 from typing import Protocol
 
 from .errors import ConfigurationError, CookieRejected, Problem, collecting
-from .keys import RECOMMENDED_KEY_SIZE, SecretKey, check_keys, derive, key_size, purpose_of
+from .keys import RECOMMENDED_KEY_SIZE, SecretKey, check_keys, digest, key_size, macs_of, purpose_of
 
 MAX_TEXT = 64 * 1024
 """Bytes of a payload before compression. Decompression stops at this size (CWE-409)."""
@@ -65,10 +64,7 @@ class SignedCodec:
     ) -> None:
         check_keys(secret_key, fallbacks, salt)
         self.salt: bytes = purpose_of("cookie", cookie_name, salt)
-        # Copied for each signature, so that the key is hashed only once.
-        self._macs = [
-            hmac.new(derive(key, self.salt), digestmod=sha256) for key in (secret_key, *fallbacks)
-        ]
+        self._macs = macs_of((secret_key, *fallbacks), self.salt)
 
     def encode(self, text: str, issued: int) -> str:
         """Return the cookie's value for a text of at most MAX_TEXT bytes."""
@@ -138,9 +134,7 @@ def codec_of(
 
 def _sign(mac: hmac.HMAC, signed: bytes) -> bytes:
     """Return the signature of these bytes in URL-safe base64."""
-    mac = mac.copy()
-    mac.update(signed)
-    return _to_base64(mac.digest())
+    return _to_base64(digest(mac, signed))
 
 
 # RFC 4648, section 5, without padding. The base64 module takes twice the time.

@@ -57,8 +57,8 @@ class Envelope(NamedTuple):
 
 def wrap(envelope: Envelope) -> str:
     """Return the JSON text of the envelope."""
-    text, _, age, name, csrf_token, owner, stamp = envelope
-    return f"[{text}{_tail(max(age, -CLOCK_SKEW), name, csrf_token, owner, stamp)}"
+    text, _, age, session_id, csrf_token, owner, stamp = envelope
+    return f"[{text}{_tail(max(age, -CLOCK_SKEW), session_id, csrf_token, owner, stamp)}"
 
 
 def unwrap(wrapped: str) -> Envelope:
@@ -75,22 +75,24 @@ def unwrap(wrapped: str) -> Envelope:
     if type(items[0]) is int:
         return _first_form(wrapped, items)
     data, age, *more = items
-    if not (_is_data(data) and _is_age(age) and (more == [] or _are_parts(*more))):
+    if not (_is_data(data) and _is_age(age) and _are_parts(*more)):
         raise CookieRejected("malformed")
-    more[:2] = [part or None for part in more[:2]]
+    if 1 <= len(more) <= 2 and more[-1] == 0:
+        raise CookieRejected("malformed")  # what is absent at the end is left out
+    more[:2] = [part or None for part in more[:2]]  # 0 stands for an absent id or CSRF token
     # The parts after the data have one spelling, so what comes before them is the data's text.
     tail = _tail(age, *more)
-    if more[-1:] == [None] or not wrapped.endswith(tail):
+    if not wrapped.endswith(tail):
         raise CookieRejected("malformed")
     return Envelope(wrapped[1 : -len(tail)], data, age, *more)
 
 
 def _are_parts(
-    name: object = 0, csrf_token: object = 0, owner: object = "", stamp: object = ""
+    session_id: object = 0, csrf_token: object = 0, owner: object = "", stamp: object = ""
 ) -> bool:
-    """Return whether the parts after the age are what they should be."""
+    """Return whether the parts after the age have the types that ``wrap`` writes."""
     return (
-        (_is_absent(name) or _is_id(name))
+        (_is_absent(session_id) or _is_id(session_id))
         and (_is_absent(csrf_token) or _matches(_CSRF_TOKEN, csrf_token))
         and type(owner) in OWNER_TYPES
         and type(stamp) is str
@@ -99,7 +101,7 @@ def _are_parts(
 
 def _tail(
     age: int,
-    name: str | None = None,
+    session_id: str | None = None,
     csrf_token: str | None = None,
     owner: Owner | None = None,
     stamp: str = "",
@@ -109,20 +111,20 @@ def _tail(
         owned = dumps(owner, "session.owner")
         if stamp:
             owned = f"{owned},{dumps(stamp)}"
-        return f",{age},{_quoted(name)},{_quoted(csrf_token)},{owned}]"
+        return f",{age},{_quoted(session_id)},{_quoted(csrf_token)},{owned}]"
     if csrf_token is not None:
-        return f",{age},{_quoted(name)},{_quoted(csrf_token)}]"
-    return f",{age}]" if name is None else f",{age},{_quoted(name)}]"
+        return f",{age},{_quoted(session_id)},{_quoted(csrf_token)}]"
+    return f",{age}]" if session_id is None else f",{age},{_quoted(session_id)}]"
 
 
-def _quoted(name: str | None) -> str:
-    return "0" if name is None else f'"{name}"'
+def _quoted(part: str | None) -> str:
+    return "0" if part is None else f'"{part}"'
 
 
 def _first_form(wrapped: str, items: list[Any]) -> Envelope:
     """Return the envelope of version 1.0, whose data holds the owner and the CSRF token."""
     age, data, *more = items
-    if not (_is_age(age) and _is_data(data) and [*map(_is_id, more)] in ([], [True])):
+    if not (_is_age(age) and _is_data(data) and len(more) <= 1 and all(map(_is_id, more))):
         raise CookieRejected("malformed")
     start, end = wrapped.index(",") + 1, wrapped.rindex(",") if more else -1
     envelope = Envelope(wrapped[start:end], data, age, *more)

@@ -70,9 +70,10 @@ class SessionTooLarge(UsageError, ValueError):
         self.size = size
         self.limit = limit
         self.largest: tuple[tuple[str, int], ...] = tuple(largest)
-        keys = ", ".join(f"{key[:50]!r} ({taken} bytes)" for key, taken in self.largest)
+        sizes = [f"{key[:50]!r} ({taken} bytes)" for key, taken in self.largest]
+        keys = f"The largest keys are {', '.join(sizes)}. " if sizes else ""
         super().__init__(
-            f"{what} has {size} bytes, and the limit is {limit}. The largest keys are {keys}. "
+            f"{what} has {size} bytes, and the limit is {limit}. {keys}"
             "Store less in the session, or store the data elsewhere and only its id here. "
             "The cookie in the browser is unchanged."
         )

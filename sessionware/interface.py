@@ -211,7 +211,9 @@ class SecureCookieSessionInterface(SessionInterface):
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
             if refused:
                 reason = next((word for word in refused if word not in VAGUE_REASONS), refused[0])
-                _log(logging.INFO, reason, "A session cookie was rejected, a new session begins")
+                _log(
+                    logging.INFO, reason, "A session cookie was rejected, and a new session begins"
+                )
         if self._others:
             self._find_leftovers(loaded, cookie)
         return loaded
@@ -302,9 +304,9 @@ class SecureCookieSessionInterface(SessionInterface):
         """Log that a session was first used after its response had begun."""
         self._warn_once(
             "late_look",
-            "A session was first used after its response had begun, which lacks Vary: Cookie, so "
-            "that caches may send it to other users: use the session before the application "
-            "returns, or, if it is a generator, before it yields its first chunk",
+            "A session was first used after its response had begun, and that response has no "
+            "Vary: Cookie, so caches may send it to other users: use the session before the "
+            "application returns, or, if it is a generator, before it yields its first chunk",
         )
 
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:
@@ -330,9 +332,9 @@ class SecureCookieSessionInterface(SessionInterface):
         if "set-cookie" in names and self.cookie.is_set(fields):
             self._warn_once(
                 "cookie_name_taken",
-                f"The response already sets a cookie named {self.cookie.name!r}, the application's "
-                "or another SessionMiddleware's, and a browser keeps one of them: give this "
-                "SessionMiddleware another cookie_name",
+                "The application, or another SessionMiddleware, already sets a cookie named "
+                f"{self.cookie.name!r}, and browsers keep only one: give this SessionMiddleware "
+                "another cookie_name",
             )
         self._warn_of_place(environ)
         state = session.state
@@ -367,14 +369,12 @@ class SecureCookieSessionInterface(SessionInterface):
         loaded, now = state.loaded, int(time.time())
         if not (loaded.stale and state.alive):
             return None
-        slow = seconds > MAX_READER_TIME
-        if slow and not self.expiry.is_half_over(now, loaded.issued, loaded.permanent):
+        half_over = self.expiry.is_half_over(now, loaded.issued, loaded.permanent)
+        if seconds > MAX_READER_TIME and not half_over:
             return None
         # Its age may make it a byte too large, or it was ended meanwhile: the old cookie stays.
         with suppress(SessionTooLarge, SessionUnavailable):
-            if slow:
-                self.backend.check_duration(state, seconds)
-                self.backend.check_alive(state)
+            self.backend.check_duration(state, seconds)
             return self._write(state, loaded.text, environ)
         return None
 
@@ -440,8 +440,11 @@ class SecureCookieSessionInterface(SessionInterface):
         return line
 
     def _delete(self, state: State, environ: WSGIEnvironment) -> str | None:
-        """Return the header that deletes the cookie, or ``None`` if there was none."""
-        if not state.loaded.came:
+        """Return the header that deletes the cookie, or ``None`` if there is none to delete.
+
+        A log-out deletes it in any case if it also deletes former cookies, at whatever place.
+        """
+        if not state.loaded.came and not (state.begins_anew and self._others):
             return None
         return self.cookie.delete(self._is_secure(self.cookie, environ))
 
@@ -497,15 +500,15 @@ class SecureCookieSessionInterface(SessionInterface):
         is_http = environ["wsgi.url_scheme"] != "https"
         forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0]
         if self.cookie.domain is not None and not self.cookie.reaches(host_of(environ)):
-            self._warn_of_host(
+            self._warn_unless_ip(
                 environ,
                 "out_of_reach",
                 f"A session cookie was set for the cookie_domain {self.cookie.domain!r} by a host "
-                "outside of it, and browsers refuse it: set cookie_domain to a domain of the site, "
-                "or to None; behind a proxy, have it pass the Host header on",
+                "outside that domain, and browsers refuse it: set cookie_domain to a domain of "
+                "the site, or to None; behind a proxy, make it pass on the Host header",
             )
         if is_http and forwarded.strip().lower() == "https":
-            self._warn_of_host(
+            self._warn_unless_ip(
                 environ,
                 "untrusted_proxy",
                 "A session cookie was set on a request that a proxy received over https, but "
@@ -513,7 +516,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 "around SessionMiddleware",
             )
         elif is_http and self.cookie.always_secure and not is_localhost(host_of(environ)):
-            self._warn_of_host(
+            self._warn_unless_ip(
                 environ,
                 "insecure_transport",
                 "A Secure session cookie was set over http, and browsers drop it there: serve "
@@ -521,13 +524,13 @@ class SecureCookieSessionInterface(SessionInterface):
                 "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
             )
 
-    def _warn_of_host(self, environ: WSGIEnvironment, reason: str, message: str) -> None:
-        if reason not in self._warned and not is_ip(host_of(environ)):
+    def _warn_unless_ip(self, environ: WSGIEnvironment, reason: str, message: str) -> None:
+        if message not in self._warned and not is_ip(host_of(environ)):
             self._warn_once(reason, message)
 
     def _warn_once(self, reason: str, message: str) -> None:
-        if reason not in self._warned:
-            self._warned.add(reason)
+        if message not in self._warned:
+            self._warned.add(message)
             _log(logging.WARNING, reason, message)
 
 

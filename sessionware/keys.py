@@ -21,7 +21,7 @@ RECOMMENDED_KEY_SIZE = 32
 TOKEN_SIZE = 32
 """Bytes of a CSRF token."""
 
-_TAG_SIZE = 6  # bytes; with as many, two tokens of one key have the same tag once in 2**24
+_TAG_SIZE = 6  # bytes; two tokens with one tag are to be expected among 2**24
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -84,6 +84,18 @@ def derive(key: SecretKey, salt: bytes) -> bytes:
     return Signer(key, salt, key_derivation="hmac", digest_method=sha256).derive_key()
 
 
+def macs_of(keys: Sequence[SecretKey], salt: bytes) -> list[hmac.HMAC]:
+    """Return HMAC-SHA256 under each of the keys derived for this salt, without a message."""
+    return [hmac.new(derive(key, salt), digestmod=sha256) for key in keys]
+
+
+def digest(mac: hmac.HMAC, message: bytes) -> bytes:
+    """Return the HMAC of the message. A copy computes it, so that the key is hashed only once."""
+    mac = mac.copy()
+    mac.update(message)
+    return mac.digest()
+
+
 def purpose_of(kind: str, cookie_name: str, salt: str) -> bytes:
     """Return the salt of a derived key, which is different for any two settings.
 
@@ -93,7 +105,7 @@ def purpose_of(kind: str, cookie_name: str, salt: str) -> bytes:
 
 
 class TokenMask:
-    """Makes CSRF tokens look random, and the same token always alike.
+    """Masks CSRF tokens, deterministically.
 
     A cookie is compressed, so its length would reveal a token that stands beside text of the
     attacker (CRIME, CVE-2012-4929). The masked token never equals a guess. The construction is
@@ -101,13 +113,13 @@ class TokenMask:
     """
 
     def __init__(self, keys: Sequence[SecretKey], salt: bytes) -> None:
-        self._macs = [hmac.new(derive(key, salt), digestmod=sha256) for key in keys]
+        self._macs = macs_of(keys, salt)
 
     def hide(self, token: str) -> str:
         """Return the masked token, which has 51 characters in place of 43."""
         plain = _from_base64(token)
-        tag = _digest(self._macs[0], plain)[:_TAG_SIZE]
-        return _to_base64(tag + _xor(plain, _digest(self._macs[0], tag)))
+        tag = digest(self._macs[0], plain)[:_TAG_SIZE]
+        return _to_base64(tag + _xor(plain, digest(self._macs[0], tag)))
 
     def reveal(self, masked: str, old_key: bool) -> str:
         """Return the token of a verified cookie.
@@ -115,14 +127,14 @@ class TokenMask:
         ``old_key``: one of the fallback keys has masked it. Raises CookieRejected if none has.
         """
         raw = _from_base64(masked)
-        tag, hidden = raw[:_TAG_SIZE], raw[_TAG_SIZE:]
         if len(raw) == TOKEN_SIZE:
             return masked  # version 1.0 did not mask
-        if not old_key:
-            return _to_base64(_xor(hidden, _digest(self._macs[0], tag)))
+        tag, hidden = raw[:_TAG_SIZE], raw[_TAG_SIZE:]
+        if not old_key:  # the key that has verified the cookie has masked the token
+            return _to_base64(_xor(hidden, digest(self._macs[0], tag)))
         for mac in self._macs:
-            plain = _xor(hidden, _digest(mac, tag))
-            if hmac.compare_digest(_digest(mac, plain)[:_TAG_SIZE], tag):
+            plain = _xor(hidden, digest(mac, tag))
+            if hmac.compare_digest(digest(mac, plain)[:_TAG_SIZE], tag):
                 return _to_base64(plain)
         raise CookieRejected("malformed")
 
@@ -135,20 +147,12 @@ class DerivedIds:
     """
 
     def __init__(self, keys: Sequence[SecretKey]) -> None:
-        self._macs = [
-            hmac.new(derive(key, b"sessionware.adopted"), digestmod=sha256) for key in keys
-        ]
+        self._macs = macs_of(keys, b"sessionware.adopted")
 
     def of(self, token: str) -> list[str]:
         """Return the id under the present key, then those under the fallback keys."""
         text = token.encode(errors="surrogatepass")
-        return [_to_base64(_digest(mac, text)[:16]) for mac in self._macs]
-
-
-def _digest(mac: hmac.HMAC, data: bytes) -> bytes:
-    mac = mac.copy()  # so that the key is hashed only once
-    mac.update(data)
-    return mac.digest()
+        return [_to_base64(digest(mac, text)[:16]) for mac in self._macs]
 
 
 def _xor(left: bytes, right: bytes) -> bytes:
@@ -161,4 +165,4 @@ def _to_base64(data: bytes) -> str:
 
 
 def _from_base64(text: str) -> bytes:
-    return urlsafe_b64decode(f"{text}=")
+    return urlsafe_b64decode(f"{text}=")  # both sizes, 32 and 38 bytes, lack one "="

@@ -136,6 +136,7 @@ class _Response:
         self._session = session
         self._server_start = start_response
         self.recorded: tuple[str, Fields, ExcInfo | None] | None = None
+        self._decided: tuple[Fields, Fields] | None = None
         self.committed = False
 
     def start(
@@ -173,7 +174,7 @@ class _Response:
         if self._environ.get(key, session) is not session:
             raise UsageError(
                 f"environ[{key!r}] was replaced by a {type(self._environ[key]).__qualname__}, "
-                "which is not saved: change the session that is there, with clear() and update()"
+                "which is not saved: keep the session, and change it in place, as with update()"
             )
         if session.accessed:
             headers = self._save(headers)
@@ -202,7 +203,7 @@ class _Response:
         """Add to an error page after the commit what was decided about the session."""
         session = self._session
         if session.accessed and not self._middleware.interface.is_null_session(session):
-            if hasattr(self, "_decided"):
+            if self._decided is not None:
                 carry_over(*self._decided, page)
             else:  # the first look came after the commit
                 names = names_of(page)

@@ -70,7 +70,7 @@ class FormerCookie(ABC):
 
 
 class SessionwareCookie(FormerCookie):
-    """Our own cookie under former settings, whichever have changed: their names and defaults.
+    """Our own cookie under former settings, with the names and defaults of SessionMiddleware.
 
     The session goes on, with its data, ``created``, ``id``, CSRF token and owner. The former
     timeouts apply to the cookie, and so do the present ones. If ``revocations`` changes, change
@@ -199,12 +199,14 @@ class ForeignCookie(FormerCookie):
         return Loaded(data, text, issued, issued, owner=self._owner_of(data))
 
     def _owner_of(self, data: dict[str, Any]) -> Owner | None:
-        """Return whom the session belongs to."""
+        """Return whom the session belongs to. Raises CookieRejected if the function fails.
+
+        A session without its owner would be one that revoke_owner cannot end.
+        """
         try:
             owner = None if self.owner is None else self.owner(deepcopy(data))
             return None if owner is None else plain_owner(owner, "owner")
         except Exception:
-            # Rather no session than one that revoke_owner cannot end.
             raise CookieRejected("malformed") from None
 
     @abstractmethod

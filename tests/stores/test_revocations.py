@@ -100,7 +100,7 @@ def test_regenerate_refuses_the_cookie_from_before(site: Site) -> None:
 
 
 @pytest.mark.parametrize("late", [False, True])
-def test_cookie_of_a_slow_request_is_refused_after_the_log_out(site: Site, late: bool) -> None:
+def test_slow_change_of_a_session_that_was_logged_out_is_refused(site: Site, late: bool) -> None:
     """Whether it changed the session before the log-out or after it."""
     cookie = site.visit(count).cookie
 
@@ -109,7 +109,20 @@ def test_cookie_of_a_slow_request_is_refused_after_the_log_out(site: Site, late:
         site.visit(Session.invalidate, cookie)
         (count if late else dict)(session)
 
-    assert site.read(site.visit(slow, cookie).cookie) is None
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)
+
+
+def test_slow_change_does_not_take_the_place_of_a_log_in(site: Site) -> None:
+    """Its cookie would be refused, and the user would be logged out."""
+    cookie = site.visit(count).cookie
+
+    def slow(session: Session) -> None:
+        count(session)
+        site.visit(lambda session: setattr(session, "owner", "ann"), cookie)
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -156,7 +169,7 @@ def test_junk_strangers_and_untouched_requests_ask_the_list_nothing(
         assert site.read(junk) is None
     assert database.commands() == {}
     site.visit(count, cookie)
-    assert database.commands() in ({"get": 1}, {"check": 1})
+    assert database.commands() in ({"get": 2}, {"check": 2})
 
 
 def test_expired_session_is_not_looked_up(database: Database, clock: Clock) -> None:
@@ -238,7 +251,12 @@ def test_slow_change_never_outlives_log_out_everywhere(
         revocations.revoke_owner("ann")
         (act if late else dict)(session)
 
-    assert site.read(site.visit(slow, site.log_in("ann")).cookie) is None
+    cookie = site.log_in("ann")
+    if act is count:
+        with pytest.raises(SessionUnavailable, match="ended by another request"):
+            site.visit(slow, cookie)
+    else:
+        assert site.read(site.visit(slow, cookie).cookie) is None
 
 
 def test_cookie_from_before_the_list_ends_with_all_of_its_owners(

@@ -419,9 +419,9 @@ def test_cookie_of_the_same_name_is_warned_about(caplog: pytest.LogCaptureFixtur
     [record] = caplog.records
     assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "cookie_name_taken")
     assert record.getMessage() == (
-        "The response already sets a cookie named 'session', the application's or another "
-        "SessionMiddleware's, and a browser keeps one of them: give this SessionMiddleware "
-        "another cookie_name (cookie_name_taken)."
+        "The application, or another SessionMiddleware, already sets a cookie named 'session', "
+        "and browsers keep only one: give this SessionMiddleware another cookie_name "
+        "(cookie_name_taken)."
     )
 
 

@@ -11,9 +11,9 @@ from tests.sites import Act, count, data_of, untouched
 from tests.unit.applications import App, acting, serve
 
 OUT_OF_REACH = (
-    "A session cookie was set for the cookie_domain 'example.com' by a host outside of it, and "
-    "browsers refuse it: set cookie_domain to a domain of the site, or to None; behind a proxy, "
-    "have it pass the Host header on (out_of_reach)."
+    "A session cookie was set for the cookie_domain 'example.com' by a host outside that "
+    "domain, and browsers refuse it: set cookie_domain to a domain of the site, or to None; behind "
+    "a proxy, make it pass on the Host header (out_of_reach)."
 )
 UNTRUSTED_PROXY = (
     "A session cookie was set on a request that a proxy received over https, but wsgi.url_scheme "
@@ -25,9 +25,9 @@ SHARED_CACHE = (
     "Cookie: mark it 'private', or do not use the session for it (shared_cache)."
 )
 LATE_LOOK = (
-    "A session was first used after its response had begun, which lacks Vary: Cookie, so that "
-    "caches may send it to other users: use the session before the application returns, or, if it "
-    "is a generator, before it yields its first chunk (late_look)."
+    "A session was first used after its response had begun, and that response has no Vary: "
+    "Cookie, so caches may send it to other users: use the session before the application returns, "
+    "or, if it is a generator, before it yields its first chunk (late_look)."
 )
 MARKED = "SECRET"
 """A text from the client, which no message may contain."""

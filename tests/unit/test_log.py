@@ -11,7 +11,7 @@ from tests.gateway import KEY, OLDER_KEY, call
 from tests.unit.applications import acting, log_in
 from tests.unit.sessions import sign
 
-REJECTED = "A session cookie was rejected, a new session begins"
+REJECTED = "A session cookie was rejected, and a new session begins"
 
 
 def signed(text: str) -> str:

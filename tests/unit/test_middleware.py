@@ -279,8 +279,8 @@ def test_session_that_was_replaced_in_the_environ_is_an_error(shape: str) -> Non
     with pytest.raises(UsageError) as caught:
         serve(App(shape, replace))
     assert str(caught.value) == (
-        "environ['session'] was replaced by a dict, which is not saved: change the session "
-        "that is there, with clear() and update()"
+        "environ['session'] was replaced by a dict, which is not saved: keep the session, "
+        "and change it in place, as with update()"
     )
 
 
