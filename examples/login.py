@@ -147,4 +147,9 @@ def site(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     return response(environ, start_response)
 
 
-app = SessionMiddleware(site, os.environ.get("SECRET_KEY", ""), idle_timeout=REMEMBERED)
+app = SessionMiddleware(
+    site,
+    os.environ.get("SECRET_KEY", ""),
+    idle_timeout=timedelta(hours=1),
+    permanent_timeout=REMEMBERED,
+)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from datetime import timedelta
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from markupsafe import Markup
@@ -137,7 +138,13 @@ def sorry(error: HTTPException, environ: WSGIEnvironment) -> Response:
 
 
 secret_key = os.environ.get("SECRET_KEY", "")
-sessions = SessionMiddleware(site, secret_key, store=store, idle_timeout=REMEMBERED)
+sessions = SessionMiddleware(
+    site,
+    secret_key,
+    store=store,
+    idle_timeout=timedelta(hours=1),
+    permanent_timeout=REMEMBERED,
+)
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from sessionware import Session
-from tests.gateway import Response, call
+from sessionware import Session, SessionMiddleware
+from tests.gateway import KEY, Response, call
 from tests.sites import Act, count, data_of, untouched
 from tests.unit.applications import App, acting, serve
 
@@ -210,3 +210,23 @@ def test_warning_about_the_cookie_is_logged_only_where_one_is_set(
     response = call(acting(act, field, **settings), HTTP_HOST="a.example", **variables)
     assert response.set_cookie is None
     assert reasons(log) == []
+
+
+def test_both_ways_to_be_in_a_shared_cache_are_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A page that only read the session, and a page that set the cookie."""
+    fields = [("Cache-Control", "public")]
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        act = count if environ["QUERY_STRING"] else len
+        act(environ["session"])
+        start_response("200 OK", fields)
+        return []
+
+    middleware = SessionMiddleware(app, KEY)
+    for query in ("", "", "count", "count"):
+        call(middleware, QUERY_STRING=query)
+    reasons = [vars(record)["reason"] for record in caplog.records]
+    assert reasons == ["shared_cache", "shared_cache"]
+    assert len({record.getMessage() for record in caplog.records}) == 2

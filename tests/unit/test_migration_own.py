@@ -294,6 +294,19 @@ def test_former_place_is_deleted_at_every_log_out(mode: str, change: str) -> Non
     assert len(page.deleted) == 1
 
 
+@every_mode
+@pytest.mark.parametrize("change", PLACES)
+def test_former_place_is_deleted_at_a_log_out_that_brings_no_cookie(mode: str, change: str) -> None:
+    """The browser may have one that it does not send to this page."""
+    page = Change("signed", mode, change).site.visit(Session.invalidate)
+    assert len(page.deleted) == 1
+    assert "session=; Expires=Thu, 01 Jan 1970" in (page.response.headers.getlist("Set-Cookie")[-1])
+
+
+def test_log_out_that_brings_no_cookie_deletes_none_if_nothing_was_moved() -> None:
+    assert Site().visit(Session.invalidate).response.set_cookie is None
+
+
 @pytest.mark.parametrize("change", ["path", "domain", "partitioned"])
 def test_cookie_at_a_former_place_that_is_only_read_is_left(clock: Clock, change: str) -> None:
     """It is valid, and may be the only one, so nothing has to be done yet."""
