@@ -34,8 +34,8 @@ _RENEWED = (
 )
 _TOO_LATE = (
     f"The session was changed more than {MAX_REQUEST_TIME} seconds after the request began, when "
-    "the list of revocations may have forgotten that it ended, so nothing of it was saved. Change "
-    "the session before the long part of the request."
+    "it may be forgotten that the session ended, so nothing of it was saved. Change the session "
+    "before the long part of the request."
 )
 
 
@@ -101,8 +101,7 @@ class RevocableBackend(CookieBackend):
 
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable once the list may have forgotten that the session ended."""
-        goes_on = not (state.loaded.new or state.begins_anew)
-        if goes_on and seconds > MAX_REQUEST_TIME:
+        if state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(_TOO_LATE)
 
     def save(self, state: State, text: str) -> None:  # noqa: ARG002 - as declared
@@ -201,6 +200,11 @@ class ServerBackend(CookieBackend):
         if stamp not in ("", loaded.stamp):
             raise CookieRejected("revoked")
         return super().adopt(replace(loaded, stamp=stamp), ids)
+
+    def check_duration(self, state: State, seconds: float) -> None:
+        """Raise SessionUnavailable once the mark of an adopted session may be gone."""
+        if state.loaded.adopted and state.goes_on and seconds > MAX_REQUEST_TIME:
+            raise SessionUnavailable(_TOO_LATE)
 
     def save(self, state: State, text: str) -> None:
         """Save the session. The previous id is ended once the new one is saved."""

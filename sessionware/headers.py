@@ -11,21 +11,17 @@ Fields = list[tuple[str, str]]
 # never goes back, so the time is linear.
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*+("?)', re.DOTALL)
 
-# Some caches obey these fields instead of Cache-Control.
+# Some caches obey these fields instead of Cache-Control, or those of one product (RFC 9213).
 _TARGETED = frozenset(
     [
         "akamai-cache-control",
-        "cdn-cache-control",
-        "cloudflare-cdn-cache-control",
         "edge-control",
-        "netlify-cdn-cache-control",
         "surrogate-control",
-        "vercel-cdn-cache-control",
         "x-accel-expires",
         "x-litespeed-cache-control",
     ]
 )
-_FOR_CACHES = _TARGETED | {"cache-control"}
+_TARGETED_SUFFIX = "cdn-cache-control"
 
 _BY_COOKIE = frozenset(["cookie", "*"])
 _FOR_SHARED = frozenset(["public", "s-maxage"])
@@ -70,16 +66,17 @@ def keep_private(fields: Fields, names: list[str]) -> bool:
     Return whether it was marked for shared caches: by ``public``, by ``s-maxage``, or by a field
     that only they obey (RFC 9111, section 5.2.2; RFC 9213).
     """
-    if _FOR_CACHES.isdisjoint(names):
+    targeted = _targeted(names)
+    if not targeted and "cache-control" not in names:
         fields.append(("Cache-Control", "private"))
         return False
     stated = _items(fields, "cache-control")
     kept = [item for item in stated if not _is_for_shared(item)]
-    shared = len(kept) < len(stated) or not _TARGETED.isdisjoint(names)
+    shared = len(kept) < len(stated) or bool(targeted)
     if _NOT_SHARED.isdisjoint(map(str.lower, kept)):
         # First, because a cache may read only the first, and another private="field" may follow.
         kept.insert(0, "private")
-    _replace(fields, _FOR_CACHES, "Cache-Control", kept)
+    _replace(fields, {"cache-control", *targeted}, "Cache-Control", kept)
     return shared
 
 
@@ -89,13 +86,14 @@ def is_shared(fields: Fields, names: list[str]) -> bool:
     The marks are those that ``keep_private`` removes. A targeted field overrides Cache-Control in
     the caches that obey it, so ``no-store`` and ``private`` count only in their own field.
     """
-    if _FOR_CACHES.isdisjoint(names):
+    targeted = _targeted(names)
+    if not targeted and "cache-control" not in names:
         return False
     stated = _items(fields, "cache-control")
     if any(map(_is_for_shared, stated)) and _NOT_SHARED.isdisjoint(map(str.lower, stated)):
         return True
-    targeted = [_items(fields, name) for name in _TARGETED.intersection(names)]
-    return any(items and _NOT_KEPT.isdisjoint(map(str.lower, items)) for items in targeted)
+    orders = [_items(fields, name) for name in targeted]
+    return any(items and _NOT_KEPT.isdisjoint(map(str.lower, items)) for items in orders)
 
 
 def carry_over(before: Fields, after: Fields, page: Fields) -> None:
@@ -153,8 +151,13 @@ def _lowered(fields: Fields, wanted: str) -> set[str]:
     return {item.lower() for item in _items(fields, wanted)}
 
 
+def _targeted(names: list[str]) -> set[str]:
+    """Return the fields among these that only some shared caches obey."""
+    return {name for name in names if name in _TARGETED or name.endswith(_TARGETED_SUFFIX)}
+
+
 def _is_for_shared(directive: str) -> bool:
-    return directive.partition("=")[0].lower() in _FOR_SHARED
+    return directive.partition("=")[0].strip().lower() in _FOR_SHARED
 
 
 def _values(fields: Fields, wanted: str) -> list[str]:

@@ -186,7 +186,8 @@ class SecureCookieSessionInterface(SessionInterface):
         self._has_key = secret_key is not None
         keys = () if secret_key is None else (secret_key, *secret_key_fallbacks)
         self._mask = TokenMask(keys, purpose_of("csrf", cookie_name, salt))
-        self._ids = DerivedIds(keys)
+        former_keys = [key for former in migrate_from for key in former.secret_keys]
+        self._ids = DerivedIds([*keys, *former_keys] if keys else ())
         self.backend: CookieBackend = backend_of(
             store, revocations, self.expiry, adopts=bool(migrate_from)
         )
@@ -287,7 +288,14 @@ class SecureCookieSessionInterface(SessionInterface):
 
         One that has our name may be the one that was accepted, so this alone is no reason to write.
         """
-        found = [(other, other.find(cookie)) for other in self._others]
+        now = int(time.time())
+        # The empty cookie that a log-out has left there hides others, and stays.
+        ended = {
+            former.cookie.name
+            for former in self.migrate_from
+            if former.is_ended(former.cookie.find(cookie), now)
+        }
+        found = [(each, each.find(cookie)) for each in self._others if each.name not in ended]
         loaded.leftovers = tuple(other for other, tokens in found if tokens)
         if any({*tokens} - {loaded.token} for _, tokens in found):
             loaded.stale = True
@@ -383,8 +391,10 @@ class SecureCookieSessionInterface(SessionInterface):
     ) -> str:
         """Return the header that writes the cookie, once the session is saved.
 
-        ``lasting``: the browser keeps it when it closes, even if the session is not permanent.
+        ``lasting``: the browser keeps it when it closes, even if the session is not permanent. If
+        nobody is logged in, it also does beside older cookies, which would count again without it.
         """
+        lasting = lasting or (state.loaded.newest > 0 and state.owner is None)
         if state.id is None and self.backend.needs_id:
             state.make_id()
         now = int(time.time())
@@ -424,16 +434,16 @@ class SecureCookieSessionInterface(SessionInterface):
     ) -> str | None:
         """End the session, and those of all other cookies that would take its place."""
         loaded = state.loaded
-        twins = self._twins(cookie, loaded)
+        twins, former = self._twins(cookie, loaded), self._former(cookie)
         # They may be at places that we do not know. Without ours, they would count again.
-        outlived = bool(twins) or loaded.ended
+        outlived = bool(twins) or loaded.ended or self._has_unnamed(cookie)
         if state.alive:
             line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
             self.backend.log_out(state)
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
-        for other in [*twins, *self._former(cookie)]:
+        for other in [*twins, *former]:
             if other.id is not None and other.id != loaded.id:
                 self.backend.end(other.id, other.created)
                 self._end_former(other)
@@ -481,8 +491,18 @@ class SecureCookieSessionInterface(SessionInterface):
             for token in former.cookie.find(cookie):
                 with suppress(CookieRejected):
                     loaded = former.load(token, now)
-                    found.append(replace(loaded, id=self._ids_of(loaded, token)[0]))
+                    found += [replace(loaded, id=each) for each in self._ids_of(loaded, token)]
         return found
+
+    def _has_unnamed(self, cookie: str) -> bool:
+        """Return whether a former cookie came from more places than those that are deleted."""
+        now = int(time.time())
+        for former in self.migrate_from:
+            values = former.cookie.find(cookie)
+            named = [other for other in self._others if other.name == former.cookie.name]
+            if former.is_ended(values, now) or len(values) > max(1, len(named)):
+                return True
+        return False
 
     def _end_former(self, loaded: Loaded) -> None:
         """End a session in the stores and lists that were in use before."""

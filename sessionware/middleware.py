@@ -178,14 +178,15 @@ class _Response:
             )
         if session.accessed:
             headers = self._save(headers)
+        # Before the server's start_response, which may be that of a middleware with a look at it.
+        # Not seal(): the call is 2 % of a request that leaves its session alone.
+        session.sealed = True
         if exc_info is None:
             self._server_write = self._server_start(status, headers)
         else:
             self._server_write = self._server_start(status, headers, exc_info)
         self.committed = True
-        # Not seal(): the call is 2 % of a request that leaves its session alone.
         self.recorded = None
-        session.sealed = True
 
     def _save(self, headers: Fields) -> Fields:
         interface = self._middleware.interface

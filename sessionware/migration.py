@@ -14,6 +14,7 @@ import zlib
 from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -52,6 +53,9 @@ _PICKLE = b"\x80"
 class FormerCookie(ABC):
     """A cookie that held the session before, for ``migrate_from``, and how it is read."""
 
+    secret_keys: Sequence[SecretKey] = ()
+    """Our own keys from before. Ids that were derived from one stay known."""
+
     @property
     @abstractmethod
     def cookie(self) -> SessionCookie:
@@ -64,6 +68,10 @@ class FormerCookie(ABC):
     def newest_first(self, values: list[str], now: int) -> list[str]:  # noqa: ARG002 - as declared
         """Return the cookie's values in the order in which they count."""
         return values
+
+    def is_ended(self, values: list[str], now: int) -> bool:  # noqa: ARG002 - as declared
+        """Return whether the newest of the values is the empty cookie that a log-out has left."""
+        return False
 
     def end(self, session_id: str, created: int) -> None:  # noqa: B027 - most are kept nowhere
         """End the session with this id where it was kept before."""
@@ -111,6 +119,7 @@ class SessionwareCookie(FormerCookie):
                 problem._replace(setting=f"SessionwareCookie: {problem.setting}")
                 for problem in problems
             )
+        self.secret_keys = (secret_key, *secret_key_fallbacks)
         mask = TokenMask((secret_key, *secret_key_fallbacks), purpose_of("csrf", cookie_name, salt))
         backend = backend_of(store, revocations, expiry, adopts=False)
         self._reader = Reader(self._cookie.room, codec, mask, expiry, backend)
@@ -142,6 +151,14 @@ class SessionwareCookie(FormerCookie):
             if each.envelope.ends:
                 return [each.token for each in found[:count]]
         return [each.token for each in found] + refused
+
+    def is_ended(self, values: list[str], now: int) -> bool:
+        """Return whether the newest of the values is the empty cookie that a log-out has left."""
+        verified = []
+        for value in values:
+            with suppress(CookieRejected):
+                verified.append(self._reader.verify(value, now))
+        return bool(verified) and max(verified, key=attrgetter("issued")).envelope.ends
 
     def end(self, session_id: str, created: int) -> None:
         """End the session with this id in the former store or list."""

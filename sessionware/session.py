@@ -134,6 +134,11 @@ class State:
         return bool(self.data.get("_permanent", False))
 
     @property
+    def goes_on(self) -> bool:
+        """Whether this is still the session that was loaded."""
+        return not (self.loaded.new or self.begins_anew)
+
+    @property
     def has_ended(self) -> bool:
         """Whether the loaded session is over, and no log-in has taken its place."""
         return (self.begins_anew and self.owner is None) or not self.alive

@@ -328,8 +328,8 @@ class Visit:
         cookie = Issued(copied(self.data), issued, created, self.id, server.keys[0])
         assert cookie.ends is ends
         assert repr(server.book.setdefault(token, cookie)) == repr(cookie)
-        # After a log-out, the cookie has to outlive the others, which may be from the future.
-        outlives = ends or (self.anew and self._leaves_others())
+        # Nobody is logged in, so it has to outlive the others, which may be from the future.
+        outlives = ends or self.newest > 0
         limits = [server.idle + (SKEW + 1 if outlives else 0), MAX_COOKIE_AGE]
         if server.absolute is not None and not outlives:
             limits.append(self.created + server.absolute - now)

@@ -25,6 +25,7 @@ TARGETED = [
     ("X-LiteSpeed-Cache-Control", "public,max-age=60"),
     ("Edge-Control", "cache-maxage=60s"),
     ("Akamai-Cache-Control", "max-age=60"),
+    ("Deno-CDN-Cache-Control", "public"),
 ]
 
 
@@ -117,6 +118,7 @@ def test_cache_control_becomes_private_and_keeps_the_rest(
         (["PUBLIC, max-age=60"], "private, max-age=60"),
         (["max-age=60,s-maxage=600"], "private, max-age=60"),
         (['S-MaxAge="600"'], "private"),
+        (["s-maxage = 600"], "private"),
         (["private, public"], "private"),
         (["public", "no-store", "s-maxage=1, public"], "no-store"),
         (['public, no-cache="a, s-maxage=1", s-maxage=1'], 'private, no-cache="a, s-maxage=1"'),

@@ -261,9 +261,9 @@ def test_change_after_more_than_an_hour_is_refused(
     with pytest.raises(SessionUnavailable) as caught:
         revocable.visit(slow, cookie)
     assert str(caught.value) == (
-        "The session was changed more than 3600 seconds after the request began, when the list of "
-        "revocations may have forgotten that it ended, so nothing of it was saved. Change the "
-        "session before the long part of the request."
+        "The session was changed more than 3600 seconds after the request began, when it may be "
+        "forgotten that the session ended, so nothing of it was saved. Change the session before "
+        "the long part of the request."
     )
 
 

@@ -224,6 +224,23 @@ def test_session_that_begins_in_the_log_out_is_kept_as_long_as_the_twins(
     assert twins.site.read(both(twins.header, page.cookie)) == {"message": "goodbye"}
 
 
+@every_mode
+def test_visitor_after_a_log_out_with_twins_keeps_a_lasting_cookie(twins: Twins, mode: str) -> None:
+    """For example, for the CSRF token of the log-in form. Without it, a twin would count again."""
+    empty = twins.site.visit(log_out, twins.header).cookie
+    page = twins.site.visit(Session.get_csrf_token, both(twins.older, empty))
+    assert [part for part in attributes(page) if part.startswith("Max-Age=")]
+
+
+@every_mode
+def test_log_in_beside_a_twin_ends_with_the_browser(twins: Twins, mode: str) -> None:
+    def log_in(session: Session) -> None:
+        session.owner = "eve"
+
+    page = twins.site.visit(log_in, twins.header)
+    assert not [part for part in attributes(page) if part.startswith("Max-Age=")]
+
+
 @held_on_the_server
 def test_log_out_ends_the_sessions_of_all_twins(twins: Twins, mode: str) -> None:
     twins.site.visit(log_out, twins.header)

@@ -247,6 +247,18 @@ def test_change_after_the_commit_raises_late_write(shape: str) -> None:
 
 
 @every_shape
+def test_change_by_an_outer_middleware_in_start_response_raises_late_write(shape: str) -> None:
+    """It runs in the commit, when the session is saved already."""
+    middleware, environ = SessionMiddleware(App(shape, App.log_in), KEY), make_environ()
+
+    def start(status: str, headers: Any, exc_info: Any = None) -> Any:
+        environ["session"]["late"] = 1
+
+    with pytest.raises(LateWrite):
+        list(middleware(environ, start))
+
+
+@every_shape
 @pytest.mark.parametrize("first", [id, App.look], ids=["first look", "second look"])
 def test_session_can_be_read_after_the_commit(shape: str, first: Step) -> None:
     app = App(shape, first, later=App.look)

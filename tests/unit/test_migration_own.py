@@ -679,3 +679,80 @@ def test_every_problem_is_reported_at_once() -> None:
 
 def test_no_key_is_in_the_repr() -> None:
     assert KEY not in repr(SessionwareCookie(KEY))
+
+
+# What an attacker found
+
+
+@pytest.mark.parametrize("act", [count, Session.regenerate, data_of])
+def test_slow_request_does_not_outrun_the_mark_of_an_adopted_session(
+    clock: Clock, act: Act
+) -> None:
+    """The store has nothing of the session that the slow request could miss, but for the mark."""
+    sites = Change("signed", "store", idle_timeout=1800)
+    cookie = sites.then.log_in("ann")
+
+    def slow(session: Session) -> None:
+        data_of(session)
+        sites.site.visit(Session.invalidate, cookie)
+        clock.advance(2 * 60 * 60)
+        for key, seconds in [*sites.present["store"].seconds.items()]:
+            if seconds < 2 * 60 * 60:
+                sites.present["store"].delete(key)
+        act(session)
+
+    if act is data_of:
+        assert sites.site.visit(slow, cookie).response.set_cookie is None
+        return
+    with pytest.raises(SessionUnavailable, match="more than 3600 seconds"):
+        sites.site.visit(slow, cookie)
+
+
+@held_on_the_server
+def test_log_out_holds_after_a_change_of_the_key_for_cookies_without_an_id(mode: str) -> None:
+    """Their ids are derived from the key, so that of the former settings has to be known."""
+    keeper = MODES[mode]()
+    former = SessionwareCookie(KEY)
+    old = Site().log_in("ann")
+    before = Site(salt="present", migrate_from=[former], **keeper)
+    before.visit(Session.invalidate, old)
+    after = Site(secret_key=OLDER_KEY, migrate_from=[former, reader({"salt": "present"})], **keeper)
+    assert after.read(old) is None
+
+
+@held_on_the_server
+def test_log_out_ends_a_former_cookie_under_the_ids_of_all_keys(mode: str) -> None:
+    """Another request may have adopted it before the keys were rotated."""
+    keeper, old = MODES[mode](), Site(salt="former").log_in("ann")
+    former = [reader({"salt": "former"})]
+    thief = Site(migrate_from=former, **keeper).visit(count, old).cookie
+    keys = {"secret_key": OLDER_KEY, "secret_key_fallbacks": [KEY]}
+    site = Site(migrate_from=former, **keys, **keeper)
+    mine = site.log_in("ann")
+    site.visit(Session.invalidate, f"{mine}; {old}")
+    assert site.read(thief) is None
+
+
+@pytest.mark.parametrize("mode", ["signed", "encrypted"])
+def test_former_cookies_at_more_places_than_are_named_stay_hidden_after_a_log_out(
+    clock: Clock, mode: str
+) -> None:
+    sites = Change("signed", mode, "name")
+    cookies = [sites.then.log_in("ann"), sites.then.log_in("ben")]
+    page = sites.site.visit(Session.invalidate, "; ".join(cookies))
+    assert sites.site.read(f"{page.cookie}; {cookies[0]}") is None
+    assert "Max-Age=0" not in (page.response.headers.getlist("Set-Cookie")[-1])
+
+
+@pytest.mark.parametrize("mode", ["signed", "encrypted"])
+def test_empty_cookie_of_the_former_settings_is_not_deleted(clock: Clock, mode: str) -> None:
+    """It hides those at places that are not known, until our own takes its place at a log-out."""
+    sites = Change("signed", mode, "name")
+    older = sites.then.log_in("ann")
+    clock.advance(2)
+    newer = sites.then.log_in("ann")
+    empty = sites.then.visit(Session.invalidate, f"{older}; {newer}").cookie
+    page = sites.site.visit(count, f"{older}; {empty}")
+    assert page.deleted == []
+    out = sites.site.visit(Session.invalidate, f"{page.cookie}; {older}; {empty}")
+    assert sites.site.read(f"{out.cookie}; {older}") is None
