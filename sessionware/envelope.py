@@ -42,7 +42,9 @@ class Envelope(NamedTuple):
     @property
     def ends(self) -> bool:
         """Whether this is the empty session that a log-out leaves in place of others."""
-        return self.data == {} and self.id is self.csrf_token is self.owner is None
+        if self.data or self.data is None:
+            return False
+        return self.id is self.csrf_token is self.owner is None
 
     @property
     def permanent(self) -> bool | None:
@@ -50,9 +52,9 @@ class Envelope(NamedTuple):
 
         A store has the data, or the sessions that have ended had it.
         """
-        if self.data is None or self.ends:
-            return None
-        return bool(self.data.get("_permanent", False))
+        if self.data:
+            return bool(self.data.get("_permanent", False))
+        return None if self.data is None or self.ends else False
 
 
 def wrap(envelope: Envelope) -> str:
@@ -75,11 +77,12 @@ def unwrap(wrapped: str) -> Envelope:
     if type(items[0]) is int:
         return _first_form(wrapped, items)
     data, age, *more = items
-    if not (_is_data(data) and _is_age(age) and _are_parts(*more)):
+    if not (_is_data(data) and _is_age(age) and (not more or _are_parts(*more))):
         raise CookieRejected("malformed")
-    if 1 <= len(more) <= 2 and more[-1] == 0:
-        raise CookieRejected("malformed")  # what is absent at the end is left out
-    more[:2] = [part or None for part in more[:2]]  # 0 stands for an absent id or CSRF token
+    if more:
+        if len(more) <= 2 and more[-1] == 0:
+            raise CookieRejected("malformed")  # what is absent at the end is left out
+        more[:2] = [part or None for part in more[:2]]  # 0 stands for an absent id or CSRF token
     # The parts after the data have one spelling, so what comes before them is the data's text.
     tail = _tail(age, *more)
     if not wrapped.endswith(tail):
