@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[2]
 ROWS = {
     "errors": 0,
     "store": 0,
+    "merge": 0,
     "flash": 0,
     "headers": 0,
     "session": 1,
