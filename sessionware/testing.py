@@ -1,17 +1,26 @@
-"""Read and change a test client's session between requests.
+"""For the tests of an application, and of a store of its own.
 
-Like ``session_transaction`` of Flask's test client, for any client that keeps cookies.
+``session_transaction`` reads and changes a test client's session between requests, like the one of
+Flask's test client, for any client that keeps cookies. ``StoreContract`` and
+``RevocationsContract`` are the tests that every store and every list of revocations has to pass.
 """
 
-from collections.abc import Iterator
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from email.message import Message
+from functools import partial
 from http.cookiejar import CookieJar
 from operator import attrgetter
-from types import SimpleNamespace
-from typing import Any, Protocol
+from threading import Barrier
+from types import FrameType, FunctionType, SimpleNamespace
+from typing import Any, Protocol, cast
 from urllib.parse import urljoin, urlsplit
 from urllib.request import Request
+from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug.datastructures import Headers
@@ -19,6 +28,7 @@ from werkzeug.test import Client, create_environ
 
 from .errors import UsageError
 from .middleware import SessionMiddleware
+from .store import Kept, Owner, Revocations, VersionedStore, key_of
 
 # By name, because none is a dependency: package and class, and where its CookieJar is.
 _COOKIEJARS = {
@@ -140,3 +150,534 @@ def _check(middleware: object, url: str) -> None:
 
 def _environ_of(url: str) -> WSGIEnvironment:
     return create_environ(url, urljoin(url, "/"))
+
+
+class _Contract:
+    """What both contracts share: time that passes, and failures that say what is wrong."""
+
+    def wait(self, seconds: float) -> None:
+        """Let this time pass, for the store too. Override it if your store has a clock to set."""
+        time.sleep(seconds)
+
+    @staticmethod
+    def _expect(condition: object, message: str) -> None:
+        if not condition:  # no assert, because python -O leaves it out
+            raise AssertionError(message)
+
+
+class StoreContract(_Contract):
+    """The tests of a store: subclass it with a ``make`` that returns yours.
+
+        class TestMyStore(StoreContract):
+            def make(self):
+                return MyStore(...)
+
+    pytest finds the ``test_...`` methods, and unittest does if the class is a TestCase too. Each
+    test uses keys of its own, so all may share one database.
+
+    A store that checks in one step and writes in another fails: each verb is run again and again,
+    and interrupted by another one before each bytecode instruction of the store's own source
+    files. Then eight threads write at once.
+    """
+
+    def make(self) -> VersionedStore:
+        """Return the store. Override it."""
+        raise NotImplementedError("override make(): return the store that is to be tested")
+
+    def test_limit_is_a_number_of_bytes(self) -> None:
+        """``limit`` is an int, at least 1."""
+        limit = self.make().limit
+        self._expect(type(limit) is int and limit > 0, f"limit: found {limit!r}, expected an int")
+
+    def test_absent_key(self) -> None:
+        """A key that was never created is absent for every verb, and none of them creates it."""
+        store, key = self.make(), _new_key()
+        for _ in range(2):
+            self._expect_absent(store, key, "that was never created")
+
+    def test_created_text_comes_back(self) -> None:
+        """``load`` returns the text that was created, and a version."""
+        store, key = self.make(), _new_key()
+        self._expect(_create(store, key, _TEXT), "create returned False for a key that was absent")
+        kept = self._load(store, key)
+        self._expect(isinstance(kept, Kept), f"load returned {type(kept).__name__}, expected Kept")
+        self._expect(kept.text == _TEXT, "load did not return the text that was created")
+        self._expect(type(kept.version) is str, "Kept.version is not a str")
+        self._expect(self._load(store, key) == kept, "load returned something else the next time")
+
+    def test_text_as_long_as_the_limit(self) -> None:
+        """A text of as many bytes as the limit allows, up to a megabyte, is kept whole."""
+        store, key = self.make(), _new_key()
+        text = "x" * min(store.limit, 1024 * 1024)
+        _create(store, key, "short")
+        replaced = _replace(store, key, text, self._load(store, key).version)
+        self._expect(replaced, "replace returned False for the present version")
+        self._expect(self._load(store, key).text == text, "a text of limit bytes was changed")
+
+    def test_key_in_use_is_not_created(self) -> None:
+        """``create`` returns ``False`` for a key in use, and changes nothing."""
+        store, key = self.make(), _new_key()
+        _create(store, key, "first")
+        kept = self._load(store, key)
+        for text in ("second", "first"):
+            self._expect(not _create(store, key, text), "create returned True for a key in use")
+        self._expect(self._load(store, key) == kept, "create changed a key in use")
+
+    def test_replace_needs_the_present_version(self) -> None:
+        """``replace`` writes only if the version is that of the text that is there."""
+        store, key = self.make(), _new_key()
+        _create(store, key, "first")
+        old = self._load(store, key).version
+        self._expect(_replace(store, key, "second", old), "replace refused the present version")
+        self._expect(self._load(store, key).text == "second", "replace did not write its text")
+        for version in (old, old + "0", "", self._load(store, self._other(store)).version):
+            replaced = _replace(store, key, "third", version)
+            self._expect(not replaced, "replace returned True for another version")
+        self._expect(self._load(store, key).text == "second", "a refused replace wrote its text")
+
+    def test_version_never_comes_again(self) -> None:
+        """Each ``replace`` and each ``create`` gives a new version, for an equal text too."""
+        store, key, seen = self.make(), _new_key(), set[str]()
+        for round_ in range(3):
+            _create(store, key, "same")
+            for _ in range(3):
+                version = self._load(store, key).version
+                self._expect(version not in seen, "a version came again")
+                seen.add(version)
+                self._expect(_replace(store, key, "same", version), "an equal text was refused")
+            self._expect(store.delete(key), f"delete returned False in round {round_}")
+
+    def test_touch_keeps_text_and_version(self) -> None:
+        """``touch`` changes neither the text nor its version."""
+        store, key = self.make(), _new_key()
+        _create(store, key, "text")
+        kept = self._load(store, key)
+        for _ in range(2):
+            self._expect(_touch(store, key), "touch returned False for a key in use")
+        self._expect(self._load(store, key) == kept, "touch changed the text or the version")
+
+    def test_deleted_key_is_absent(self) -> None:
+        """``delete`` returns ``True`` once, whatever the version. Then the key is absent."""
+        store, key = self.make(), _new_key()
+        _create(store, key, "text")
+        version = self._load(store, key).version
+        self._expect(store.delete(key), "delete returned False for a key in use")
+        self._expect_absent(store, key, "that was deleted", version)
+        self._expect(_create(store, key, "anew"), "create refused a key that was deleted")
+        replaced = _replace(store, key, "late", version)
+        self._expect(not replaced, "replace accepted a version from before delete and create")
+
+    def test_keys_are_independent(self) -> None:
+        """What happens to one key changes nothing about another."""
+        store, key = self.make(), _new_key()
+        other = self._other(store)
+        kept = self._load(store, other)
+        _create(store, key, "text")
+        _replace(store, key, "more text", self._load(store, key).version)
+        _touch(store, key)
+        store.delete(key)
+        self._expect(self._load(store, other) == kept, "a verb changed another key than its own")
+
+    def test_owners_of_every_type(self) -> None:
+        """An owner is a str, an int or a UUID, or there is none; another may follow."""
+        store = self.make()
+        for owner in _OWNERS:
+            key = _new_key()
+            created = store.create(key, "text", seconds=_HOUR, owner=owner)
+            version = self._load(store, key).version
+            replaced = store.replace(key, "more", version=version, seconds=_HOUR, owner=owner)
+            touched = store.touch(key, seconds=_HOUR, owner=owner)
+            done = created and replaced and touched and self._load(store, key).text == "more"
+            self._expect(done, f"an owner was refused: {owner!r}")
+
+    def test_entry_whose_time_is_over_is_absent(self) -> None:
+        """After its seconds, a key is absent for every verb, and may be created again."""
+        store, keys = self.make(), [_new_key() for _ in range(4)]
+        for key in keys:
+            store.create(key, "text", seconds=1 if key == keys[0] else _HOUR, owner=None)
+        version = self._load(store, keys[1]).version
+        store.replace(keys[1], "text", version=version, seconds=1, owner=None)
+        store.touch(keys[2], seconds=1, owner=None)
+        self.wait(2)
+        self._expect_absent(store, keys[0], "whose seconds from create are over")
+        self._expect_absent(store, keys[1], "whose seconds from replace are over")
+        self._expect_absent(store, keys[2], "whose seconds from touch are over")
+        self._expect(store.load(keys[3]), "an entry was forgotten before its time was over")
+        self._expect(_create(store, keys[0], "anew"), "create refused a key whose time is over")
+        self._expect(self._load(store, keys[0]).text == "anew", "create did not write its text")
+
+    def test_replace_and_touch_prolong(self) -> None:
+        """``replace`` and ``touch`` count the seconds from now on."""
+        store, replaced, touched = self.make(), _new_key(), _new_key()
+        for key in (replaced, touched):
+            store.create(key, "text", seconds=60, owner=None)
+        _replace(store, replaced, "text", self._load(store, replaced).version, seconds=1)
+        _touch(store, touched, seconds=1)
+        _replace(store, replaced, "text", self._load(store, replaced).version)
+        _touch(store, touched)
+        self.wait(2)
+        self._expect(store.load(replaced), "replace did not prolong the entry")
+        self._expect(store.load(touched), "touch did not prolong the entry")
+
+    def test_of_two_creations_one_succeeds(self) -> None:
+        """However one ``create`` interrupts another of the same key, one returns ``True``."""
+        store = self.make()
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            answers = interrupted(
+                partial(_create, store, key, "first"),
+                partial(_create, store, key, "second"),
+            )
+            self._expect_winner(store, key, answers, "create")
+
+    def test_of_two_replacements_one_succeeds(self) -> None:
+        """However one ``replace`` interrupts another of the same version, one returns ``True``."""
+        store = self.make()
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            _create(store, key, "text")
+            version = self._load(store, key).version
+            answers = interrupted(
+                partial(_replace, store, key, "first", version),
+                partial(_replace, store, key, "second", version),
+            )
+            self._expect_winner(store, key, answers, "replace")
+
+    def test_of_two_deletions_one_succeeds(self) -> None:
+        """However one ``delete`` interrupts another of the same key, one returns ``True``."""
+        store = self.make()
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            _create(store, key, "text")
+            answers = interrupted(partial(store.delete, key), partial(store.delete, key))
+            told = f"two deletions at once returned {answers}, expected one True"
+            self._expect(sorted(answers) == [False, True], told)
+            self._expect(store.load(key) is None, "a key was there after two deletions at once")
+
+    def test_deletion_is_never_undone(self) -> None:
+        """A key that is deleted in the middle of ``replace`` or ``touch`` stays deleted."""
+        store = self.make()
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            _create(store, key, "text")
+            version = self._load(store, key).version
+            _, deleted = interrupted(
+                partial(_replace, store, key, "late", version),
+                partial(store.delete, key),
+            )
+            self._expect(deleted, "delete returned False for a key in use")
+            self._expect(store.load(key) is None, "replace undid a delete that interrupted it")
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            _create(store, key, "text")
+            interrupted(partial(_touch, store, key), partial(store.delete, key))
+            self._expect(store.load(key) is None, "touch undid a delete that interrupted it")
+
+    def test_touch_never_undoes_a_replacement(self) -> None:
+        """A text that is replaced in the middle of ``touch`` stays, with its version."""
+        store = self.make()
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            _create(store, key, "old")
+            version = self._load(store, key).version
+            touched, replaced = interrupted(
+                partial(_touch, store, key),
+                partial(_replace, store, key, "new", version),
+            )
+            self._expect(touched and replaced, "touch and replace at once: one returned False")
+            kept = self._load(store, key)
+            self._expect(kept.text == "new", "touch undid a replace that interrupted it")
+            self._expect(kept.version != version, "touch brought an old version back")
+
+    def test_loaded_text_and_version_belong_together(self) -> None:
+        """``load`` never returns an old text with the version of a newer one."""
+        store = self.make()
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            _create(store, key, "old")
+            version = self._load(store, key).version
+            kept, _ = interrupted(
+                partial(self._load, store, key),
+                partial(_replace, store, key, "new", version),
+            )
+            was_present = _replace(store, key, "newest", kept.version)
+            wrong = was_present and kept.text == "old"
+            self._expect(not wrong, "load returned an old text with the version of a newer one")
+
+    def test_threads_lose_no_update(self) -> None:
+        """Eight threads that each add to one text five times: all of it is there."""
+        store, key = self.make(), _new_key()
+        _create(store, key, "")
+
+        def add(number: int) -> None:
+            for _ in range(5):
+                # Each failure means that another thread succeeded.
+                done = any(self._append(store, key, str(number)) for _ in range(100))
+                self._expect(done, "replace returned False though nothing else was written")
+
+        _all_at_once([partial(add, number) for number in range(_THREADS)])
+        found = sorted(self._load(store, key).text)
+        self._expect(found == sorted("01234567" * 5), "replace lost the update of another thread")
+
+    def test_of_many_threads_one_creates_and_one_deletes(self) -> None:
+        """Eight threads create one key, and then all delete it: each time, one succeeds."""
+        store = self.make()
+        for _ in range(5):
+            key = _new_key()
+            created = _all_at_once([partial(_create, store, key, text) for text in "01234567"])
+            self._expect(created.count(True) == 1, "create returned True to several threads")
+            won = self._load(store, key).text
+            self._expect(won == str(created.index(True)), "create returned True, and lost its text")
+            deleted = _all_at_once([partial(store.delete, key)] * _THREADS)
+            self._expect(deleted.count(True) == 1, "delete returned True to several threads")
+
+    def _append(self, store: VersionedStore, key: str, text: str) -> bool:
+        kept = self._load(store, key)
+        return _replace(store, key, kept.text + text, kept.version)
+
+    def _load(self, store: VersionedStore, key: str) -> Kept:
+        kept = store.load(key)
+        self._expect(kept is not None, "load returned None for a key in use")
+        return kept or Kept("", "")
+
+    def _other(self, store: VersionedStore) -> str:
+        key = _new_key()
+        _create(store, key, "other")
+        return key
+
+    def _expect_absent(
+        self, store: VersionedStore, key: str, what: str, version: str = "0"
+    ) -> None:
+        self._expect(store.load(key) is None, f"load returned something for a key {what}")
+        replaced = _replace(store, key, "text", version)
+        self._expect(not replaced, f"replace returned True for a key {what}")
+        self._expect(not _touch(store, key), f"touch returned True for a key {what}")
+        self._expect(not store.delete(key), f"delete returned True for a key {what}")
+        self._expect(store.load(key) is None, f"a verb brought back a key {what}")
+
+    def _expect_winner(
+        self, store: VersionedStore, key: str, answers: tuple[bool, bool], verb: str
+    ) -> None:
+        told = f"two calls of {verb} at once returned {answers}, expected one True"
+        self._expect(sorted(answers) == [False, True], told)
+        won = ("first", "second")[answers.index(True)]
+        found = self._load(store, key).text
+        self._expect(found == won, f"of two calls of {verb} at once, the refused one wrote")
+
+
+class RevocationsContract(_Contract):
+    """The tests of a list of revocations: subclass it with a ``make`` that returns yours.
+
+    It works as StoreContract does. ``revoke_owner`` and ``revoke_all`` are tested if the list has
+    them. After ``revoke_all``, no test expects the list to be as if it were new.
+    """
+
+    def make(self) -> Revocations:
+        """Return the list. Override it."""
+        raise NotImplementedError("override make(): return the list that is to be tested")
+
+    def test_key_that_was_not_revoked(self) -> None:
+        """``check`` returns a stamp, which is a str, for a key that was never revoked."""
+        ended = self.make()
+        for owner in _OWNERS:
+            stamp = ended.check(_new_key(), owner)
+            self._expect(type(stamp) is str, f"check returned {stamp!r}, expected a str")
+
+    def test_revoked_key(self) -> None:
+        """``check`` returns ``None`` for a revoked key, whoever the owner is, and for no other."""
+        ended, key = self.make(), _new_key()
+        self._expect(ended.revoke(key, _HOUR), "revoke returned False for a new key")
+        for owner in _OWNERS:
+            found = ended.check(key, owner)
+            self._expect(found is None, f"check returned {found!r} for a revoked key")
+        self._expect(ended.check(_new_key(), None) is not None, "another key was revoked too")
+
+    def test_revoked_key_is_revoked_once(self) -> None:
+        """``revoke`` returns ``False`` for a revoked key, and does not shorten its time."""
+        ended, key = self.make(), _new_key()
+        ended.revoke(key, _HOUR)
+        for seconds in (_HOUR, 1):
+            self._expect(not ended.revoke(key, seconds), "revoke returned True a second time")
+        self.wait(2)
+        self._expect(ended.check(key, None) is None, "a second revoke shortened the time")
+
+    def test_revocation_whose_time_is_over(self) -> None:
+        """After its seconds, a key is as if it had never been revoked."""
+        ended, key = self.make(), _new_key()
+        ended.revoke(key, 1)
+        self.wait(2)
+        self._expect(ended.check(key, None) is not None, "check refused a key after its time")
+        self._expect(ended.revoke(key, _HOUR), "revoke returned False for a key after its time")
+        self._expect(ended.check(key, None) is None, "a key was not revoked the second time")
+
+    def test_of_two_revocations_one_succeeds(self) -> None:
+        """However one ``revoke`` interrupts another of the same key, one returns ``True``."""
+        ended = self.make()
+        for interrupted in _interruptions(ended):
+            key = _new_key()
+            answers = interrupted(
+                partial(ended.revoke, key, _HOUR), partial(ended.revoke, key, _HOUR)
+            )
+            told = f"two calls of revoke at once returned {answers}, expected one True"
+            self._expect(sorted(answers) == [False, True], told)
+            self._expect(ended.check(key, None) is None, "a revoked key was not refused")
+
+    def test_of_many_threads_one_revokes(self) -> None:
+        """Eight threads revoke one key: one succeeds, each time."""
+        ended = self.make()
+        for _ in range(5):
+            key = _new_key()
+            answers = _all_at_once([partial(ended.revoke, key, _HOUR)] * _THREADS)
+            self._expect(answers.count(True) == 1, "revoke returned True to several threads")
+
+    def test_stamp_changes_with_revoke_owner(self) -> None:
+        """``revoke_owner`` changes the stamp of this owner and of no other. None comes again."""
+        ended = self.make()
+        revoke_owner = getattr(ended, "revoke_owner", None)
+        if revoke_owner is None:
+            return
+        name = _new_key()
+        others: tuple[Owner | None, ...] = (int(name, 16), f"{name} ", None)
+        owner, seen = str(int(name, 16)), set()
+        before = [ended.check(name, other) for other in others]
+        for _ in range(3):
+            seen.add(ended.check(name, owner))
+            revoke_owner(owner)
+            stamp = ended.check(name, owner)
+            self._expect(stamp and stamp not in seen, "revoke_owner did not change the stamp")
+        after = [ended.check(name, other) for other in others]
+        self._expect(after == before, "revoke_owner changed the stamp of another owner")
+
+    def test_stamp_changes_with_revoke_all(self) -> None:
+        """``revoke_all`` changes the stamp of every owner, and of none. None comes again."""
+        ended = self.make()
+        revoke_all = getattr(ended, "revoke_all", None)
+        if revoke_all is None:
+            return
+        key, seen = _new_key(), set[tuple[Owner | None, str | None]]()
+        owners = (*_OWNERS, key)
+        for _ in range(2):
+            for owner in owners:
+                seen.add((owner, ended.check(key, owner)))
+                if owner is not None:
+                    cast(Any, ended).revoke_owner(owner)
+                    seen.add((owner, ended.check(key, owner)))
+            revoke_all()
+            for owner in owners:
+                stamp = ended.check(key, owner)
+                changed = bool(stamp) and (owner, stamp) not in seen
+                self._expect(changed, f"revoke_all did not change the stamp of {owner!r}")
+        ended.revoke(key, _HOUR)
+        revoke_all()
+        self._expect(ended.check(key, None) is None, "revoke_all forgot a revoked key")
+
+
+_HOUR = 60 * 60
+_TEXT = "".join(map(chr, range(32, 127)))
+"""Every character that may be in the text."""
+_ODD = "\ud800\0é" + "x" * 999
+_OWNERS: tuple[Owner | None, ...] = (None, "", "1", 1, -(2**70), UUID(int=1), _ODD)
+_THREADS = 8
+_MAX_INSTRUCTIONS = 5000
+_SECONDS_TO_ANSWER = 0.1
+"""After this, a call is taken to wait for the one that it interrupts, such as for a lock."""
+
+
+def _new_key() -> str:
+    return key_of(secrets.token_urlsafe())
+
+
+def _create(store: VersionedStore, key: str, text: str) -> bool:
+    return store.create(key, text, seconds=_HOUR, owner=None)
+
+
+def _replace(
+    store: VersionedStore, key: str, text: str, version: str, seconds: int = _HOUR
+) -> bool:
+    return store.replace(key, text, version=version, seconds=seconds, owner=None)
+
+
+def _touch(store: VersionedStore, key: str, seconds: int = _HOUR) -> bool:
+    return store.touch(key, seconds=seconds, owner=None)
+
+
+def _all_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Make each call in a thread of its own, all at once. Return the results in order."""
+    barrier = Barrier(len(calls))
+
+    def start(call: Callable[[], Any]) -> Any:
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return [*threads.map(start, calls)]
+
+
+def _interruptions(tested: object) -> Iterator["_Interruption"]:
+    """Yield one for each instruction that the interrupted call executes in its own source files.
+
+    This finds every unsafe gap between two steps, where threads left to themselves need luck.
+    """
+    functions = [each for kind in type(tested).__mro__ for each in vars(kind).values()]
+    sources = {each.__code__.co_filename for each in functions if isinstance(each, FunctionType)}
+    place = 0
+    while place < _MAX_INSTRUCTIONS:
+        interruption = _Interruption(sources, place)
+        yield interruption
+        if interruption.next_place is None:  # The call is shorter: the second one came after it.
+            return
+        place = interruption.next_place
+
+
+class _Interruption:
+    """Calls a function, and in the middle of it another one in another thread.
+
+    ``place``: the number of the instruction before which this happens. ``next_place``: the next
+    one that is worth trying, or ``None`` if the call was over before.
+    """
+
+    def __init__(self, sources: set[str], place: int) -> None:
+        self._sources = sources
+        self._place = place
+        self.next_place: int | None = None
+
+    def __call__(self, first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+        """Return what both have returned."""
+        with ThreadPoolExecutor(2) as threads:
+            interrupting: list[Future[Any]] = []
+
+            def interrupt() -> bool:
+                interrupting.append(threads.submit(second))
+                return not wait(interrupting, _SECONDS_TO_ANSWER).not_done
+
+            answer = threads.submit(self._traced, first, interrupt).result()
+            if not interrupting:
+                interrupt()
+            return answer, interrupting[0].result()
+
+    def _traced(self, call: Callable[[], Any], interrupt: Callable[[], bool]) -> Any:
+        count, waits = 0, False
+
+        def trace(frame: FrameType, event: str, _: object) -> Any:
+            nonlocal count, waits
+            if frame.f_code.co_filename not in self._sources:
+                return None
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                if count == self._place:
+                    waits = not interrupt()
+                    self.next_place = count + 1
+                count += 1
+            elif event == "line" and waits:
+                # While the second call waits for a lock, once in each line is enough.
+                waits, self.next_place = False, count
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            return call()
+        finally:
+            sys.settrace(before)
+            if waits:
+                self.next_place = None

@@ -4,11 +4,12 @@ import pytest
 from redis import Redis
 
 from sessionware.redis import RedisRevocations, RedisStore
-from sessionware.store import KeptSession, Revocations, Store
+from sessionware.store import KeptSession, Revocations, Store, VersionedStore
 from tests.sites import MemoryRevocations, MemoryStore
 
 PARTS: dict[type, list[str]] = {
     Store: ["limit", "load", "save", "delete"],
+    VersionedStore: ["limit", "load", "create", "replace", "touch", "delete"],
     Revocations: ["revoke", "check"],
 }
 
