@@ -26,6 +26,8 @@ SECONDS_TO_STOP = 15
 DEBIAN_PACKAGES = {
     "apache2": "apache2 libapache2-mod-wsgi-py3",
     "chromedriver": "chromium-driver",
+    "mariadbd": "mariadb-server",
+    "postgres": "postgresql",
     "uwsgi": "uwsgi uwsgi-plugin-python3",
     "varnishd": "varnish",
 }

@@ -32,6 +32,7 @@ ROWS = {
     "backend": 3,
     "encryption": 3,
     "redis": 3,
+    "sql": 3,
     "migration": 4,
     "interface": 5,
     "middleware": 6,
@@ -48,7 +49,7 @@ DEPENDENCIES = {"itsdangerous", "werkzeug"}
 OF_WERKZEUG = {"markupsafe"}
 """What Werkzeug depends on and so is always there."""
 
-EXTRAS = {"encryption": {"cryptography"}, "flask": {"flask"}}
+EXTRAS = {"encryption": {"cryptography"}, "flask": {"flask"}, "sql": {"sqlalchemy"}}
 """Optional packages that a module may import, because the module is useful only with them."""
 
 

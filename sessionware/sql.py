@@ -1,0 +1,573 @@
+"""Sessions and revocations kept in SQLite, PostgreSQL, MariaDB or MySQL.
+
+    pip install 'sessionware[sql]'
+
+Every verb is one statement, or two of which the first is harmless alone, and each commits by
+itself. So whatever happens at once, it checks and writes in one step, and nothing is half done.
+"""
+
+import itertools
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from typing import Any
+from weakref import WeakSet
+
+from sqlalchemy import (
+    URL,
+    Column,
+    ColumnElement,
+    Double,
+    Engine,
+    Executable,
+    Index,
+    MetaData,
+    Pool,
+    QueuePool,
+    SingletonThreadPool,
+    StaticPool,
+    String,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    exc,
+    inspect,
+    make_url,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.types import TypeEngine
+
+from .envelope import unwrap
+from .errors import (
+    ConfigurationError,
+    CookieRejected,
+    Problem,
+    SessionUnavailable,
+    collecting,
+    kind_of,
+)
+from .session import Owner, plain_owner
+from .store import Kept, KeptSession
+
+SWEEP_EVERY = 100
+"""Rows that a process adds between two deletions of expired ones. The first row begins with one."""
+
+MAX_ROWS_AT_ONCE = 1000
+"""Rows that one statement deletes where there may be many, so that no other waits long for it."""
+
+MAX_TRIES = 5
+"""How often a statement is sent if the database refuses it in favour of another (a deadlock)."""
+
+MAX_WAIT = 5
+"""Seconds that an engine made from a URL waits for a connection."""
+
+_SESSION, _MARK, _STAMP = "session", "mark", "stamp"
+_STAMP_OF_ALL = "stamp:"
+
+_REFUSED_FOR_ANOTHER = {"40001", "40P01", 1020, 1213}
+"""A serialization failure or a deadlock, in PostgreSQL and in MariaDB."""
+
+_DRIVER_OPTIONS: Mapping[str, Mapping[str, int]] = {
+    "psycopg": {"connect_timeout": MAX_WAIT, "tcp_user_timeout": 1000 * MAX_WAIT},
+    "psycopg2": {"connect_timeout": MAX_WAIT, "tcp_user_timeout": 1000 * MAX_WAIT},
+    "pymysql": dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), MAX_WAIT),
+    "mysqldb": dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), MAX_WAIT),
+}
+
+_INSERTS: Mapping[str, Callable[[Table], Any]] = {
+    "sqlite": lambda table: sqlite.insert(table).on_conflict_do_nothing(),
+    "postgresql": lambda table: postgresql.insert(table).on_conflict_do_nothing(),
+    "mariadb": lambda table: mysql.insert(table).prefix_with("IGNORE"),
+    "mysql": lambda table: mysql.insert(table).prefix_with("IGNORE"),
+}
+"""How a row is added only if its key is not in use, in each kind of database."""
+
+
+class _InDatabase:
+    """What both classes share: an engine, a table, stamps, and one error for all that goes wrong.
+
+    A row that never expires is a stamp. Every other row is as good as gone once it has expired.
+    """
+
+    def __init__(
+        self,
+        engine_or_url: Engine | URL | str,
+        table: str,
+        columns: Sequence[Column[Any]],
+        problems: Sequence[Problem],
+    ) -> None:
+        found: list[Problem] = []
+        with collecting(found):
+            self.engine = _engine_of(engine_or_url)
+        if not isinstance(table, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,49}", table):
+            told = "expected at most 50 ASCII letters, digits and _, with no digit first"
+            found.append(Problem("table", f"found {table!r}, {told}"))
+        found.extend(problems)
+        if found:
+            kind = type(self).__name__
+            raise ConfigurationError(
+                problem._replace(setting=f"{kind}: {problem.setting}") for problem in found
+            )
+        self.metadata = MetaData()
+        self._table = Table(
+            table,
+            self.metadata,
+            Column("key", _ascii(80), primary_key=True),
+            Column("text", Text().with_variant(mysql.LONGTEXT, "mysql", "mariadb"), nullable=False),
+            Column("expires", Double, index=True),
+            *columns,
+            mysql_engine="InnoDB",
+            mariadb_engine="InnoDB",
+        )
+        self._c = self._table.c
+        # A view of the engine, with its connections. Neither log nor error shows parameters.
+        self._quietly = self.engine.execution_options(
+            isolation_level="AUTOCOMMIT", preserve_rowcount=True
+        )
+        self._quietly.hide_parameters = True
+        self._added = itertools.count()
+
+    def create_table(self) -> None:
+        """Create the table and its indexes, each if it is missing.
+
+        Call it once, when the application is deployed, or in each worker: several may call it at
+        the same moment. SQLite needs no call. Alembic finds the same in ``metadata``.
+        """
+        indexes = sorted(self._table.indexes, key=lambda index: str(index.name))
+        parts: list[Table | Index] = [self._table, *indexes]
+        for tries in itertools.count(1):
+            try:
+                with self._quietly.connect() as connection:
+                    for part in parts:
+                        part.create(connection, checkfirst=True)
+                return
+            except Exception as error:
+                # Another worker may have created it between our look and our attempt.
+                if tries == MAX_TRIES or not isinstance(error, exc.DBAPIError):
+                    raise self._unavailable("create the table", error) from error
+
+    def delete_expired(self, most: int = MAX_ROWS_AT_ONCE) -> int:
+        """Delete up to ``most`` rows that have expired, and return how many were deleted.
+
+        They only take up space. Each process does this by itself with every hundredth new row, so
+        a call is needed only where many sessions expire and few begin.
+        """
+        what, deleted, expired = "delete what has expired", 0, self._c.expires <= time.time()
+        while deleted < most:
+            room = min(most - deleted, MAX_ROWS_AT_ONCE)
+            keys = self._keys(what, expired, order=self._c.expires, most=room)
+            if not keys:
+                break
+            deleted += self._delete_rows(what, self._c.key.in_(keys), expired)
+        return deleted
+
+    def _living(self) -> ColumnElement[bool]:
+        return self._c.expires > time.time()
+
+    def _add(self, what: str, **values: Any) -> bool:
+        """Add a row, unless the key is in use."""
+        if next(self._added) % SWEEP_EVERY == 0:
+            with suppress(SessionUnavailable):  # The new row is more important than the space.
+                self.delete_expired()
+        row = _INSERTS[self.engine.dialect.name](self._table).values(**values)
+        if self._count(what, row):
+            return True
+        # What has expired is never brought back, so nothing can happen between these two.
+        expired = self._c.expires <= time.time()
+        return self._delete_rows(what, self._c.key == values["key"], expired) > 0 and (
+            self._count(what, row) > 0
+        )
+
+    def _delete_rows(self, what: str, *conditions: ColumnElement[bool]) -> int:
+        return self._count(what, delete(self._table).where(*conditions))
+
+    def _keys(
+        self, what: str, *conditions: ColumnElement[bool], order: ColumnElement[Any], most: int
+    ) -> list[str]:
+        found = select(self._c.key).where(*conditions).order_by(order).limit(most)
+        return [row.key for row in self._rows(what, found)]
+
+    # Stamps. The owner's own counts, or else that of all.
+
+    def _texts(self, what: str, *keys: str) -> dict[str, str]:
+        """Return what is kept under each of these keys, those of stamps and others."""
+        valid = or_(self._c.expires.is_(None), self._living())
+        wanted = select(self._c.key, self._c.text).where(self._c.key.in_(keys), valid)
+        return {row.key: row.text for row in self._rows(what, wanted)}
+
+    def _renew(self, what: str, key: str) -> None:
+        renewed = update(self._table).where(self._c.key == key).values(text=_token())
+        # If it cannot be added, another call has renewed it since.
+        if not self._count(what, renewed):
+            self._add(what, key=key, text=_token())
+
+    def _renew_all(self, what: str) -> None:
+        self._renew(what, _STAMP_OF_ALL)
+        self._delete_rows(what, self._c.expires.is_(None), self._c.key != _STAMP_OF_ALL)
+
+    # One statement
+
+    def _rows(self, what: str, statement: Executable) -> Sequence[Any]:
+        return self._run(what, statement)[0]
+
+    def _count(self, what: str, statement: Executable) -> int:
+        return self._run(what, statement)[1]
+
+    def _run(self, what: str, statement: Executable) -> tuple[Sequence[Any], int]:
+        """Return the rows, and how many rows were written."""
+        tries = 1
+        while True:
+            try:
+                with self._quietly.connect() as connection:
+                    result = connection.execute(statement)
+                    return (result.all() if result.returns_rows else ()), result.rowcount
+            except Exception as error:
+                if tries == MAX_TRIES or not self._may_try_again(error):
+                    raise self._unavailable(what, error) from error
+            tries += 1
+
+    def _may_try_again(self, error: Exception) -> bool:
+        if self.engine.dialect.name == "sqlite" and self._is_missing(error):
+            self.create_table()
+            return True
+        return not _REFUSED_FOR_ANOTHER.isdisjoint(_codes(error))
+
+    def _is_missing(self, error: Exception) -> bool:
+        """Return whether this is the error of a statement about a table that does not exist."""
+        if not isinstance(error, exc.ProgrammingError | exc.OperationalError):
+            return False
+        if _is_unreachable(error):
+            return False
+        with suppress(exc.SQLAlchemyError):
+            return not inspect(self.engine).has_table(self._table.name)
+        return False
+
+    def _unavailable(self, what: str, error: Exception) -> SessionUnavailable:
+        parts = [f"Could not {what} in the table {self._table.name!r}; {_said(error)}."]
+        if self._is_missing(error):
+            kind = type(self).__name__
+            parts.append(
+                f"The table does not exist: call create_table() of the {kind} once, when the "
+                "application is deployed."
+            )
+        elif _is_unreachable(error):
+            is_file = self.engine.dialect.name == "sqlite"
+            parts.append(
+                "Check that the file's directory exists, and that both may be written to."
+                if is_file
+                else "Check that the database is up and reachable."
+            )
+        return SessionUnavailable(" ".join(parts))
+
+
+class SQLStore(_InDatabase):
+    """Sessions in a table of SQLite, PostgreSQL, MariaDB or MySQL, for ``store=``.
+
+    ``engine_or_url`` is SQLAlchemy's. From a URL such as ``"sqlite:///sessions.db"``, an engine is
+    made that waits a few seconds at most; for SQLite, it uses a write-ahead log. An engine of the
+    application's is used as it is, with its time-outs and its pool. ``engine.dispose()`` closes
+    its connections. It may be made before a fork: the child opens connections of its own.
+
+    Each session is JSON text of at most ``limit`` bytes, under its hashed id. The clocks of the
+    servers that use one database should agree within a minute. Raises ConfigurationError with
+    every problem, and SessionUnavailable if the database does not do as it is told.
+    """
+
+    def __init__(
+        self,
+        engine_or_url: Engine | URL | str,
+        table: str = "sessions",
+        limit: int = 1024 * 1024,
+    ) -> None:
+        problems = []
+        if type(limit) is not int or limit < 1:
+            problems.append(
+                Problem("limit", f"found {limit!r}, expected a number of bytes, an int from 1")
+            )
+        columns = [
+            # A mark is the text of an ended session, a JSON string. revoke_all leaves it alone.
+            Column("kind", _ascii(7), nullable=False, default=_STAMP),
+            Column("owner", _ascii(64), index=True),
+            Column("version", _ascii(12)),
+        ]
+        super().__init__(engine_or_url, table, columns, problems)
+        self.limit = limit
+
+    def load(self, key: str, /) -> Kept | None:
+        """Return the text and its version, or ``None`` if the key is absent."""
+        c = self._c
+        found = select(c.text, c.version).where(c.key == key, self._living())
+        rows = self._rows("load a session", found)
+        return Kept(*rows[0]) if rows else None
+
+    def create(self, key: str, text: str, /, *, seconds: int, owner: Owner | None) -> bool:
+        """Write the text if the key is absent, and return whether it was."""
+        return self._add("save a session", key=key, **_values(text, seconds, owner))
+
+    def replace(
+        self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
+    ) -> bool:
+        """Write the text if the present version is the one given, and return whether it was."""
+        return self._update(key, self._c.version == version, values=_values(text, seconds, owner))
+
+    def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:  # noqa: ARG002
+        """Keep the session for ``seconds`` from now on. Return ``False`` if the key is absent."""
+        return self._update(key, values={"expires": time.time() + seconds})
+
+    def delete(self, key: str, /) -> bool:
+        """End one session, such as one of ``sessions_of``. Return whether there was one."""
+        return self._delete_rows("end a session", self._c.key == key, self._living()) > 0
+
+    def sessions_of(self, owner: Owner, most: int = 100) -> list[KeptSession]:
+        """Return up to ``most`` sessions of the owner, those with the most time left first."""
+        c, now, whose = self._c, time.time(), plain_owner(owner, "owner")
+        found = (
+            select(c.key, c.text, c.expires)
+            .where(c.owner == _hashed(whose), self._living())
+            .order_by(c.expires.desc())
+            .limit(most)
+        )
+        listed = []
+        for key, text, expires in self._rows("list an owner's sessions", found):
+            with suppress(CookieRejected):  # The text may be another application's.
+                listed.append(KeptSession(key, unwrap(text).data or {}, int(expires - now)))
+        return listed
+
+    def end(self, owner: Owner, key: str) -> bool:
+        """End one session if it belongs to the owner. Return whether there was one."""
+        its = (self._c.key == key, self._c.owner == _hashed(owner), self._living())
+        return self._delete_rows("end a session", *its) > 0
+
+    def stamp(self, owner: Owner, /) -> str:
+        """Return the owner's stamp: a text that changes with ``revoke_owner`` and ``revoke_all``.
+
+        It is ``""`` at first.
+        """
+        own = _stamp_of(owner)
+        return _newest(self._texts("check an owner", own, _STAMP_OF_ALL), own)
+
+    def revoke_owner(self, owner: Owner) -> int:
+        """End all sessions of the owner, and return how many there were."""
+        what = "end an owner's sessions"
+        # First, so that a session which is created meanwhile finds that its stamp is old.
+        self._renew(what, _stamp_of(owner))
+        return self._delete_rows(what, self._c.owner == _hashed(owner), self._living())
+
+    def revoke_all(self) -> int:
+        """End every session there is, and return how many there were.
+
+        What tells that a session has ended stays, as do the stamps.
+        """
+        what, ended, last, session = "end all sessions", 0, "", self._c.kind == _SESSION
+        self._renew_all(what)
+        # Through the keys in their order, so that it ends even if sessions begin all the time.
+        while keys := self._keys(
+            what, session, self._c.key > last, order=self._c.key, most=MAX_ROWS_AT_ONCE
+        ):
+            ended += self._delete_rows(what, session, self._c.key.in_(keys), self._living())
+            last = keys[-1]
+        return ended
+
+    def _update(
+        self, key: str, *conditions: ColumnElement[bool], values: Mapping[str, Any]
+    ) -> bool:
+        its = (self._c.key == key, self._living(), *conditions)
+        return self._count("save a session", update(self._table).where(*its).values(values)) > 0
+
+
+class SQLRevocations(_InDatabase):
+    """The list of ended sessions in a table of a database, for ``revocations=``.
+
+    An ended session is a row that expires. An owner whose sessions were all ended is a row that
+    does not, so that this holds whatever the timeouts are. All else is as it is for SQLStore.
+    """
+
+    def __init__(self, engine_or_url: Engine | URL | str, table: str = "revocations") -> None:
+        super().__init__(engine_or_url, table, [], [])
+
+    def revoke(self, key: str, seconds: int, /) -> bool:
+        """Refuse the key for ``seconds``. Return ``False`` if it is refused already."""
+        return self._add("end a session", key=key, text="", expires=time.time() + seconds)
+
+    def check(self, key: str, owner: Owner | None, /) -> str | None:
+        """Return ``None`` if the key is refused, or else the owner's stamp.
+
+        For the owner ``None``, this is the stamp that ``revoke_all`` changes.
+        """
+        own = _STAMP_OF_ALL if owner is None else _stamp_of(owner)
+        texts = self._texts("check a session", key, own, _STAMP_OF_ALL)
+        return None if key in texts else _newest(texts, own)
+
+    def revoke_owner(self, owner: Owner) -> None:
+        """End all present sessions of the owner: log out everywhere."""
+        self._renew("end an owner's sessions", _stamp_of(owner))
+
+    def revoke_all(self) -> None:
+        """End every session that began before, with or without an owner."""
+        self._renew_all("end all sessions")
+
+
+def _values(text: str, seconds: int, owner: Owner | None) -> dict[str, Any]:
+    return {
+        "text": text,
+        "kind": _MARK if text.startswith('"') else _SESSION,
+        "owner": None if owner is None else _hashed(owner),
+        "version": _token(),
+        "expires": time.time() + seconds,
+    }
+
+
+def _token() -> str:
+    return secrets.token_urlsafe(9)
+
+
+def _hashed(owner: Owner) -> str:
+    """Return a text of one length for every owner, in which no database confuses two."""
+    plain = plain_owner(owner, "owner")
+    name = f"{type(plain).__name__}\0{plain}"  # 1 and "1" are two owners
+    return sha256(name.encode(errors="surrogatepass")).hexdigest()
+
+
+def _stamp_of(owner: Owner) -> str:
+    return _STAMP_OF_ALL + _hashed(owner)
+
+
+def _newest(texts: Mapping[str, str], own: str) -> str:
+    """Return the owner's stamp. revoke_all deletes those of owners, so that its own is newer."""
+    return texts.get(own) or texts.get(_STAMP_OF_ALL) or ""
+
+
+# The engine
+
+
+def _engine_of(given: object) -> Engine:
+    """Return the engine, or one that is made from the URL. Raises ConfigurationError."""
+    expected = "expected an Engine, or a URL such as 'sqlite:///sessions.db'"
+    if isinstance(given, str | URL):
+        try:
+            engine = _made_of(make_url(given))
+        except ImportError as error:
+            raise _wrong(f"found a URL whose driver is missing ({error})", _OTHER_DRIVER) from None
+        except exc.NoSuchModuleError as error:
+            raise _wrong(f"found a URL that SQLAlchemy has no driver for ({error})") from None
+        except (exc.ArgumentError, ValueError):
+            raise _wrong(f"found a {kind_of(given)} that is no URL, {expected}") from None
+    elif isinstance(given, Engine):
+        engine = given
+    elif hasattr(given, "sync_engine"):
+        raise _wrong(f"found an asyncio engine, which WSGI cannot use, {expected}")
+    else:
+        raise _wrong(f"found {kind_of(given)}, {expected}")
+    _check(engine)
+    if not _is_in_memory(engine.url):
+        _ENGINES.add(engine)
+    return engine
+
+
+_OTHER_DRIVER = "name another driver, as in 'postgresql+psycopg://'"
+
+
+def _check(engine: Engine) -> None:
+    name = engine.dialect.name
+    if name not in _INSERTS:
+        raise _wrong(f"found {name}, expected one of {', '.join(_INSERTS)}")
+    if engine.dialect.is_async:
+        told = f"found the asyncio driver {engine.dialect.driver}, which WSGI cannot use"
+        raise _wrong(told, _OTHER_DRIVER)
+    if name == "sqlite" and isinstance(engine.pool, SingletonThreadPool | StaticPool):
+        told = "found an engine for SQLite in memory, whose connections threads share or lack"
+        raise _wrong(told, "pass the URL 'sqlite://', or that of a file")
+
+
+def _wrong(text: str, advice: str = "") -> ConfigurationError:
+    return ConfigurationError([Problem("engine_or_url", text, advice)])
+
+
+def _made_of(url: URL) -> Engine:
+    """Return an engine that fails within seconds if the database does not answer."""
+    if _is_in_memory(url):
+        # One connection for all threads, which take turns.
+        taking_turns = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
+        return create_engine(url, connect_args={"check_same_thread": False}, **taking_turns)
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        event.listen(engine, "connect", _set_up_file)
+        return engine
+    options = _DRIVER_OPTIONS.get(url.get_dialect().driver, {})
+    return create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=True,  # The server may have been restarted, or have hung up on an idle one.
+        pool_timeout=MAX_WAIT,
+        connect_args={name: options[name] for name in options if name not in url.query},
+    )
+
+
+def _is_in_memory(url: URL) -> bool:
+    return url.get_backend_name() == "sqlite" and (
+        url.database in (None, "", ":memory:") or url.query.get("mode") == "memory"
+    )
+
+
+def _set_up_file(connection: Any, _: object) -> None:
+    # With a write-ahead log, readers and a writer do not wait for each other.
+    connection.execute("PRAGMA journal_mode = WAL")
+    # The disk is waited for now and then: a failure of power may undo the last moments.
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+_ENGINES: WeakSet[Engine] = WeakSet()
+_POOLS_OF_THE_PARENT: list[Pool] = []
+
+
+def _leave_connections_to_the_parent() -> None:
+    """Open new connections in a process that was forked, because two would mix up the answers."""
+    for engine in [*_ENGINES]:
+        # Kept, because SQLite must not even close a file that was opened before the fork.
+        _POOLS_OF_THE_PARENT.append(engine.pool)
+        engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows does not fork
+    os.register_at_fork(after_in_child=_leave_connections_to_the_parent)
+
+
+# Errors
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Return whether there was no connection, or whether it broke."""
+    return isinstance(error, exc.DBAPIError) and (
+        error.statement is None or error.connection_invalidated
+    )
+
+
+def _codes(error: Exception) -> list[object]:
+    """Return PostgreSQL's SQLSTATE or MariaDB's number, if it is an error of theirs."""
+    original = getattr(error, "orig", None)
+    return [getattr(original, "sqlstate", None), *getattr(original, "args", ())[:1]]
+
+
+def _said(error: Exception) -> str:
+    """Return what the database says, without what it was sent."""
+    if isinstance(error, exc.DBAPIError) and error.orig is not None:
+        lines = str(error.orig.args[-1] if error.orig.args else "").splitlines()
+        said = lines[0] if lines else type(error.orig).__qualname__
+        return f"the database says: {said}"
+    if isinstance(error, exc.TimeoutError):
+        return f"no connection was free ({error.args[0]})"
+    return f"SQLAlchemy raised {type(error).__qualname__}"
+
+
+def _ascii(length: int) -> TypeEngine[str]:
+    exactly = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
+    return String(length).with_variant(exactly, "mysql", "mariadb")

@@ -1,0 +1,120 @@
+"""PostgreSQL and MariaDB of Debian's for a test: in a folder, on a port, without root's rights."""
+
+import os
+import pwd
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.processes import free_port, listens, program, running
+
+USER = "nobody"
+
+
+class SQLServer:
+    """A server on 127.0.0.1 with an empty database; it may be killed and started again.
+
+    ``url``: SQLAlchemy's, for a user who may do everything.
+    """
+
+    url: str
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "SQLServer":
+        with self._stack as stack:
+            self.port = stack.enter_context(free_port())
+            self.folder = Path(stack.enter_context(TemporaryDirectory()))
+            if os.geteuid() == 0:
+                user = pwd.getpwnam(USER)
+                os.chown(self.folder, user.pw_uid, user.pw_gid)
+            self.prepare()
+            self.start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._stack:
+            self.kill()
+
+    def prepare(self) -> None:
+        """Make the files of an empty database."""
+        raise NotImplementedError
+
+    def command(self) -> Sequence[str]:
+        """Return the command that starts the server."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it, also after a kill: on the same port, with what is on disk."""
+        command = without_rights(self.command())
+        ready = running(command, self.folder, lambda: listens(self.port))
+        self.process = self._stack.enter_context(ready)
+
+    def kill(self) -> None:
+        """Have it end at once, without a word to those who are connected."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait()
+
+
+class PostgreSQL(SQLServer):
+    """Of the newest version that is installed."""
+
+    def prepare(self) -> None:
+        self.url = f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/postgres"
+        options = ("--auth=trust", f"--username={USER}", "--no-sync")
+        call([self._program("initdb"), f"--pgdata={self.folder}/data", *options])
+
+    def command(self) -> Sequence[str]:
+        listening = ("-h", "127.0.0.1", "-p", str(self.port), "-k", str(self.folder))
+        return [self._program("postgres"), "-D", f"{self.folder}/data", "-F", *listening]
+
+    def _program(self, name: str) -> str:
+        # Debian keeps them in a folder for each version, where no PATH looks.
+        found = [*Path("/usr/lib/postgresql").glob(f"*/bin/{name}")]
+        newest = max(found, key=lambda path: int(path.parts[-3]), default=None)
+        return str(newest) if newest else program("postgres")
+
+
+class MariaDB(SQLServer):
+    """Its database is the one of the name ``test`` that every new server has."""
+
+    def prepare(self) -> None:
+        self.url = f"mysql+pymysql://root@127.0.0.1:{self.port}/test"
+        program("mariadbd")
+        options = ("--auth-root-authentication-method=normal", "--innodb-log-file-size=8M")
+        install = program("mariadb-install-db")
+        call([install, "--no-defaults", f"--datadir={self.folder}/data", *options])
+
+    def command(self) -> Sequence[str]:
+        options = {
+            "datadir": f"{self.folder}/data",
+            "socket": f"{self.folder}/socket",
+            "pid-file": f"{self.folder}/pid",
+            "bind-address": "127.0.0.1",
+            "port": str(self.port),
+            "innodb-flush-log-at-trx-commit": "0",
+            "innodb-buffer-pool-size": "32M",
+        }
+        settings = [f"--{name}={value}" for name, value in options.items()]
+        return [program("mariadbd"), "--no-defaults", *settings]
+
+
+def without_rights(command: Sequence[str]) -> list[str]:
+    """Return the command for an ordinary user, because root may not run these servers."""
+    if os.geteuid() != 0:
+        return [*command]
+    return ["setpriv", f"--reuid={USER}", "--regid=nogroup", "--clear-groups", *command]
+
+
+def call(command: Sequence[str]) -> None:
+    """Run a program to its end; what it says is a note on the error if it fails."""
+    done = subprocess.run(  # noqa: S603 - the arguments are the tests' own
+        without_rights(command), cwd="/", capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{command[0]} ended with status {done.returncode}: {done.stderr}")
