@@ -4,7 +4,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 from .codec import Codec
 from .envelope import Envelope, unwrap, wrap
@@ -17,7 +17,8 @@ from .errors import (
 )
 from .expiry import Expiry
 from .keys import TokenMask
-from .serializer import dumps
+from .merge import merge
+from .serializer import dumps, loads
 from .session import Loaded, Owner, State
 from .store import Revocations, Store, key_of, mark_of, renewal_of
 
@@ -27,6 +28,13 @@ MAX_REQUEST_TIME = 60 * 60
 _ENDED = (
     "The session was ended by another request while this one was using it (a log-out, or "
     "regenerate()), so nothing of it was saved. The other request's response has the valid cookie."
+)
+MAX_MERGES = 100
+"""How often a request puts its changes together with those of others before it gives up."""
+
+_BUSY = (
+    f"The session could not be saved, because {MAX_MERGES} times in a row another request was "
+    "faster: let fewer requests change one session at the same time."
 )
 _RENEWED = (
     "The session could not be ended, because another request has given it a new id meanwhile (a "
@@ -39,17 +47,31 @@ _TOO_LATE = (
 )
 
 
+class Held(NamedTuple):
+    """A whole session, and the version of what the store has of it."""
+
+    envelope: Envelope
+    version: str = ""
+
+
+class Life(TypedDict):
+    """How long a store keeps a session, and whose it is."""
+
+    seconds: int
+    owner: Owner | None
+
+
 class CookieBackend:
     """The cookie alone: it carries the data, and only the browser keeps it."""
 
     in_cookie = True
     needs_id = False
 
-    def load(self, envelope: Envelope) -> Envelope:
+    def load(self, envelope: Envelope) -> Held:
         """Return the whole session, given what its cookie carries. Raise CookieRejected."""
         if envelope.data is None:
             raise CookieRejected("malformed")
-        return envelope
+        return Held(envelope)
 
     def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
         """Return a session that comes from another cookie than ours. Raise CookieRejected.
@@ -87,12 +109,12 @@ class RevocableBackend(CookieBackend):
         self._revocations = revocations
         self._expiry = expiry
 
-    def load(self, envelope: Envelope) -> Envelope:
+    def load(self, envelope: Envelope) -> Held:
         """Return the session, or raise CookieRejected if it is on the list."""
-        super().load(envelope)
+        held = super().load(envelope)
         if envelope.id is not None:
             self._check(envelope.id, envelope.owner, envelope.stamp)
-        return envelope
+        return held
 
     def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
         """Return the session, or raise CookieRejected if it is on the list."""
@@ -170,30 +192,33 @@ class ServerBackend(CookieBackend):
         self._expiry = expiry
         self._adopts = adopts
 
-    def load(self, envelope: Envelope) -> Envelope:
+    def load(self, envelope: Envelope) -> Held:
         """Return what the store has. An id that it does not know is refused (CWE-384)."""
         if envelope.data is not None or envelope.id is None:
             raise CookieRejected("malformed")
-        kept = self._kept(envelope.id)
-        if kept is None:
+        held = self._held(envelope.id)
+        if held is None:
             raise CookieRejected("revoked")
-        return kept._replace(age=envelope.age, id=envelope.id)
+        whole = held.envelope._replace(age=envelope.age, id=envelope.id)
+        return held._replace(envelope=whole)
 
     def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
         """Return the session, as the store has it if another request has adopted it already."""
         if any(self._store.load(mark_of(session_id)) is not None for session_id in ids):
             raise CookieRejected("revoked")
         for session_id in ids:
-            kept = self._kept(session_id)
-            if kept is not None and kept.data is not None:
+            held = self._held(session_id)
+            if held is not None:
+                text, data, _, _, csrf_token, owner, stamp = held.envelope
                 return replace(
                     loaded,
-                    data=kept.data,
-                    text=kept.text,
+                    data=data or {},
+                    text=text,
                     id=session_id,
-                    csrf_token=kept.csrf_token,
-                    owner=kept.owner,
-                    stamp=kept.stamp,
+                    csrf_token=csrf_token,
+                    owner=owner,
+                    stamp=stamp,
+                    version=held.version,
                     adopted=False,
                 )
         stamp = "" if loaded.owner is None else self.stamp(loaded.owner)
@@ -212,7 +237,9 @@ class ServerBackend(CookieBackend):
         begins = loaded.id != session_id
         if begins or loaded.adopted:
             self._create(state, text)
-        elif not self._save(state, text, new=False):
+        elif text != loaded.text or state.differs():
+            self._replace(state, text)
+        elif not self._store.touch(key_of(session_id), **self._life(state)):
             raise SessionUnavailable(_ENDED)
         if not begins or loaded.id is None:
             return
@@ -231,10 +258,10 @@ class ServerBackend(CookieBackend):
         loaded = state.loaded
         if loaded.id is None or self._end(loaded.id, loaded.created, loaded.adopted):
             return
-        key = self._store.load(renewal_of(key_of(loaded.id)))
+        key = self._successor(renewal_of(key_of(loaded.id)))
         while key is not None:
             self._store.delete(key)
-            key = self._store.load(renewal_of(key))
+            key = self._successor(renewal_of(key))
 
     def end(self, session_id: str, created: int) -> None:
         """Delete the session."""
@@ -245,50 +272,77 @@ class ServerBackend(CookieBackend):
         stamp: Callable[[Owner], str] = getattr(self._store, "stamp", lambda _: "")
         return stamp(owner)
 
-    def _kept(self, session_id: str) -> Envelope | None:
-        text = self._store.load(key_of(session_id))
-        if text is None:
+    def _held(self, session_id: str) -> Held | None:
+        kept = self._store.load(key_of(session_id))
+        if kept is None:
             return None
-        kept = unwrap(text)
-        if kept.data is None:
+        envelope = unwrap(kept.text)
+        if envelope.data is None:
             raise CookieRejected("malformed")
-        return kept
+        return Held(envelope, kept.version)
 
     def _create(self, state: State, text: str) -> None:
         session_id, adopted = str(state.id), state.id == state.loaded.id
-        created = self._save(state, text, new=True)
-        # Another request of the same page may have adopted the session meanwhile.
-        if not created and not (adopted and self._save(state, text, new=False)):
-            raise SessionUnavailable(_ENDED)
+        created = self._store.create(
+            key_of(session_id), self._record(state, text), **self._life(state)
+        )
+        if not created:
+            # Another request of the same page may have adopted the session meanwhile.
+            if not adopted:
+                raise SessionUnavailable(_ENDED)
+            self._replace(state, text)
         # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
         ended = adopted and self._store.load(mark_of(session_id)) is not None
         if ended or (state.owner is not None and self.stamp(state.owner) not in ("", state.stamp)):
             self._store.delete(key_of(session_id))
             raise SessionUnavailable(_ENDED)
 
-    def _save(self, state: State, text: str, new: bool) -> bool:
-        kept = Envelope(text, None, 0, None, state.csrf_token, state.owner, state.stamp)
-        record = wrap(kept)
-        if len(record) > self._store.limit:
-            what = "The session's JSON"
-            raise too_large(what, len(record), self._store.limit, state.data)
-        is_read = not new and text == state.loaded.text and not state.differs()
-        seconds = max(1, self._expiry.left(int(time.time()), state.created, state.permanent))
-        return self._store.save(
+    def _replace(self, state: State, text: str) -> None:
+        """Save what this request has changed, together with what others have changed meanwhile."""
+        key, record, version = (
             key_of(str(state.id)),
-            None if is_read else record,
-            new=new,
-            seconds=seconds,
-            owner=state.owner,
+            self._record(state, text),
+            state.loaded.version,
         )
+        for _ in range(MAX_MERGES):
+            if self._store.replace(key, record, version=version, **self._life(state)):
+                return
+            held = self._held(str(state.id))
+            if held is None:
+                raise SessionUnavailable(_ENDED)
+            record, version = self._merged(state, text, held.envelope), held.version
+        raise SessionUnavailable(_BUSY)
+
+    def _merged(self, state: State, text: str, theirs: Envelope) -> str:
+        """Return the record of the session with the changes of this request and of others."""
+        merged = merge(loads(state.loaded.text), loads(text), theirs.data or {})
+        same_token = state.csrf_token == state.loaded.csrf_token
+        token = theirs.csrf_token if same_token else state.csrf_token
+        return self._record(state, dumps(merged), token)
+
+    def _record(self, state: State, text: str, csrf_token: str | None = None) -> str:
+        token = csrf_token or state.csrf_token
+        record = wrap(Envelope(text, None, 0, None, token, state.owner, state.stamp))
+        if len(record) > self._store.limit:
+            raise too_large("The session's JSON", len(record), self._store.limit, loads(text))
+        return record
+
+    def _life(self, state: State) -> Life:
+        left = self._expiry.left(int(time.time()), state.created, state.permanent)
+        return {"seconds": max(1, left), "owner": state.owner}
 
     def _name_successor(self, session_id: str, successor: str) -> None:
         """Save which session takes the place of this one, or of the last that has taken it."""
-        key: str | None = key_of(session_id)
-        while key is not None and not self._store.save(
-            renewal_of(key), key_of(successor), new=True, seconds=MAX_REQUEST_TIME, owner=None
-        ):
-            key = self._store.load(renewal_of(key))
+        life: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
+        name = renewal_of(key_of(session_id))
+        while not self._store.create(name, dumps(key_of(successor)), **life):
+            if (latest := self._successor(name)) is None:
+                return
+            name = renewal_of(latest)
+
+    def _successor(self, name: str) -> str | None:
+        kept = self._store.load(name)
+        return None if kept is None else str(loads(kept.text))
 
     def _end(self, session_id: str, created: int, adopted: bool) -> bool:
         """End a session, and return whether no other request has ended it before."""
@@ -297,7 +351,7 @@ class ServerBackend(CookieBackend):
             key, seconds = mark_of(session_id), self._expiry.left(int(time.time()), created)
             # Random, because a store may take a mark that is equal for its own, sent again.
             mark, seconds = dumps(secrets.token_urlsafe(8)), seconds + MAX_REQUEST_TIME
-            ended_here = self._store.save(key, mark, new=True, seconds=seconds, owner=None)
+            ended_here = self._store.create(key, mark, seconds=seconds, owner=None)
         # An adopted session is not in the store before its first response.
         was_there = self._store.delete(key_of(session_id))
         return ended_here and (was_there or adopted)
@@ -325,12 +379,14 @@ class Reader:
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
         carried, issued, old_key, token = verified
-        text, data, age, session_id, csrf_token, owner, stamp = self.backend.load(carried)
+        (text, data, age, session_id, csrf_token, owner, stamp), version = self.backend.load(
+            carried
+        )
         created = issued - age
         if csrf_token is not None and self.backend.in_cookie:
             csrf_token = self.mask.reveal(csrf_token, old_key)
         loaded = Loaded(
-            data or {}, text, created, issued, session_id, csrf_token, owner, stamp, token
+            data or {}, text, created, issued, session_id, csrf_token, owner, stamp, token, version
         )
         if not self.backend.in_cookie:
             self.expiry.check(now, issued, created, loaded.permanent)
@@ -349,7 +405,10 @@ class Verified(NamedTuple):
 def backend_problems(store: object, revocations: object) -> Iterator[Problem]:
     """Yield the problems of these settings."""
     yield from _problems(
-        "store", store, Store, "limit, load, save and delete, such as RedisStore(client)"
+        "store",
+        store,
+        Store,
+        "limit, load, create, replace, touch and delete, such as RedisStore(client)",
     )
     yield from _problems(
         "revocations",

@@ -11,10 +11,23 @@ from typing import Any, Protocol, runtime_checkable
 from .envelope import Envelope, unwrap
 from .errors import ConfigurationError, CookieRejected, Problem, SessionUnavailable, kind_of
 from .session import Owner, plain_owner
-from .store import KeptSession
+from .store import Kept, KeptSession
+
+VERSION_SIZE = 16
+"""Characters of the version, which stands before the text."""
 
 OWNER_LIST_MARGIN = 24 * 60 * 60
 """Seconds by which the list of an owner's sessions outlives them, as clocks of servers differ."""
+
+# Given the old version, the new one, the new value, and the seconds to keep it. A client may send
+# the script again after a lost reply, and then finds its own value.
+_REPLACE = """
+local version = redis.call("GETRANGE", KEYS[1], 0, #ARGV[2] - 1)
+if version == ARGV[2] then return 1 end
+if version ~= ARGV[1] then return 0 end
+redis.call("SET", KEYS[1], ARGV[3], "EX", ARGV[4])
+return 1
+"""
 
 
 @runtime_checkable
@@ -31,6 +44,12 @@ class Client(Protocol):
         self, name: str, value: str, /, *, ex: int | None = ..., nx: bool = ..., get: bool = ...
     ) -> Any:
         """Send SET."""
+
+    def eval(self, script: str, numkeys: int, /, *keys_and_args: str) -> Any:
+        """Send EVAL."""
+
+    def expire(self, name: str, time: int, /) -> Any:
+        """Send EXPIRE."""
 
     def zrange(self, name: str, start: int, end: int, /, desc: bool) -> Any:
         """Send ZRANGE."""
@@ -101,43 +120,52 @@ class RedisStore(_InRedis):
         super().__init__(client, prefix, *problems)
         self.limit = limit
 
-    def load(self, key: str, /) -> str | None:
-        """Return the text that was saved last, or ``None`` if there is none."""
+    def load(self, key: str, /) -> Kept | None:
+        """Return the text that was saved last, and its version, or ``None`` if there is none."""
         with self._asking("load a session"):
-            return self._text(self._client.get, key)
+            value = self._value(self._client.get, key)
+        return None if value is None else Kept(value[VERSION_SIZE:], value[:VERSION_SIZE])
 
-    def save(
-        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: Owner | None
-    ) -> bool:
-        """Save the text, and list the session under its owner.
+    def create(self, key: str, text: str, /, *, seconds: int, owner: Owner | None) -> bool:
+        """Save a new session, and list it under its owner. Return ``False`` if the key is in use.
 
-        For a new session with an owner, this takes a second round trip.
+        With an owner, this takes a second round trip.
         """
-        with self._asking("save a session"), self._client.pipeline(transaction=False) as pipeline:
-            if new:
-                pipeline.set(self._prefix + key, text, ex=seconds, nx=True, get=True)
-                # A client may send SET again after a lost reply, and then finds its own text.
-                saved = _decoded(_answers(pipeline)[0]) in (None, text)
-                if saved:
+        value = f"{_new_version()}{text}"
+        with self._asking("save a session"):
+            found = self._client.set(self._prefix + key, value, ex=seconds, nx=True, get=True)
+            # A client may send SET again after a lost reply, and then finds its own value.
+            created = _decoded(found) in (None, value)
+            if created and owner is not None:
+                with self._client.pipeline(transaction=False) as pipeline:
                     self._enlist(pipeline, key, seconds, owner)
                     _answers(pipeline)
-                return saved
-            self._enlist(pipeline, key, seconds, owner)
-            if text is None:
-                pipeline.expire(self._prefix + key, seconds)
-            else:
-                pipeline.set(self._prefix + key, text, ex=seconds, xx=True)
-            return bool(_answers(pipeline)[-1])
+            return created
+
+    def replace(
+        self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
+    ) -> bool:
+        """Save the session if it still has this version."""
+        name, new = self._prefix + key, _new_version()
+        arguments = version, new, f"{new}{text}", str(seconds)
+        return self._write(
+            key, seconds, owner, lambda client: client.eval(_REPLACE, 1, name, *arguments)
+        )
+
+    def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:
+        """Keep the session for ``seconds`` from now on. Return ``False`` if there is none."""
+        name = self._prefix + key
+        return self._write(key, seconds, owner, lambda client: client.expire(name, seconds))
 
     def delete(self, key: str, /) -> bool:
         """End one session, such as one of ``sessions_of``. Return whether there was one."""
         with self._asking("end a session"):
-            text = self._text(self._client.getdel, key)
-            kept = _kept(text)
+            value = self._value(self._client.getdel, key)
+            kept = _kept(value)
             if kept is not None and kept.owner is not None:
                 with suppress(Exception):  # The session has ended, and leaves the list in time.
                     self._client.zrem(self._of_owner("owner", kept.owner), key)
-            return text is not None
+            return value is not None
 
     def sessions_of(self, owner: Owner, most: int = 100) -> list[KeptSession]:
         """Return up to ``most`` sessions of the owner, those with the most time left first."""
@@ -173,9 +201,19 @@ class RedisStore(_InRedis):
                 pipeline.delete(self._prefix + key)
             return sum(_answers(pipeline))
 
-    def _enlist(self, pipeline: Any, key: str, seconds: int, owner: Owner | None) -> None:
-        if owner is None:
-            return
+    def _write(
+        self, key: str, seconds: int, owner: Owner | None, send: Callable[[Any], Any]
+    ) -> bool:
+        """Send a command, in one round trip with those that list the session under its owner."""
+        with self._asking("save a session"):
+            if owner is None:
+                return bool(send(self._client))
+            with self._client.pipeline(transaction=False) as pipeline:
+                self._enlist(pipeline, key, seconds, owner)
+                send(pipeline)
+                return bool(_answers(pipeline)[-1])
+
+    def _enlist(self, pipeline: Any, key: str, seconds: int, owner: Owner) -> None:
         listed, life, now = self._of_owner("owner", owner), seconds + OWNER_LIST_MARGIN, time.time()
         pipeline.zadd(listed, {key: now + life})
         pipeline.zremrangebyscore(listed, "-inf", now)
@@ -183,7 +221,7 @@ class RedisStore(_InRedis):
         pipeline.expire(listed, life, nx=True)
         pipeline.expire(listed, life, gt=True)
 
-    def _text(self, ask: Callable[[str], Any], key: str) -> str | None:
+    def _value(self, ask: Callable[[str], Any], key: str) -> str | None:
         try:
             return _decoded(ask(self._prefix + key))
         except UnicodeDecodeError:
@@ -247,10 +285,14 @@ def _decoded(answer: str | bytes | None) -> str | None:
     return answer
 
 
-def _kept(text: str | None) -> Envelope | None:
-    """Return the stored session, or ``None`` if the text is not ours."""
+def _new_version() -> str:
+    return secrets.token_hex(VERSION_SIZE // 2)
+
+
+def _kept(value: str | None) -> Envelope | None:
+    """Return the stored session, or ``None`` if the value is not ours."""
     try:
-        return unwrap(text or "")
+        return unwrap((value or "")[VERSION_SIZE:])
     except CookieRejected:
         return None
 

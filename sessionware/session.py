@@ -58,6 +58,7 @@ class Loaded:
     - ``created``: when the session began; ``issued``: when its cookie was issued, or 0. Both are in
       seconds since the epoch.
     - ``stamp``: what the list of revocations or the store had for the owner at log-in.
+    - ``version``: the version of what the store has, or ``""``.
     - ``token``: the value of our cookie that was accepted, or ``""``.
     - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
     - ``stale``: whether the cookie has to be issued again.
@@ -76,6 +77,7 @@ class Loaded:
     owner: Owner | None = None
     stamp: str = ""
     token: str = ""
+    version: str = ""
     came: bool = True
     new: bool = False
     stale: bool = False

@@ -8,46 +8,6 @@ Owner = str | int | UUID
 """Whose a session is. ``1`` and ``"1"`` are two owners."""
 
 
-@runtime_checkable
-class Store(Protocol):
-    """Keeps sessions on the server. Implement it to pass your own ``store``.
-
-    Each ``key`` is the hash of a session's id, so a stolen copy of the store does not let anyone
-    log in. Methods may be called by several threads at once. If the server does not answer, raise
-    SessionUnavailable: returning ``None`` would log users out.
-    """
-
-    limit: int
-    """Bytes. A session whose JSON text is longer raises SessionTooLarge."""
-
-    def load(self, key: str, /) -> str | None:
-        """Return the text that was last saved under the key, or ``None`` if there is none."""
-
-    def save(
-        self,
-        key: str,
-        text: str | None,
-        /,
-        *,
-        new: bool,
-        seconds: int,
-        owner: Owner | None,
-    ) -> bool:
-        """Save the text for ``seconds``, and return whether it was saved.
-
-        - ``text``: if it is ``None``, keep the stored text, which may be newer than the one that
-          the request has loaded.
-        - ``new``: if it is true, save only if the key does not exist. Otherwise, save only if the
-          key still exists, because a slow request must not undo a log-out.
-        - ``owner``: the session's owner, or ``None``.
-
-        Check and save atomically.
-        """
-
-    def delete(self, key: str, /) -> bool:
-        """Delete the key, and return whether it existed. Check and delete atomically."""
-
-
 class Kept(NamedTuple):
     """What a store has under a key.
 
@@ -61,7 +21,7 @@ class Kept(NamedTuple):
 
 
 @runtime_checkable
-class VersionedStore(Protocol):
+class Store(Protocol):
     """Keeps sessions on the server. Implement it to pass your own ``store``.
 
     ``sessionware.testing.StoreContract`` tests an implementation. In all methods:

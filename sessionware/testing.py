@@ -28,7 +28,7 @@ from werkzeug.test import Client, create_environ
 
 from .errors import UsageError
 from .middleware import SessionMiddleware
-from .store import Kept, Owner, Revocations, VersionedStore, key_of
+from .store import Kept, Owner, Revocations, Store, key_of
 
 # By name, because none is a dependency: package and class, and where its CookieJar is.
 _COOKIEJARS = {
@@ -180,7 +180,7 @@ class StoreContract(_Contract):
     files. Then eight threads write at once.
     """
 
-    def make(self) -> VersionedStore:
+    def make(self) -> Store:
         """Return the store. Override it."""
         raise NotImplementedError("override make(): return the store that is to be tested")
 
@@ -431,23 +431,21 @@ class StoreContract(_Contract):
             deleted = _all_at_once([partial(store.delete, key)] * _THREADS)
             self._expect(deleted.count(True) == 1, "delete returned True to several threads")
 
-    def _append(self, store: VersionedStore, key: str, text: str) -> bool:
+    def _append(self, store: Store, key: str, text: str) -> bool:
         kept = self._load(store, key)
         return _replace(store, key, kept.text + text, kept.version)
 
-    def _load(self, store: VersionedStore, key: str) -> Kept:
+    def _load(self, store: Store, key: str) -> Kept:
         kept = store.load(key)
         self._expect(kept is not None, "load returned None for a key in use")
         return kept or Kept("", "")
 
-    def _other(self, store: VersionedStore) -> str:
+    def _other(self, store: Store) -> str:
         key = _new_key()
         _create(store, key, "other")
         return key
 
-    def _expect_absent(
-        self, store: VersionedStore, key: str, what: str, version: str = "0"
-    ) -> None:
+    def _expect_absent(self, store: Store, key: str, what: str, version: str = "0") -> None:
         self._expect(store.load(key) is None, f"load returned something for a key {what}")
         replaced = _replace(store, key, "text", version)
         self._expect(not replaced, f"replace returned True for a key {what}")
@@ -455,9 +453,7 @@ class StoreContract(_Contract):
         self._expect(not store.delete(key), f"delete returned True for a key {what}")
         self._expect(store.load(key) is None, f"a verb brought back a key {what}")
 
-    def _expect_winner(
-        self, store: VersionedStore, key: str, answers: tuple[bool, bool], verb: str
-    ) -> None:
+    def _expect_winner(self, store: Store, key: str, answers: tuple[bool, bool], verb: str) -> None:
         told = f"two calls of {verb} at once returned {answers}, expected one True"
         self._expect(sorted(answers) == [False, True], told)
         won = ("first", "second")[answers.index(True)]
@@ -587,17 +583,15 @@ def _new_key() -> str:
     return key_of(secrets.token_urlsafe())
 
 
-def _create(store: VersionedStore, key: str, text: str) -> bool:
+def _create(store: Store, key: str, text: str) -> bool:
     return store.create(key, text, seconds=_HOUR, owner=None)
 
 
-def _replace(
-    store: VersionedStore, key: str, text: str, version: str, seconds: int = _HOUR
-) -> bool:
+def _replace(store: Store, key: str, text: str, version: str, seconds: int = _HOUR) -> bool:
     return store.replace(key, text, version=version, seconds=seconds, owner=None)
 
 
-def _touch(store: VersionedStore, key: str, seconds: int = _HOUR) -> bool:
+def _touch(store: Store, key: str, seconds: int = _HOUR) -> bool:
     return store.touch(key, seconds=seconds, owner=None)
 
 

@@ -2,11 +2,13 @@
 
 import itertools
 from collections.abc import Callable, Iterable
+from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from sessionware import Session, SessionMiddleware
+from sessionware.store import Kept
 from tests.gateway import KEY, Response, make_environ, run
 
 Owner = str | int | UUID
@@ -117,27 +119,52 @@ class MemoryStore(Stamps):
         super().__init__()
         self.limit = limit
         self.kept: dict[str, str] = {}
+        self.versions: dict[str, str] = {}
         self.owners: dict[str, Owner | None] = {}
         self.seconds: dict[str, int] = {}
         self.asked: list[str] = []
+        self._lock = Lock()
 
-    def load(self, key: str, /) -> str | None:
+    def load(self, key: str, /) -> Kept | None:
         self.asked.append("load")
-        return self.kept.get(key)
+        with self._lock:
+            return Kept(self.kept[key], self.versions[key]) if key in self.kept else None
 
-    def save(
-        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: Owner | None
+    def create(self, key: str, text: str, /, *, seconds: int, owner: Owner | None) -> bool:
+        self.asked.append("create")
+        with self._lock:
+            if key in self.kept:
+                return False
+            self._put(key, text)
+            self.owners[key], self.seconds[key] = owner, seconds
+            return True
+
+    def replace(
+        self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
     ) -> bool:
-        self.asked.append("create" if new else "prolong" if text is None else "update")
-        if new == (key in self.kept):
-            return False
-        self.kept[key] = self.kept[key] if text is None else text
-        self.owners[key], self.seconds[key] = owner, seconds
-        return True
+        self.asked.append("replace")
+        with self._lock:
+            if key not in self.kept or self.versions[key] != version:
+                return False
+            self._put(key, text)
+            self.owners[key], self.seconds[key] = owner, seconds
+            return True
+
+    def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:  # noqa: ARG002
+        self.asked.append("touch")
+        with self._lock:
+            if key not in self.kept:
+                return False
+            self.seconds[key] = seconds
+            return True
+
+    def _put(self, key: str, text: str) -> None:
+        self.kept[key], self.versions[key] = text, str(next(self._numbers))
 
     def delete(self, key: str, /) -> bool:
         self.asked.append("delete")
-        return self.kept.pop(key, None) is not None
+        with self._lock:
+            return self.kept.pop(key, None) is not None
 
     def revoke_owner(self, owner: Owner) -> int:
         self._renew(owner)

@@ -81,7 +81,7 @@ def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemorySt
 def test_store_is_not_called_until_the_session_is_used(site: Site, store: MemoryStore) -> None:
     cookie = site.visit(count).cookie
     assert store.asked == ["create"]
-    for act, asked in ((lambda _: "", []), (dict, ["load"]), (count, ["load", "update"])):
+    for act, asked in ((lambda _: "", []), (dict, ["load"]), (count, ["load", "replace"])):
         store.asked.clear()
         site.visit(act, cookie)
         assert store.asked == asked
@@ -119,7 +119,7 @@ def test_refresh_of_an_unchanged_session_only_prolongs_it(store: MemoryStore, cl
     clock.advance(2)
     store.asked.clear()
     site.visit(len, cookie)
-    assert store.asked == ["load", "prolong"]
+    assert store.asked == ["load", "touch"]
 
 
 @pytest.mark.parametrize("act", [dict, count])

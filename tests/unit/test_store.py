@@ -4,12 +4,12 @@ import pytest
 from redis import Redis
 
 from sessionware.redis import RedisRevocations, RedisStore
-from sessionware.store import KeptSession, Revocations, Store, VersionedStore
+from sessionware.store import KeptSession, Revocations, Store
 from tests.sites import MemoryRevocations, MemoryStore
 
 PARTS: dict[type, list[str]] = {
     Store: ["limit", "load", "save", "delete"],
-    VersionedStore: ["limit", "load", "create", "replace", "touch", "delete"],
+    Store: ["limit", "load", "create", "replace", "touch", "delete"],
     Revocations: ["revoke", "check"],
 }
 
