@@ -7,12 +7,14 @@ itself. So whatever happens at once, it checks and writes in one step, and nothi
 """
 
 import itertools
+import math
 import os
 import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from weakref import WeakSet
@@ -33,6 +35,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
     create_engine,
     delete,
     event,
@@ -69,6 +72,9 @@ MAX_TRIES = 5
 
 MAX_WAIT = 5
 """Seconds that an engine made from a URL waits for a connection."""
+
+MAX_IDLE = 10
+"""Seconds after which such an engine checks a connection before it is used again."""
 
 _SESSION, _MARK, _STAMP = "session", "mark", "stamp"
 _STAMP_OF_ALL = "stamp:"
@@ -117,6 +123,11 @@ class _InDatabase:
             raise ConfigurationError(
                 problem._replace(setting=f"{kind}: {problem.setting}") for problem in found
             )
+        # Its statements commit by themselves, and neither log nor error shows what they are given.
+        self._quietly = self.engine
+        if not isinstance(engine_or_url, str | URL):
+            self._quietly = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._quietly.hide_parameters = True
         self.metadata = MetaData()
         self._table = Table(
             table,
@@ -128,13 +139,16 @@ class _InDatabase:
             mysql_engine="InnoDB",
             mariadb_engine="InnoDB",
         )
-        self._c = self._table.c
-        # A view of the engine, with its connections. Neither log nor error shows parameters.
-        self._quietly = self.engine.execution_options(
-            isolation_level="AUTOCOMMIT", preserve_rowcount=True
-        )
-        self._quietly.hide_parameters = True
         self._added = itertools.count()
+        # Made once, because SQLAlchemy takes longer to make a statement than to send it.
+        c = self._c = self._table.c
+        now = bindparam("now", callable_=lambda: time.time(), type_=Double)
+        self._living, self._expired = c.expires > now, c.expires <= now
+        add = _INSERTS[self.engine.dialect.name](self._table)
+        self._add_row: Executable = add.execution_options(preserve_rowcount=True)
+        either = c.key.in_([bindparam("first"), bindparam("second"), _STAMP_OF_ALL])
+        valid = or_(self._living, c.expires.is_(None))
+        self._find_texts = select(c.key, c.text).where(either, valid)
 
     def create_table(self) -> None:
         """Create the table and its indexes, each if it is missing.
@@ -161,31 +175,25 @@ class _InDatabase:
         They only take up space. Each process does this by itself with every hundredth new row, so
         a call is needed only where many sessions expire and few begin.
         """
-        what, deleted, expired = "delete what has expired", 0, self._c.expires <= time.time()
+        what, deleted = "delete what has expired", 0
         while deleted < most:
             room = min(most - deleted, MAX_ROWS_AT_ONCE)
-            keys = self._keys(what, expired, order=self._c.expires, most=room)
+            keys = self._keys(what, self._expired, order=self._c.expires, most=room)
             if not keys:
                 break
-            deleted += self._delete_rows(what, self._c.key.in_(keys), expired)
+            deleted += self._delete_rows(what, self._c.key.in_(keys), self._expired)
         return deleted
-
-    def _living(self) -> ColumnElement[bool]:
-        return self._c.expires > time.time()
 
     def _add(self, what: str, **values: Any) -> bool:
         """Add a row, unless the key is in use."""
         if next(self._added) % SWEEP_EVERY == 0:
             with suppress(SessionUnavailable):  # The new row is more important than the space.
                 self.delete_expired()
-        row = _INSERTS[self.engine.dialect.name](self._table).values(**values)
-        if self._count(what, row):
+        if self._count(what, self._add_row, **values):
             return True
-        # What has expired is never brought back, so nothing can happen between these two.
-        expired = self._c.expires <= time.time()
-        return self._delete_rows(what, self._c.key == values["key"], expired) > 0 and (
-            self._count(what, row) > 0
-        )
+        # A row that has expired may be in the way. Nothing brings it back after it is deleted.
+        self._delete_rows(what, self._c.key == values["key"], self._expired)
+        return self._count(what, self._add_row, **values) > 0
 
     def _delete_rows(self, what: str, *conditions: ColumnElement[bool]) -> int:
         return self._count(what, delete(self._table).where(*conditions))
@@ -198,11 +206,10 @@ class _InDatabase:
 
     # Stamps. The owner's own counts, or else that of all.
 
-    def _texts(self, what: str, *keys: str) -> dict[str, str]:
-        """Return what is kept under each of these keys, those of stamps and others."""
-        valid = or_(self._c.expires.is_(None), self._living())
-        wanted = select(self._c.key, self._c.text).where(self._c.key.in_(keys), valid)
-        return {row.key: row.text for row in self._rows(what, wanted)}
+    def _texts(self, what: str, first: str, second: str) -> dict[str, str]:
+        """Return what is under these two keys, and the stamp of all, as of one moment."""
+        rows = self._rows(what, self._find_texts, first=first, second=second)
+        return {row.key: row.text for row in rows}
 
     def _renew(self, what: str, key: str) -> None:
         renewed = update(self._table).where(self._c.key == key).values(text=_token())
@@ -216,29 +223,33 @@ class _InDatabase:
 
     # One statement
 
-    def _rows(self, what: str, statement: Executable) -> Sequence[Any]:
-        return self._run(what, statement)[0]
+    def _rows(self, what: str, statement: Executable, **values: Any) -> Sequence[Any]:
+        return self._run(what, statement, values)[0]
 
-    def _count(self, what: str, statement: Executable) -> int:
-        return self._run(what, statement)[1]
+    def _count(self, what: str, statement: Executable, **values: Any) -> int:
+        return self._run(what, statement, values)[1]
 
-    def _run(self, what: str, statement: Executable) -> tuple[Sequence[Any], int]:
+    def _run(
+        self, what: str, statement: Executable, values: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], int]:
         """Return the rows, and how many rows were written."""
         tries = 1
         while True:
             try:
                 with self._quietly.connect() as connection:
-                    result = connection.execute(statement)
+                    result = connection.execute(statement, values)
                     return (result.all() if result.returns_rows else ()), result.rowcount
             except Exception as error:
-                if tries == MAX_TRIES or not self._may_try_again(error):
+                if tries == MAX_TRIES or not self._may_try_again(error, statement):
                     raise self._unavailable(what, error) from error
             tries += 1
 
-    def _may_try_again(self, error: Exception) -> bool:
+    def _may_try_again(self, error: Exception, statement: Executable) -> bool:
         if self.engine.dialect.name == "sqlite" and self._is_missing(error):
             self.create_table()
             return True
+        if statement.is_select and getattr(error, "connection_invalidated", False):
+            return True  # The server has hung up, perhaps long ago. What was written is unknown.
         return not _REFUSED_FOR_ANOTHER.isdisjoint(_codes(error))
 
     def _is_missing(self, error: Exception) -> bool:
@@ -301,12 +312,16 @@ class SQLStore(_InDatabase):
         ]
         super().__init__(engine_or_url, table, columns, problems)
         self.limit = limit
+        c = self._c
+        its = (c.key == bindparam("its_key"), self._living)
+        self._load_row = select(c.text, c.version).where(*its)
+        self._touch_row = update(self._table).where(*its)
+        self._replace_row = self._touch_row.where(c.version == bindparam("its_version"))
+        self._delete_row = delete(self._table).where(*its)
 
     def load(self, key: str, /) -> Kept | None:
         """Return the text and its version, or ``None`` if the key is absent."""
-        c = self._c
-        found = select(c.text, c.version).where(c.key == key, self._living())
-        rows = self._rows("load a session", found)
+        rows = self._rows("load a session", self._load_row, its_key=key)
         return Kept(*rows[0]) if rows else None
 
     def create(self, key: str, text: str, /, *, seconds: int, owner: Owner | None) -> bool:
@@ -317,22 +332,25 @@ class SQLStore(_InDatabase):
         self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
     ) -> bool:
         """Write the text if the present version is the one given, and return whether it was."""
-        return self._update(key, self._c.version == version, values=_values(text, seconds, owner))
+        its = {"its_key": key, "its_version": version}
+        values = _values(text, seconds, owner)
+        return self._count("save a session", self._replace_row, **its, **values) > 0
 
     def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:  # noqa: ARG002
         """Keep the session for ``seconds`` from now on. Return ``False`` if the key is absent."""
-        return self._update(key, values={"expires": time.time() + seconds})
+        expires = time.time() + seconds
+        return self._count("save a session", self._touch_row, its_key=key, expires=expires) > 0
 
     def delete(self, key: str, /) -> bool:
         """End one session, such as one of ``sessions_of``. Return whether there was one."""
-        return self._delete_rows("end a session", self._c.key == key, self._living()) > 0
+        return self._count("end a session", self._delete_row, its_key=key) > 0
 
     def sessions_of(self, owner: Owner, most: int = 100) -> list[KeptSession]:
         """Return up to ``most`` sessions of the owner, those with the most time left first."""
-        c, now, whose = self._c, time.time(), plain_owner(owner, "owner")
+        c, now = self._c, time.time()
         found = (
             select(c.key, c.text, c.expires)
-            .where(c.owner == _hashed(whose), self._living())
+            .where(c.owner == _hashed(owner), self._living)
             .order_by(c.expires.desc())
             .limit(most)
         )
@@ -344,7 +362,7 @@ class SQLStore(_InDatabase):
 
     def end(self, owner: Owner, key: str) -> bool:
         """End one session if it belongs to the owner. Return whether there was one."""
-        its = (self._c.key == key, self._c.owner == _hashed(owner), self._living())
+        its = (self._c.key == key, self._c.owner == _hashed(owner), self._living)
         return self._delete_rows("end a session", *its) > 0
 
     def stamp(self, owner: Owner, /) -> str:
@@ -353,14 +371,14 @@ class SQLStore(_InDatabase):
         It is ``""`` at first.
         """
         own = _stamp_of(owner)
-        return _newest(self._texts("check an owner", own, _STAMP_OF_ALL), own)
+        return _newest(self._texts("check an owner", own, own), own)
 
     def revoke_owner(self, owner: Owner) -> int:
         """End all sessions of the owner, and return how many there were."""
         what = "end an owner's sessions"
         # First, so that a session which is created meanwhile finds that its stamp is old.
         self._renew(what, _stamp_of(owner))
-        return self._delete_rows(what, self._c.owner == _hashed(owner), self._living())
+        return self._delete_rows(what, self._c.owner == _hashed(owner), self._living)
 
     def revoke_all(self) -> int:
         """End every session there is, and return how many there were.
@@ -373,15 +391,9 @@ class SQLStore(_InDatabase):
         while keys := self._keys(
             what, session, self._c.key > last, order=self._c.key, most=MAX_ROWS_AT_ONCE
         ):
-            ended += self._delete_rows(what, session, self._c.key.in_(keys), self._living())
+            ended += self._delete_rows(what, session, self._c.key.in_(keys), self._living)
             last = keys[-1]
         return ended
-
-    def _update(
-        self, key: str, *conditions: ColumnElement[bool], values: Mapping[str, Any]
-    ) -> bool:
-        its = (self._c.key == key, self._living(), *conditions)
-        return self._count("save a session", update(self._table).where(*its).values(values)) > 0
 
 
 class SQLRevocations(_InDatabase):
@@ -404,7 +416,7 @@ class SQLRevocations(_InDatabase):
         For the owner ``None``, this is the stamp that ``revoke_all`` changes.
         """
         own = _STAMP_OF_ALL if owner is None else _stamp_of(owner)
-        texts = self._texts("check a session", key, own, _STAMP_OF_ALL)
+        texts = self._texts("check a session", key, own)
         return None if key in texts else _newest(texts, own)
 
     def revoke_owner(self, owner: Owner) -> None:
@@ -496,20 +508,36 @@ def _made_of(url: URL) -> Engine:
     """Return an engine that fails within seconds if the database does not answer."""
     if _is_in_memory(url):
         # One connection for all threads, which take turns.
-        taking_turns = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
-        return create_engine(url, connect_args={"check_same_thread": False}, **taking_turns)
+        taking_turns: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
+        return create_engine(
+            url, connect_args={"check_same_thread": False}, **taking_turns, **_QUIETLY
+        )
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        engine = create_engine(url, **_QUIETLY)
         event.listen(engine, "connect", _set_up_file)
         return engine
     options = _DRIVER_OPTIONS.get(url.get_dialect().driver, {})
-    return create_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        pool_pre_ping=True,  # The server may have been restarted, or have hung up on an idle one.
-        pool_timeout=MAX_WAIT,
-        connect_args={name: options[name] for name in options if name not in url.query},
-    )
+    options = {name: options[name] for name in options if name not in url.query}
+    engine = create_engine(url, pool_timeout=MAX_WAIT, connect_args=options, **_QUIETLY)
+    event.listen(engine, "checkin", _note_when_to_ping)
+    event.listen(engine, "checkout", partial(_ping, engine))
+    return engine
+
+
+def _note_when_to_ping(_: object, record: Any) -> None:
+    record.info["ping_after"] = time.monotonic() + MAX_IDLE
+
+
+def _ping(engine: Engine, connection: Any, record: Any, _: object) -> None:
+    """Find out whether the server has hung up on a connection that was not used for a while."""
+    if time.monotonic() > record.info.get("ping_after", math.inf):
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:
+            raise exc.DisconnectionError from error  # The pool opens another one.
+
+
+_QUIETLY: Mapping[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
 
 
 def _is_in_memory(url: URL) -> bool:
@@ -519,8 +547,10 @@ def _is_in_memory(url: URL) -> bool:
 
 
 def _set_up_file(connection: Any, _: object) -> None:
-    # With a write-ahead log, readers and a writer do not wait for each other.
-    connection.execute("PRAGMA journal_mode = WAL")
+    # With a write-ahead log, readers and a writer do not wait for each other. The file remembers
+    # it, so it does not matter if another process is in the way now, which does the same.
+    with suppress(connection.OperationalError):
+        connection.execute("PRAGMA journal_mode = WAL")
     # The disk is waited for now and then: a failure of power may undo the last moments.
     connection.execute("PRAGMA synchronous = NORMAL")
 

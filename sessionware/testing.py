@@ -574,7 +574,6 @@ _TEXT = "".join(map(chr, range(32, 127)))
 _ODD = "\ud800\0é" + "x" * 999
 _OWNERS: tuple[Owner | None, ...] = (None, "", "1", 1, -(2**70), UUID(int=1), _ODD)
 _THREADS = 8
-_MAX_INSTRUCTIONS = 5000
 _SECONDS_TO_ANSWER = 0.1
 """After this, a call is taken to wait for the one that it interrupts, such as for a lock."""
 
@@ -614,12 +613,10 @@ def _interruptions(tested: object) -> Iterator["_Interruption"]:
     """
     functions = [each for kind in type(tested).__mro__ for each in vars(kind).values()]
     sources = {each.__code__.co_filename for each in functions if isinstance(each, FunctionType)}
-    place = 0
-    while place < _MAX_INSTRUCTIONS:
+    place: int | None = 0
+    while place is not None:
         interruption = _Interruption(sources, place)
         yield interruption
-        if interruption.next_place is None:  # The call is shorter: the second one came after it.
-            return
         place = interruption.next_place
 
 
@@ -627,7 +624,8 @@ class _Interruption:
     """Calls a function, and in the middle of it another one in another thread.
 
     ``place``: the number of the instruction before which this happens. ``next_place``: the next
-    one that is worth trying, or ``None`` if the call was over before.
+    one that is worth trying, or ``None`` if there is none. If the call is over before the place
+    is reached, the other one comes after it.
     """
 
     def __init__(self, sources: set[str], place: int) -> None:
@@ -652,7 +650,7 @@ class _Interruption:
     def _traced(self, call: Callable[[], Any], interrupt: Callable[[], bool]) -> Any:
         count, waits = 0, False
 
-        def trace(frame: FrameType, event: str, _: object) -> Any:
+        def trace(frame: FrameType, event: str, _: object) -> Any:  # pragma: no cover  # untraced
             nonlocal count, waits
             if frame.f_code.co_filename not in self._sources:
                 return None
@@ -673,5 +671,4 @@ class _Interruption:
             return call()
         finally:
             sys.settrace(before)
-            if waits:
-                self.next_place = None
+            self.next_place = None if waits else self.next_place

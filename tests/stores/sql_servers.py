@@ -9,7 +9,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.processes import free_port, listens, program, running
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from tests.processes import free_port, program, running
 
 USER = "nobody"
 
@@ -21,6 +24,8 @@ class SQLServer:
     """
 
     url: str
+    end = signal.SIGKILL
+    """What makes it end at once."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()
@@ -52,17 +57,19 @@ class SQLServer:
     def start(self) -> None:
         """Start it, also after a kill: on the same port, with what is on disk."""
         command = without_rights(self.command())
-        ready = running(command, self.folder, lambda: listens(self.port))
-        self.process = self._stack.enter_context(ready)
+        started = running(command, self.folder, lambda: answers(self.url))
+        self.process = self._stack.enter_context(started)
 
     def kill(self) -> None:
         """Have it end at once, without a word to those who are connected."""
-        self.process.send_signal(signal.SIGQUIT)
+        self.process.send_signal(self.end)
         self.process.wait()
 
 
 class PostgreSQL(SQLServer):
     """Of the newest version that is installed."""
+
+    end = signal.SIGQUIT  # After SIGKILL, its children live on for a while.
 
     def prepare(self) -> None:
         self.url = f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/postgres"
@@ -102,6 +109,14 @@ class MariaDB(SQLServer):
         }
         settings = [f"--{name}={value}" for name, value in options.items()]
         return [program("mariadbd"), "--no-defaults", *settings]
+
+
+def answers(url: str) -> bool:
+    try:
+        with create_engine(url, poolclass=NullPool).connect():
+            return True
+    except DBAPIError:
+        return False
 
 
 def without_rights(command: Sequence[str]) -> list[str]:
