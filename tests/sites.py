@@ -150,7 +150,7 @@ class MemoryStore(Stamps):
             self.owners[key], self.seconds[key] = owner, seconds
             return True
 
-    def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:  # noqa: ARG002
+    def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:
         self.asked.append("touch")
         with self._lock:
             if key not in self.kept:

@@ -8,7 +8,6 @@ from sessionware.store import KeptSession, Revocations, Store
 from tests.sites import MemoryRevocations, MemoryStore
 
 PARTS: dict[type, list[str]] = {
-    Store: ["limit", "load", "save", "delete"],
     Store: ["limit", "load", "create", "replace", "touch", "delete"],
     Revocations: ["revoke", "check"],
 }
