@@ -158,7 +158,8 @@ class _InDatabase:
         """
         indexes = sorted(self._table.indexes, key=lambda index: str(index.name))
         parts: list[Table | Index] = [self._table, *indexes]
-        for tries in itertools.count(1):
+        tries = 1
+        while True:
             try:
                 with self._quietly.connect() as connection:
                     for part in parts:
@@ -168,6 +169,7 @@ class _InDatabase:
                 # Another worker may have created it between our look and our attempt.
                 if tries == MAX_TRIES or not isinstance(error, exc.DBAPIError):
                     raise self._unavailable("create the table", error) from error
+            tries += 1
 
     def delete_expired(self, most: int = MAX_ROWS_AT_ONCE) -> int:
         """Delete up to ``most`` rows that have expired, and return how many were deleted.
@@ -468,7 +470,8 @@ def _engine_of(given: object) -> Engine:
         try:
             engine = _made_of(make_url(given))
         except ImportError as error:
-            raise _wrong(f"found a URL whose driver is missing ({error})", _OTHER_DRIVER) from None
+            told = f"found a URL whose driver is missing ({error})"
+            raise _wrong(told, f"install it, or {_OTHER_DRIVER}") from None
         except exc.NoSuchModuleError as error:
             raise _wrong(f"found a URL that SQLAlchemy has no driver for ({error})") from None
         except (exc.ArgumentError, ValueError):

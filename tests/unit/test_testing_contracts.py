@@ -186,7 +186,11 @@ class OneLine(Shelf):
     """Checks and writes in one line of code, which is no one step."""
 
     def create(self, key: str, text: str, /, *, seconds: int, owner: Owner | None) -> bool:
-        return not self.found(key) and (self.write(key, text, seconds) or True)
+        return not self.found(key) and self.written(key, text, seconds)
+
+    def written(self, key: str, text: str, seconds: int) -> bool:
+        self.write(key, text, seconds)
+        return True
 
 
 class Forgetful(Shelf):
