@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypedDict
 
@@ -25,13 +26,16 @@ from .store import Revocations, Store, key_of, mark_of, renewal_of
 MAX_REQUEST_TIME = 60 * 60
 """Seconds for which a request that began before a log-out may still write its cookie."""
 
+MAX_MERGES = 100
+"""How often a request puts its changes together with those of others before it gives up."""
+
+_CLOSED = dumps("closed")
+"""What a store has for a moment in place of a session that another one has taken over."""
+
 _ENDED = (
     "The session was ended by another request while this one was using it (a log-out, or "
     "regenerate()), so nothing of it was saved. The other request's response has the valid cookie."
 )
-MAX_MERGES = 100
-"""How often a request puts its changes together with those of others before it gives up."""
-
 _BUSY = (
     f"The session could not be saved, because {MAX_MERGES} times in a row another request was "
     "faster: let fewer requests change one session at the same time."
@@ -83,8 +87,12 @@ class CookieBackend:
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
 
-    def save(self, state: State, text: str) -> None:
-        """Do nothing: the response carries the data."""
+    def save(self, state: State, text: str) -> bool:  # noqa: ARG002 - subclasses use it
+        """Save the session, and return whether it is permanent now.
+
+        Here, nothing has to be saved: the response carries the data.
+        """
+        return state.permanent
 
     def log_out(self, state: State) -> None:
         """End the session that was loaded, and the one that another request made of it.
@@ -126,17 +134,18 @@ class RevocableBackend(CookieBackend):
         if state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(_TOO_LATE)
 
-    def save(self, state: State, text: str) -> None:  # noqa: ARG002 - as declared
+    def save(self, state: State, text: str) -> bool:
         """Put the session's previous id on the list. Of two requests, one can replace it."""
         last = state.loaded.id
-        if last is None:
-            return
-        if last == state.id:
+        if last is not None and last == state.id:
             self._check_alive(state)
-            return
-        if state.has_ended:
+        elif last is not None and state.has_ended:
             self.log_out(state)
-            return
+        elif last is not None:
+            self._renew(state, last)
+        return super().save(state, text)
+
+    def _renew(self, state: State, last: str) -> None:
         # First, so that a log-out which finds the id on the list knows why.
         self._revoke(f"renewed\0{last}", state.loaded.created)
         ended_here = self._revoke(last, state.loaded.created)
@@ -231,27 +240,24 @@ class ServerBackend(CookieBackend):
         if state.loaded.adopted and state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(_TOO_LATE)
 
-    def save(self, state: State, text: str) -> None:
+    def save(self, state: State, text: str) -> bool:
         """Save the session. The previous id is ended once the new one is saved."""
-        loaded, session_id = state.loaded, str(state.id)
-        begins = loaded.id != session_id
-        if begins or loaded.adopted:
-            self._create(state, text)
+        loaded = state.loaded
+        if loaded.id != state.id:
+            saved = self._create(state, text)
+            if loaded.id is not None and state.has_ended:
+                self.log_out(state)
+            elif loaded.id is not None:
+                saved = self._renew(state, text, loaded.id)
+        elif loaded.adopted:
+            saved = self._create(state, text)
         elif text != loaded.text or state.differs():
-            self._replace(state, text)
-        elif not self._store.touch(key_of(session_id), **self._life(state)):
-            raise SessionUnavailable(_ENDED)
-        if not begins or loaded.id is None:
-            return
-        if state.has_ended:
-            self.log_out(state)
-            return
-        # First, so that a log-out which finds the session deleted finds the new one.
-        self._name_successor(loaded.id, session_id)
-        ended_here = self._end(loaded.id, loaded.created, loaded.adopted)
-        if not ended_here and not state.begins_anew:
-            self._store.delete(key_of(session_id))
-            raise SessionUnavailable(_ENDED)
+            saved = self._replace(state, text)
+        else:
+            saved = state.permanent
+            if not self._store.touch(key_of(str(state.id)), **self._life(state, saved)):
+                raise SessionUnavailable(_ENDED)
+        return saved
 
     def log_out(self, state: State) -> None:
         """Delete the session, or the one that has taken its place."""
@@ -274,51 +280,93 @@ class ServerBackend(CookieBackend):
 
     def _held(self, session_id: str) -> Held | None:
         kept = self._store.load(key_of(session_id))
-        if kept is None:
+        if kept is None or kept.text == _CLOSED:
             return None
         envelope = unwrap(kept.text)
         if envelope.data is None:
             raise CookieRejected("malformed")
         return Held(envelope, kept.version)
 
-    def _create(self, state: State, text: str) -> None:
+    def _create(self, state: State, text: str) -> bool:
         session_id, adopted = str(state.id), state.id == state.loaded.id
-        created = self._store.create(
-            key_of(session_id), self._record(state, text), **self._life(state)
-        )
-        if not created:
+        record, permanent = self._record(state, text), state.permanent
+        life = self._life(state, permanent)
+        if not self._store.create(key_of(session_id), record, **life):
             # Another request of the same page may have adopted the session meanwhile.
             if not adopted:
                 raise SessionUnavailable(_ENDED)
-            self._replace(state, text)
+            permanent = self._replace(state, text)
         # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
         ended = adopted and self._store.load(mark_of(session_id)) is not None
         if ended or (state.owner is not None and self.stamp(state.owner) not in ("", state.stamp)):
             self._store.delete(key_of(session_id))
             raise SessionUnavailable(_ENDED)
+        return permanent
 
-    def _replace(self, state: State, text: str) -> None:
+    def _replace(self, state: State, text: str) -> bool:
         """Save what this request has changed, together with what others have changed meanwhile."""
-        key, record, version = (
-            key_of(str(state.id)),
-            self._record(state, text),
-            state.loaded.version,
-        )
+        session_id, version = str(state.id), state.loaded.version
+        record, permanent = self._record(state, text), state.permanent
         for _ in range(MAX_MERGES):
-            if self._store.replace(key, record, version=version, **self._life(state)):
-                return
-            held = self._held(str(state.id))
+            life = self._life(state, permanent)
+            if self._store.replace(key_of(session_id), record, version=version, **life):
+                return permanent
+            held = self._held_still(session_id)
             if held is None:
                 raise SessionUnavailable(_ENDED)
-            record, version = self._merged(state, text, held.envelope), held.version
+            record, permanent = self._merged(state, text, held.envelope)
+            version = held.version
         raise SessionUnavailable(_BUSY)
 
-    def _merged(self, state: State, text: str, theirs: Envelope) -> str:
-        """Return the record of the session with the changes of this request and of others."""
-        merged = merge(loads(state.loaded.text), loads(text), theirs.data or {})
-        same_token = state.csrf_token == state.loaded.csrf_token
-        token = theirs.csrf_token if same_token else state.csrf_token
-        return self._record(state, dumps(merged), token)
+    def _renew(self, state: State, text: str, last: str) -> bool:
+        """End the session that had this id, now that another one has taken its place."""
+        loaded, permanent = state.loaded, state.permanent
+        try:
+            # First, so that a log-out which finds the session deleted finds the new one.
+            self._name_successor(last, str(state.id))
+            if not state.emptied:
+                permanent = self._carry_over(state, text, last)
+            ended_here = self._end(last, loaded.created, loaded.adopted)
+            if not ended_here and not state.begins_anew:
+                raise SessionUnavailable(_ENDED)
+        except (SessionTooLarge, SessionUnavailable):
+            with suppress(SessionUnavailable):
+                self._store.delete(key_of(str(state.id)))
+            raise
+        return permanent
+
+    def _carry_over(self, state: State, text: str, last: str) -> bool:
+        """Close the last session to changes, and merge those of others into the new one."""
+        closed: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
+        key, version, permanent = key_of(str(state.id)), state.loaded.version, state.permanent
+        for _ in range(MAX_MERGES):
+            if self._store.replace(key_of(last), _CLOSED, version=version, **closed):
+                return permanent
+            held = self._held_still(last)
+            if held is None:
+                return permanent
+            version = held.version
+            record, permanent = self._merged(state, text, held.envelope)
+            kept, life = self._store.load(key), self._life(state, permanent)
+            if kept is None or not self._store.replace(key, record, version=kept.version, **life):
+                raise SessionUnavailable(_ENDED)
+        raise SessionUnavailable(_BUSY)
+
+    def _held_still(self, session_id: str) -> Held | None:
+        """Return what the store has now, or ``None`` if the session has ended meanwhile."""
+        try:
+            return self._held(session_id)
+        except CookieRejected:  # somebody else has written to it
+            return None
+
+    def _merged(self, state: State, text: str, theirs: Envelope) -> tuple[str, bool]:
+        """Return the record with the changes of all, and whether it is a permanent session's."""
+        loaded = state.loaded
+        merged = merge(loads(loaded.text), loads(text), theirs.data or {})
+        # That of a visitor does not outlive a log-in.
+        same = state.csrf_token == loaded.csrf_token and state.owner == loaded.owner
+        token = theirs.csrf_token if same else state.csrf_token
+        return self._record(state, dumps(merged), token), bool(merged.get("_permanent", False))
 
     def _record(self, state: State, text: str, csrf_token: str | None = None) -> str:
         token = csrf_token or state.csrf_token
@@ -327,8 +375,8 @@ class ServerBackend(CookieBackend):
             raise too_large("The session's JSON", len(record), self._store.limit, loads(text))
         return record
 
-    def _life(self, state: State) -> Life:
-        left = self._expiry.left(int(time.time()), state.created, state.permanent)
+    def _life(self, state: State, permanent: bool) -> Life:
+        left = self._expiry.left(int(time.time()), state.created, permanent)
         return {"seconds": max(1, left), "owner": state.owner}
 
     def _name_successor(self, session_id: str, successor: str) -> None:

@@ -404,11 +404,11 @@ class SecureCookieSessionInterface(SessionInterface):
             size = self.cookie.size(value)
             raise too_large("The session cookie", size, MAX_PAIR, state.data)
         # Last: if anything before it fails, the session that the browser has must not have ended.
-        self.backend.save(state, text)
+        is_permanent = self.backend.save(state, text)
         if state.id != state.loaded.id:
             self._end_former(state.loaded)
         secure = self._is_secure(self.cookie, environ)
-        if not (state.permanent or lasting):
+        if not (is_permanent or lasting):
             return self.cookie.write(value, secure)
         max_age = (
             self._max_age_beside_twins() if lasting else self.expiry.max_age(now, state.created)

@@ -20,11 +20,11 @@ OWNER_LIST_MARGIN = 24 * 60 * 60
 """Seconds by which the list of an owner's sessions outlives them, as clocks of servers differ."""
 
 # Given the old version, the new one, the new value, and the seconds to keep it. A client may send
-# the script again after a lost reply, and then finds its own value.
+# the script again after a lost reply, and then finds its own value. An absent key has no version.
 _REPLACE = """
 local version = redis.call("GETRANGE", KEYS[1], 0, #ARGV[2] - 1)
 if version == ARGV[2] then return 1 end
-if version ~= ARGV[1] then return 0 end
+if version == "" or version ~= ARGV[1] then return 0 end
 redis.call("SET", KEYS[1], ARGV[3], "EX", ARGV[4])
 return 1
 """

@@ -103,6 +103,7 @@ class State:
         "created",
         "csrf_token",
         "data",
+        "emptied",
         "id",
         "loaded",
         "may_differ",
@@ -122,6 +123,7 @@ class State:
         self.may_differ: bool = False  # set by a write, or by reading a mutable value
         self.save_forced: bool = False  # set by modified = True, and with every new id
         self.begins_anew: bool = False  # set by a log-out and a log-in
+        self.emptied: bool = False  # set by a log-out and a log-in of another user
 
     @property
     def alive(self) -> bool:
@@ -165,7 +167,7 @@ class State:
         self.id = self.csrf_token = self.owner = None
         self.stamp = ""
         self.created = int(time.time())
-        self.begins_anew = True
+        self.begins_anew = self.emptied = True
 
 
 class Source(Protocol):

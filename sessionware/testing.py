@@ -447,8 +447,9 @@ class StoreContract(_Contract):
 
     def _expect_absent(self, store: Store, key: str, what: str, version: str = "0") -> None:
         self._expect(store.load(key) is None, f"load returned something for a key {what}")
-        replaced = _replace(store, key, "text", version)
-        self._expect(not replaced, f"replace returned True for a key {what}")
+        for each in (version, ""):
+            replaced = _replace(store, key, "text", each)
+            self._expect(not replaced, f"replace returned True for a key {what}")
         self._expect(not _touch(store, key), f"touch returned True for a key {what}")
         self._expect(not store.delete(key), f"delete returned True for a key {what}")
         self._expect(store.load(key) is None, f"a verb brought back a key {what}")

@@ -3,7 +3,8 @@
 import time
 from typing import Any
 
-from tests.sites import MemoryRevocations, MemoryStore
+from sessionware.store import Kept
+from tests.sites import MemoryRevocations, MemoryStore, Owner
 
 
 class ForgetfulStore(MemoryStore):
@@ -13,20 +14,34 @@ class ForgetfulStore(MemoryStore):
         super().__init__()
         self.ends: dict[str, float] = {}
 
-    def load(self, key: str, /) -> str | None:
+    def load(self, key: str, /) -> Kept | None:
         self._forget(key)
         return super().load(key)
 
-    def save(self, key: str, text: str | None, /, *, seconds: int, **options: Any) -> bool:
+    def create(self, key: str, text: str, /, *, seconds: int, owner: Owner | None) -> bool:
         self._forget(key)
-        saved = super().save(key, text, seconds=seconds, **options)
-        if saved:
-            self.ends[key] = time.time() + seconds
-        return saved
+        created = super().create(key, text, seconds=seconds, owner=owner)
+        return self._keep(key, seconds, created)
+
+    def replace(
+        self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
+    ) -> bool:
+        self._forget(key)
+        replaced = super().replace(key, text, version=version, seconds=seconds, owner=owner)
+        return self._keep(key, seconds, replaced)
+
+    def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:
+        self._forget(key)
+        return self._keep(key, seconds, super().touch(key, seconds=seconds, owner=owner))
 
     def delete(self, key: str, /) -> bool:
         self._forget(key)
         return super().delete(key)
+
+    def _keep(self, key: str, seconds: int, done: bool) -> bool:
+        if done:
+            self.ends[key] = time.time() + seconds
+        return done
 
     def _forget(self, key: str) -> None:
         if time.time() >= self.ends.get(key, float("inf")):

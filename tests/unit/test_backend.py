@@ -109,8 +109,11 @@ def test_time_to_live_respects_both_timeouts(store: MemoryStore, clock: Clock) -
 
 
 def test_previous_id_is_deleted_after_the_new_one_is_saved(site: Site, store: MemoryStore) -> None:
-    site.visit(Session.regenerate, site.visit(count).cookie)
-    assert store.asked == ["create", "load", "create", "create", "delete"]
+    """In between, it is noted which session takes its place, and the old one is closed."""
+    cookie = site.visit(count).cookie
+    store.asked.clear()
+    site.visit(Session.regenerate, cookie)
+    assert store.asked == ["load", "create", "create", "replace", "delete"]
 
 
 def test_refresh_of_an_unchanged_session_only_prolongs_it(store: MemoryStore, clock: Clock) -> None:
@@ -183,16 +186,16 @@ def test_log_out_ends_the_one_of_two_renewals_that_succeeds(
     """Even if the other one has said first that it would take the session's place."""
     cookie = site.visit(count).cookie
     session_id, renewed = envelope(cookie)[2], []
-    delete = store.delete
+    replace = store.replace
 
-    def renew_meanwhile(key: str) -> bool:
-        monkeypatch.setattr(store, "delete", delete)
+    def renew_meanwhile(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace)
         renewed.append(site.visit(log_in, cookie).cookie)
-        return delete(key)
+        return replace(*arguments, **options)
 
     def slow(session: Session) -> None:
         dict(session)
-        monkeypatch.setattr(store, "delete", renew_meanwhile)
+        monkeypatch.setattr(store, "replace", renew_meanwhile)
         with pytest.raises(SessionUnavailable, match="ended by another request"):
             site.visit(Session.regenerate, cookie)
         session.invalidate()
@@ -244,7 +247,8 @@ def test_stamp_is_kept_beside_the_owner(site: Site, store: MemoryStore) -> None:
 
 
 def test_store_without_stamps_has_sessions_with_owners(store: MemoryStore) -> None:
-    plain = SimpleNamespace(limit=999, load=store.load, save=store.save, delete=store.delete)
+    verbs = ("load", "create", "replace", "touch", "delete")
+    plain = SimpleNamespace(limit=999, **{verb: getattr(store, verb) for verb in verbs})
     assert Site(store=plain).log_in("ann")
     assert [*store.kept.values()] == ['[{},0,0,0,"ann"]']
 
@@ -392,7 +396,11 @@ def test_owner_is_not_set_if_the_list_fails(
 @pytest.mark.parametrize(
     ("settings", "problem"),
     [
-        ({"store": 5}, "store: found int, expected an object with limit, load, save and delete"),
+        (
+            {"store": 5},
+            "store: found int, expected an object with limit, load, create, replace, touch and "
+            "delete, such as RedisStore",
+        ),
         ({"store": MemoryStore}, "store: found the class MemoryStore"),
         ({"store": MemoryRevocations()}, "store: found MemoryRevocations"),
         ({"revocations": "x"}, "revocations: found str, expected an object with revoke and check"),

@@ -131,7 +131,7 @@ class Broken:
 
 
 class BrokenClient(redis.Redis):
-    get = getdel = set = zrange = pipeline = Broken().anything
+    get = getdel = set = eval = expire = zrange = pipeline = Broken().anything
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,15 @@ class BrokenClient(redis.Redis):
     [
         (lambda store, _: store.load("key"), "load a session under 'shop:'"),
         (
-            lambda store, _: store.save("key", SECRET, new=True, seconds=1, owner="ann"),
+            lambda store, _: store.create("key", SECRET, seconds=1, owner="ann"),
+            "save a session under 'shop:'",
+        ),
+        (
+            lambda store, _: store.replace("key", SECRET, version="1", seconds=1, owner="ann"),
+            "save a session under 'shop:'",
+        ),
+        (
+            lambda store, _: store.touch("key", seconds=1, owner=None),
             "save a session under 'shop:'",
         ),
         (lambda store, _: store.delete("key"), "end a session under 'shop:'"),
