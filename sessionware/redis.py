@@ -45,8 +45,8 @@ class Client(Protocol):
     ) -> Any:
         """Send SET."""
 
-    def eval(self, script: str, numkeys: int, /, *keys_and_args: str) -> Any:
-        """Send EVAL."""
+    def execute_command(self, *words: Any) -> Any:
+        """Send a command, such as EVAL, for which the pipeline of a cluster has no method."""
 
     def expire(self, name: str, time: int, /) -> Any:
         """Send EXPIRE."""
@@ -147,10 +147,8 @@ class RedisStore(_InRedis):
     ) -> bool:
         """Save the session if it still has this version."""
         name, new = self._prefix + key, _new_version()
-        arguments = version, new, f"{new}{text}", str(seconds)
-        return self._write(
-            key, seconds, owner, lambda client: client.eval(_REPLACE, 1, name, *arguments)
-        )
+        words = "EVAL", _REPLACE, 1, name, version, new, f"{new}{text}", seconds
+        return self._write(key, seconds, owner, lambda client: client.execute_command(*words))
 
     def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:
         """Keep the session for ``seconds`` from now on. Return ``False`` if there is none."""

@@ -179,13 +179,15 @@ class MemoryRevocations(Stamps):
         super().__init__()
         self.refused: dict[str, int] = {}
         self.asked: list[str] = []
+        self._lock = Lock()
 
     def revoke(self, key: str, seconds: int, /) -> bool:
         self.asked.append("revoke")
-        if key in self.refused:
-            return False
-        self.refused[key] = seconds
-        return True
+        with self._lock:
+            if key in self.refused:
+                return False
+            self.refused[key] = seconds
+            return True
 
     def check(self, key: str, owner: Owner | None, /) -> str | None:
         self.asked.append("check")

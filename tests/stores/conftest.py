@@ -5,7 +5,14 @@ from contextlib import closing
 
 import pytest
 
-from tests.stores.databases import KINDS, REDIS_KINDS, Database, Databases, RedisDatabase
+from tests.stores.databases import (
+    KINDS,
+    LISTING_KINDS,
+    REDIS_KINDS,
+    Database,
+    Databases,
+    RedisDatabase,
+)
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +24,12 @@ def databases() -> Iterator[Databases]:
 @pytest.fixture(params=KINDS)
 def database(request: pytest.FixtureRequest, databases: Databases) -> Database:
     """An empty database of each kind in turn."""
+    return databases.empty(request.param)
+
+
+@pytest.fixture(params=LISTING_KINDS)
+def listing_database(request: pytest.FixtureRequest, databases: Databases) -> Database:
+    """An empty database of each kind whose store lists an owner's sessions in turn."""
     return databases.empty(request.param)
 
 

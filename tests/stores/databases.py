@@ -1,6 +1,7 @@
 """Where the stores and the lists of this suite keep what they hold, and a look at it."""
 
 import re
+import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
@@ -9,17 +10,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
-from sessionware.redis import RedisRevocations, RedisStore
+from sessionware.redis import VERSION_SIZE, RedisRevocations, RedisStore
+from tests.processes import require
 from tests.sites import MemoryRevocations, MemoryStore
 from tests.stores.servers import RedisServer, cluster, connect
 
 REDIS_KINDS = ("redis", "decoded", "valkey", "cluster")
 """The clients that a user may bring: redis.Redis, also with decode_responses, valkey, a cluster."""
 
-KINDS = ("memory", *REDIS_KINDS)
+SQL_KINDS = ("sqlite", "postgresql", "mariadb")
 
-RENEWAL = re.compile("[0-9a-f]{64}")
+LISTING_KINDS = (*REDIS_KINDS, *SQL_KINDS)
+"""Those whose store lists the sessions of an owner."""
+
+KINDS = ("memory", *LISTING_KINDS)
+
+RENEWAL = re.compile('[0-9a-f]{0,16}"[0-9a-f]{64}"')
 """What a store keeps under the key of a renewal: the key of the session that came of it."""
+
+FOR_GOOD = 10**6 * 24 * 60 * 60
 
 
 class Database(Protocol):
@@ -28,6 +37,8 @@ class Database(Protocol):
     A session's name is ``session:`` and its hashed id; that of an ended one begins with
     ``revoked:``, and an owner's stamp with ``session:stamp:`` or ``revoked:stamp:``.
     """
+
+    kind: str
 
     def store(self, *, limit: int = ...) -> Any:
         """Return the store: it keeps sessions of so many bytes of JSON text at most."""
@@ -38,7 +49,8 @@ class Database(Protocol):
     def content(self) -> dict[str, bytes]:
         """Return every name, and what is kept there; for a sorted set, its members.
 
-        The records of a store that say which session has taken the place of another are left out.
+        Of a session, this is the text without its version. The records of a store that say which
+        session has taken the place of another are left out.
         """
 
     def only(self) -> str:
@@ -47,8 +59,8 @@ class Database(Protocol):
     def seconds_of(self, name: str) -> int:
         """Return how long it is kept from now on."""
 
-    def put(self, name: str, value: bytes) -> None:
-        """Keep this value instead, for good."""
+    def put(self, name: str, value: bytes) -> bytes:
+        """Keep this value instead, for good, and return it as ``content`` will."""
 
     def keep(self, name: str, seconds: int | None) -> None:
         """Keep it for so long from now on, or ``None``: for good."""
@@ -59,9 +71,14 @@ class Database(Protocol):
     def commands(self) -> dict[str, int]:
         """Return how often each command was sent since the last time."""
 
+    def pass_time(self, seconds: float) -> None:
+        """Have everything end so many seconds earlier."""
+
 
 class MemoryDatabase:
     """The dicts of MemoryStore and MemoryRevocations, which forget nothing by themselves."""
+
+    kind = "memory"
 
     def __init__(self) -> None:
         self._store = MemoryStore()
@@ -96,8 +113,9 @@ class MemoryDatabase:
         kind, _, key = name.partition(":")
         return (self._store.seconds if kind == "session" else self._revocations.refused)[key]
 
-    def put(self, name: str, value: bytes) -> None:
+    def put(self, name: str, value: bytes) -> bytes:
         self._store.kept[name.removeprefix("session:")] = value.decode("latin-1")
+        return value
 
     def keep(self, name: str, seconds: int | None) -> None:
         self._store.seconds[name.removeprefix("session:")] = seconds or -1
@@ -116,6 +134,16 @@ class MemoryDatabase:
         self._store.asked.clear()
         self._revocations.asked.clear()
         return dict(counts)
+
+    def pass_time(self, seconds: float) -> None:
+        for kept, left in (
+            (self._store.kept, self._store.seconds),
+            (self._revocations.refused, self._revocations.refused),
+        ):
+            for key in [*kept]:
+                left[key] -= int(seconds)
+                if left[key] <= 0:
+                    del kept[key]
 
 
 LOOKS = ("info", "config", "keys", "type", "ping", "hello", "client", "cluster", "command")
@@ -141,10 +169,12 @@ class RedisDatabase:
         found = {}
         for node in self.nodes:
             for key in node.keys("*"):
+                name = key.decode()
                 if node.type(key) == b"zset":
-                    found[key.decode()] = b" ".join(node.zrange(key, 0, -1))
+                    found[name] = b" ".join(node.zrange(key, 0, -1))
                 elif not RENEWAL.fullmatch((value := node.get(key)).decode("latin-1")):
-                    found[key.decode()] = value
+                    of_session = re.fullmatch("[a-z]+:[0-9a-f]{64}", name)
+                    found[name] = value[VERSION_SIZE:] if of_session else value
         return found
 
     def only(self) -> str:
@@ -154,8 +184,9 @@ class RedisDatabase:
     def seconds_of(self, name: str) -> int:
         return int(self.client.ttl(name))
 
-    def put(self, name: str, value: bytes) -> None:
-        self.client.set(name, value)
+    def put(self, name: str, value: bytes) -> bytes:
+        self.client.set(name, b"0" * VERSION_SIZE + value)
+        return value
 
     def keep(self, name: str, seconds: int | None) -> None:
         if seconds is None:
@@ -175,6 +206,102 @@ class RedisDatabase:
             node.config_resetstat()
         return {name: calls for name, calls in counts.items() if not name.startswith(LOOKS)}
 
+    def pass_time(self, seconds: float) -> None:
+        for node in self.nodes:
+            for key in node.keys("*"):
+                if (left := node.pttl(key)) >= 0:
+                    node.pexpire(key, left - int(1000 * seconds))
+
+
+class SQLDatabase:
+    """A table of sessions and one of ended ones, in a database of any kind."""
+
+    def __init__(self, kind: str, url: str) -> None:
+        from sqlalchemy import create_engine, event
+
+        from sessionware.sql import SQLRevocations, SQLStore
+
+        self.kind = kind
+        self._store, self._revocations = SQLStore(url), SQLRevocations(url)
+        self._tables = {"session": "sessions", "revoked": "revocations"}
+        self._asked: list[str] = []
+        for made in (self._store, self._revocations):
+            made.create_table()
+            event.listen(made.engine, "before_cursor_execute", self._note)
+        self._look = create_engine(url, isolation_level="AUTOCOMMIT")
+
+    def _note(self, _: Any, __: Any, statement: str, *___: Any) -> None:
+        self._asked.append(statement.split()[0].lower())
+
+    def empty(self) -> None:
+        for table in self._tables.values():
+            self._run(f"DELETE FROM {table}")
+        self._asked.clear()
+
+    def close(self) -> None:
+        for engine in (self._store.engine, self._revocations.engine, self._look):
+            engine.dispose()
+
+    def store(self, *, limit: int = 1024 * 1024) -> Any:
+        self._store.limit = limit
+        return self._store
+
+    def revocations(self) -> Any:
+        return self._revocations
+
+    def content(self) -> dict[str, bytes]:
+        return {
+            f"{kind}:{key}": text.encode("latin-1")
+            for kind, table in self._tables.items()
+            for key, text in self._run(f"SELECT key, text FROM {table}")
+            if not RENEWAL.fullmatch(text)
+        }
+
+    def only(self) -> str:
+        [name] = self.content()
+        return name
+
+    def seconds_of(self, name: str) -> int:
+        kind, _, key = name.partition(":")
+        [[expires]] = self._run(f"SELECT expires FROM {self._tables[kind]} WHERE key = :key", key)
+        return -1 if expires is None else round(expires - time.time())
+
+    def put(self, name: str, value: bytes) -> bytes:
+        # PostgreSQL has no NUL, and MariaDB's Latin-1 is Windows'.
+        text = re.sub("[\0\x80-\x9f]", "\1", value.decode("latin-1"))
+        self._set(name, "text = :text", text=text)
+        self.keep(name, None)
+        return text.encode("latin-1")
+
+    def keep(self, name: str, seconds: int | None) -> None:
+        self._set(name, "expires = :end", end=time.time() + (seconds or FOR_GOOD))
+
+    def forget(self, name: str) -> None:
+        kind, _, key = name.partition(":")
+        self._run(f"DELETE FROM {self._tables[kind]} WHERE key = :key", key)
+
+    def commands(self) -> dict[str, int]:
+        counts = dict(Counter(self._asked))
+        self._asked.clear()
+        return counts
+
+    def pass_time(self, seconds: float) -> None:
+        for table in self._tables.values():
+            self._run(f"UPDATE {table} SET expires = expires - {seconds}")
+
+    def _set(self, name: str, values: str, **more: object) -> None:
+        kind, _, key = name.partition(":")
+        self._run(f"UPDATE {self._tables[kind]} SET {values} WHERE key = :key", key, **more)
+
+    def _run(self, statement: str, key: str = "", **more: object) -> Any:
+        from sqlalchemy import text
+
+        if self.kind == "mariadb":
+            statement = statement.replace("key ", "`key` ").replace("key,", "`key`,")
+        with self._look.connect() as connection:
+            result = connection.execute(text(statement), {"key": key, **more})
+            return result.all() if result.returns_rows else ()
+
 
 class Databases:
     """The databases that all tests share; a server is started when it is first asked for."""
@@ -185,7 +312,9 @@ class Databases:
 
     def empty(self, kind: str) -> Database:
         """Return the database of this kind, with nothing in it."""
-        return MemoryDatabase() if kind == "memory" else self.redis(kind)
+        if kind == "memory":
+            return MemoryDatabase()
+        return self.sql(kind) if kind in SQL_KINDS else self.redis(kind)
 
     def redis(self, kind: str = "redis") -> RedisDatabase:
         """Return the empty database behind a client of this kind."""
@@ -199,8 +328,27 @@ class Databases:
             node.flushall()
         return database
 
+    def sql(self, kind: str = "sqlite") -> SQLDatabase:
+        """Return the empty database of this kind."""
+        require("sqlalchemy")
+        if kind not in self._started:
+            made = SQLDatabase(kind, self._url(kind))
+            self._started[kind] = self._stack.enter_context(closing(made))
+        database: SQLDatabase = self._started[kind]
+        database.empty()
+        return database
+
     def close(self) -> None:
         self._stack.close()
+
+    def _url(self, kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{self._folder()}/sessions.db"
+        require({"postgresql": "psycopg", "mariadb": "pymysql"}[kind])
+        from tests.stores.sql_servers import MariaDB, PostgreSQL
+
+        server = self._stack.enter_context(PostgreSQL() if kind == "postgresql" else MariaDB())
+        return server.url
 
     def _single(self) -> RedisServer:
         if "single" not in self._started:

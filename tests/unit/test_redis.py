@@ -131,7 +131,7 @@ class Broken:
 
 
 class BrokenClient(redis.Redis):
-    get = getdel = set = eval = expire = zrange = pipeline = Broken().anything
+    get = getdel = set = expire = zrange = execute_command = pipeline = Broken().anything
 
 
 @pytest.mark.parametrize(
