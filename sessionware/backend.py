@@ -29,9 +29,6 @@ MAX_REQUEST_TIME = 60 * 60
 MAX_MERGES = 100
 """How often a request puts its changes together with those of others before it gives up."""
 
-_CLOSED = dumps("closed")
-"""What a store has for a moment in place of a session that another one has taken over."""
-
 _ENDED = (
     "The session was ended by another request while this one was using it (a log-out, or "
     "regenerate()), so nothing of it was saved. The other request's response has the valid cookie."
@@ -63,6 +60,9 @@ class Life(TypedDict):
 
     seconds: int
     owner: Owner | None
+
+
+_CLOSED_LIFE: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
 
 
 class CookieBackend:
@@ -280,12 +280,11 @@ class ServerBackend(CookieBackend):
 
     def _held(self, session_id: str) -> Held | None:
         kept = self._store.load(key_of(session_id))
-        if kept is None or kept.text == _CLOSED:
+        if kept is None:
             return None
         envelope = unwrap(kept.text)
-        if envelope.data is None:
-            raise CookieRejected("malformed")
-        return Held(envelope, kept.version)
+        # Without data, it is closed: another session is about to take its place.
+        return None if envelope.data is None else Held(envelope, kept.version)
 
     def _create(self, state: State, text: str) -> bool:
         session_id, adopted = str(state.id), state.id == state.loaded.id
@@ -337,10 +336,11 @@ class ServerBackend(CookieBackend):
 
     def _carry_over(self, state: State, text: str, last: str) -> bool:
         """Close the last session to changes, and merge those of others into the new one."""
-        closed: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
+        # The text names the owner, whose list it has to leave. The store need not list it again.
+        closed = wrap(Envelope("null", None, 0, owner=state.loaded.owner))
         key, version, permanent = key_of(str(state.id)), state.loaded.version, state.permanent
         for _ in range(MAX_MERGES):
-            if self._store.replace(key_of(last), _CLOSED, version=version, **closed):
+            if self._store.replace(key_of(last), closed, version=version, **_CLOSED_LIFE):
                 return permanent
             held = self._held_still(last)
             if held is None:

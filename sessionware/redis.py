@@ -177,9 +177,9 @@ class RedisStore(_InRedis):
         found = zip(keys, map(_kept, map(_decoded, answers[::2])), answers[1::2], strict=True)
         # A session may belong to another owner now, or have ended meanwhile.
         return [
-            KeptSession(key, kept.data or {}, seconds)
+            KeptSession(key, kept.data, seconds)
             for key, kept, seconds in found
-            if kept is not None and _is_of(kept, owner) and seconds >= 0
+            if kept is not None and kept.data is not None and _is_of(kept, owner) and seconds >= 0
         ]
 
     def stamp(self, owner: Owner, /) -> str:

@@ -223,11 +223,12 @@ class SQLDatabase:
 
         self.kind = kind
         self._store, self._revocations = SQLStore(url), SQLRevocations(url)
-        self._tables = {"session": "sessions", "revoked": "revocations"}
         self._asked: list[str] = []
-        for made in (self._store, self._revocations):
+        self._tables: dict[str, Any] = {}
+        for name, made in (("session", self._store), ("revoked", self._revocations)):
             made.create_table()
             event.listen(made.engine, "before_cursor_execute", self._note)
+            [self._tables[name]] = made.metadata.tables.values()
         self._look = create_engine(url, isolation_level="AUTOCOMMIT")
 
     def _note(self, _: Any, __: Any, statement: str, *___: Any) -> None:
@@ -235,7 +236,7 @@ class SQLDatabase:
 
     def empty(self) -> None:
         for table in self._tables.values():
-            self._run(f"DELETE FROM {table}")
+            self._run(table.delete())
         self._asked.clear()
 
     def close(self) -> None:
@@ -251,10 +252,10 @@ class SQLDatabase:
 
     def content(self) -> dict[str, bytes]:
         return {
-            f"{kind}:{key}": text.encode("latin-1")
+            f"{kind}:{row.key}": row.text.encode("latin-1")
             for kind, table in self._tables.items()
-            for key, text in self._run(f"SELECT key, text FROM {table}")
-            if not RENEWAL.fullmatch(text)
+            for row in self._run(table.select())
+            if not RENEWAL.fullmatch(row.text)
         }
 
     def only(self) -> str:
@@ -262,23 +263,22 @@ class SQLDatabase:
         return name
 
     def seconds_of(self, name: str) -> int:
-        kind, _, key = name.partition(":")
-        [[expires]] = self._run(f"SELECT expires FROM {self._tables[kind]} WHERE key = :key", key)
-        return -1 if expires is None else round(expires - time.time())
+        table, its = self._row(name)
+        [row] = self._run(table.select().where(its))
+        return round(row.expires - time.time())
 
     def put(self, name: str, value: bytes) -> bytes:
         # PostgreSQL has no NUL, and MariaDB's Latin-1 is Windows'.
         text = re.sub("[\0\x80-\x9f]", "\1", value.decode("latin-1"))
-        self._set(name, "text = :text", text=text)
-        self.keep(name, None)
+        self._set(name, text=text, expires=time.time() + FOR_GOOD)
         return text.encode("latin-1")
 
     def keep(self, name: str, seconds: int | None) -> None:
-        self._set(name, "expires = :end", end=time.time() + (seconds or FOR_GOOD))
+        self._set(name, expires=time.time() + (seconds or FOR_GOOD))
 
     def forget(self, name: str) -> None:
-        kind, _, key = name.partition(":")
-        self._run(f"DELETE FROM {self._tables[kind]} WHERE key = :key", key)
+        table, its = self._row(name)
+        self._run(table.delete().where(its))
 
     def commands(self) -> dict[str, int]:
         counts = dict(Counter(self._asked))
@@ -287,19 +287,20 @@ class SQLDatabase:
 
     def pass_time(self, seconds: float) -> None:
         for table in self._tables.values():
-            self._run(f"UPDATE {table} SET expires = expires - {seconds}")
+            self._run(table.update().values(expires=table.c.expires - seconds))
 
-    def _set(self, name: str, values: str, **more: object) -> None:
+    def _set(self, name: str, **values: object) -> None:
+        table, its = self._row(name)
+        self._run(table.update().where(its).values(**values))
+
+    def _row(self, name: str) -> tuple[Any, Any]:
         kind, _, key = name.partition(":")
-        self._run(f"UPDATE {self._tables[kind]} SET {values} WHERE key = :key", key, **more)
+        table = self._tables[kind]
+        return table, table.c.key == key
 
-    def _run(self, statement: str, key: str = "", **more: object) -> Any:
-        from sqlalchemy import text
-
-        if self.kind == "mariadb":
-            statement = statement.replace("key ", "`key` ").replace("key,", "`key`,")
+    def _run(self, statement: Any) -> Any:
         with self._look.connect() as connection:
-            result = connection.execute(text(statement), {"key": key, **more})
+            result = connection.execute(statement)
             return result.all() if result.returns_rows else ()
 
 

@@ -150,11 +150,14 @@ class Repeating(Redis):
         return send(*args, **options)
 
 
-def test_new_session_whose_first_answer_was_lost_is_saved(databases: Databases) -> None:
-    store = databases.redis().store()
-    assert store.save("key", '{"a":1}', new=True, seconds=9, owner=None)
-    assert store.save("key", '{"a":1}', new=True, seconds=9, owner=None)
-    assert not store.save("key", '{"a":2}', new=True, seconds=9, owner=None)
+def test_session_whose_first_answer_was_lost_is_saved_once(databases: Databases) -> None:
+    store = RedisStore(Repeating(port=databases.redis().port))
+    assert store.create("key", "one", seconds=9, owner=None)
+    assert not store.create("key", "one", seconds=9, owner=None)
+    kept = store.load("key")
+    assert kept
+    assert store.replace("key", "two", version=kept.version, seconds=9, owner=None)
+    assert not store.replace("key", "three", version=kept.version, seconds=9, owner=None)
 
 
 def test_session_whose_end_was_sent_twice_has_ended_once(databases: Databases) -> None:
