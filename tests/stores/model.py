@@ -14,7 +14,8 @@ class Event(NamedTuple):
     ``ok``: it was acknowledged; an event that was not may have happened, then or later.
     ``session``: its hashed id; ``value``: what was written last, or read, ``None`` for no session;
     ``heir``: the hashed id that takes its place; ``login``: the log-in that it goes back to;
-    ``note``: why it was not acknowledged; ``cookie``: what the browser got.
+    ``note``: why it was not acknowledged; ``cookie``: what the browser got; ``marks``: what was
+    written beside the value, or read: each visitor's number of steps, under a key of its own.
     """
 
     act: str  # "log in", "read", "write", "regenerate", "end", "end all"
@@ -28,6 +29,7 @@ class Event(NamedTuple):
     heir: str = ""
     note: str = ""
     cookie: str = ""
+    marks: tuple[tuple[str, int], ...] = ()
 
 
 class Model:
@@ -39,6 +41,7 @@ class Model:
         self.end_alls: dict[str, list[Event]] = defaultdict(list)
         self.log_ins: dict[str, Event] = {}
         self.heirs: dict[str, list[str]] = defaultdict(list)
+        self.predecessor: dict[str, str] = {}
         for event in history:
             if event.act == "end all":
                 self.end_alls[event.who].append(event)
@@ -48,6 +51,7 @@ class Model:
                 heir = event._replace(act="write", session=event.heir, heir="", note="")
                 self.of_session[event.heir].append(heir)
                 self.heirs[event.session].append(event.heir)
+                self.predecessor[event.heir] = event.session
             if event.act == "log in":
                 self.log_ins[event.login] = event
         for session, events in [*self.of_session.items()]:
@@ -63,12 +67,13 @@ class Model:
 
     def problems(self) -> Iterator[str]:
         """Say each thing that breaks a promise."""
-        for events in self.of_session.values():
+        for session, events in self.of_session.items():
             yield from self._after_its_end(events)
             yield from self._without_reason(events)
             yield from self._taken_over_twice(events)
             if not self.in_cookie:
                 yield from self._lost(events)
+                yield from self._lost_marks(session, events)
 
     def _after_its_end(self, events: list[Event]) -> Iterator[str]:
         """No session is seen again, or changed, once its end was acknowledged."""
@@ -131,6 +136,23 @@ class Model:
             before = bisect_left(acknowledged, (event.start,))
             if source.ok and before and latest_start[before - 1] > source.end:
                 yield f"lost a write that was acknowledged: {event}"
+
+    def _lost_marks(self, session: str, events: list[Event]) -> Iterator[str]:
+        """What each visitor wrote under a key of its own is there, in what came of it too."""
+        earlier = [*events]
+        while session in self.predecessor:
+            session = self.predecessor[session]
+            earlier += self.of_session[session]
+        written = [e for e in earlier if e.ok and e.marks and e.act != "read"]
+        for event in events:
+            if event.act != "read" or event.value is None:
+                continue
+            there, expected = dict(event.marks), dict[str, int]()
+            for who, step in (m for e in written if e.end < event.start for m in e.marks):
+                expected[who] = max(step, expected.get(who, 0))
+            lost = [who for who, step in expected.items() if there.get(who, 0) < step]
+            if lost:
+                yield f"lost what {lost} wrote under another key: {event}"
 
 
 def is_end(event: Event) -> bool:

@@ -30,11 +30,10 @@ SLOWEST = 0.02
 class Careless(RedisStore):
     """What a store must not be: it writes whether or not the session is still there."""
 
-    def save(
-        self, key: str, text: str | None, /, *, new: bool, seconds: int, owner: Owner | None
+    def replace(
+        self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
     ) -> bool:
-        if text is not None:
-            self._client.set(self._prefix + key, text, ex=seconds)
+        self._client.set(self._prefix + key, version + text, ex=seconds)
         return True
 
 
@@ -89,13 +88,15 @@ class Visitor:
         """Send one request; what came of it is part of the history."""
         value = f"{self.name}.{self.steps}"
         event = Event(act, 0, 0, False, asked["who"], asked["login"], asked.get("id", ""), value)
+        event = event._replace(marks=((self.name, self.steps),))
         page: list[Any] = []
         seen: list[Event] = []
 
         def request(session: Session) -> None:
             if act != "log in":
                 found = found_in(session, asked)
-                seen.append(event._replace(act="read", end=time.monotonic(), ok=True, value=found))
+                read = event._replace(act="read", end=time.monotonic(), ok=True, value=found)
+                seen.append(read._replace(marks=tuple(session.get("marks", {}).items())))
                 if self.random.random() < 0.3:
                     time.sleep(self.random.random() * SLOWEST)
                 if found is None or act == "read":
@@ -133,6 +134,7 @@ def change(session: Session, event: Event) -> Event:
         session.invalidate()
         return event._replace(start=time.monotonic(), value=None)
     session["value"] = event.value
+    session.setdefault("marks", {}).update(event.marks)
     if event.act == "log in":
         session.update(who=event.who, login=event.login)
         session.owner = event.who

@@ -44,6 +44,16 @@ POSSIBLE = {
         event("regenerate", 3, 5, "c", heir="three", **REFUSED),
     ],
     "everywhere": [event("end all", 2, 3), event("read", 4, 5, None)],
+    "a write beside another": [
+        event("write", 2, 4, "b", marks=(("x", 1),)),
+        event("write", 3, 5, "c", marks=(("y", 2),)),
+        event("read", 6, 7, "b", marks=(("x", 1), ("y", 2))),
+    ],
+    "a read of what one visitor wrote before its last write is over": [
+        event("write", 2, 3, "b", marks=(("x", 1),)),
+        event("write", 4, 6, "c", marks=(("x", 2),)),
+        event("read", 5, 6, "b", marks=(("x", 1),)),
+    ],
     "a log-in during everywhere": [event("end all", 0.5, 3), event("read", 4, 5, "a")],
 }
 
@@ -85,6 +95,23 @@ IMPOSSIBLE = {
     "lost a write that was acknowledged": [
         [event("write", 2, 3, "b"), event("read", 4, 5, "a")],
         [event("write", 2, 3, "b"), event("write", 4, 5, "c"), event("read", 6, 7, "b")],
+    ],
+    "lost what ['x'] wrote under another key": [
+        [
+            event("write", 2, 4, "b", marks=(("x", 1),)),
+            event("write", 3, 5, "c", marks=(("y", 1),)),
+            event("read", 6, 7, "c", marks=(("y", 1),)),
+        ],
+        [
+            event("write", 2, 3, "b", marks=(("x", 1),)),
+            event("write", 4, 5, "c", marks=(("x", 2),)),
+            event("read", 6, 7, "c", marks=(("x", 1),)),
+        ],
+        [
+            event("write", 2, 4, "b", marks=(("x", 1),)),
+            event("regenerate", 3, 5, "c", heir="two"),
+            event("read", 6, 7, "c", session="two"),
+        ],
     ],
 }
 
