@@ -47,6 +47,19 @@ class Site:
         held = lines[-1].partition(";")[0] if lines else cookie
         return Page(environ["test.result"], "" if held.endswith("=") else held, response)
 
+    def visit_during(self, other: Act, act: Act, cookie: str) -> Page:
+        """Send a request that reads its session, and then does this once another is answered.
+
+        The other one has the same cookie.
+        """
+
+        def slow(session: Any) -> Any:
+            dict(session)
+            self.visit(other, cookie)
+            return act(session)
+
+        return self.visit(slow, cookie)
+
     def log_in(self, owner: Any = "ann", **data: Any) -> str:
         """Return the cookie of a new session of this owner."""
 

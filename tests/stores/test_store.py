@@ -13,7 +13,7 @@ from sessionware.store import Store, key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
 from tests.processes import require
-from tests.sites import Act, Page, Site, count, data_of, id_of, owner_of, untouched
+from tests.sites import Act, Site, count, data_of, id_of, owner_of, untouched
 from tests.stores.databases import Database
 
 DAYS_31 = 31 * 24 * 60 * 60
@@ -29,17 +29,6 @@ def store(database: Database) -> Store:
 @pytest.fixture
 def site(store: Store) -> Site:
     return Site(store=store)
-
-
-def during(site: Site, cookie: str, other: Act, act: Act) -> Page:
-    """A request that has read its session when another one comes and goes."""
-
-    def slow(session: Session) -> None:
-        dict(session)
-        site.visit(other, cookie)
-        act(session)
-
-    return site.visit(slow, cookie)
 
 
 # What it is asked
@@ -298,7 +287,7 @@ def test_slower_request_never_undoes_a_log_out(
     """What it changed is not acknowledged either."""
     cookie = site.visit(count).cookie
     with pytest.raises(SessionUnavailable, match="ended by another request"):
-        during(site, cookie, end, act)
+        site.visit_during(end, act, cookie)
     assert site.read(cookie) is None
     assert len(database.content()) == (1 if end is Session.regenerate else 0)
 
@@ -324,7 +313,7 @@ def test_slower_request_that_only_reads_does_not_bring_it_back(
     site = Site(store=database.store(), refresh_after=1)
     cookie = site.visit(count).cookie
     clock.advance(2)
-    page = during(site, cookie, Session.invalidate, len)
+    page = site.visit_during(Session.invalidate, len, cookie)
     assert page.response.set_cookie is None
     assert database.content() == {}
 
@@ -335,7 +324,7 @@ def test_slower_request_that_only_reads_keeps_what_another_has_written(
     site = Site(store=database.store(), refresh_after=1)
     cookie = site.visit(count).cookie
     clock.advance(2)
-    page = during(site, cookie, count, len)
+    page = site.visit_during(count, len, cookie)
     assert page.response.cookie.startswith("session=")
     assert site.read(page.cookie) == {"n": 2}
 
@@ -359,7 +348,7 @@ def test_two_log_outs_at_once_are_both_fine(site: Site) -> None:
         session.invalidate()
         session.flash("Good bye.")
 
-    cookie = during(site, site.visit(count).cookie, log_out, log_out).cookie
+    cookie = site.visit_during(log_out, log_out, site.visit(count).cookie).cookie
     assert site.read(cookie) == {"_f_": ["Good bye."]}
 
 
@@ -370,5 +359,5 @@ def test_two_log_ins_at_once_are_both_fine(site: Site) -> None:
         session.regenerate()
         session.owner = "ada"
 
-    cookie = during(site, site.visit(count).cookie, log_in, log_in).cookie
+    cookie = site.visit_during(log_in, log_in, site.visit(count).cookie).cookie
     assert site.visit(owner_of, cookie).result == "ada"

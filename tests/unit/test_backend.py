@@ -11,13 +11,20 @@ from uuid import UUID
 
 import pytest
 
-from sessionware import ConfigurationError, Session, SessionMiddleware, SessionUnavailable
-from sessionware.backend import MAX_REQUEST_TIME
+from sessionware import (
+    ConfigurationError,
+    Session,
+    SessionMiddleware,
+    SessionTooLarge,
+    SessionUnavailable,
+)
+from sessionware.backend import MAX_MERGES, MAX_REQUEST_TIME
 from sessionware.codec import SignedCodec
+from sessionware.migration import SessionwareCookie
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.sites import MemoryRevocations, MemoryStore, Site, count, owner_of
+from tests.sites import Act, MemoryRevocations, MemoryStore, Site, count, owner_of
 
 CODEC = SignedCodec(KEY)
 
@@ -50,6 +57,30 @@ def envelope(cookie: str) -> list[Any]:
 
 def log_in(session: Session) -> None:
     session.owner = "ann"
+
+
+def adding(**data: Any) -> Act:
+    return lambda session: session.update(data)
+
+
+def setting_in(name: str, key: str) -> Act:
+    return lambda session: session[name].update({key: 1})
+
+
+def appending(item: object) -> Act:
+    return lambda session: session["items"].append(item)
+
+
+def flashing(message: str) -> Act:
+    return lambda session: session.flash(message)
+
+
+def shown(session: Session) -> list[Any]:
+    return session.pop_flash()
+
+
+def staying(session: Session) -> None:
+    session.permanent = True
 
 
 def down(*_: object, **__: object) -> None:
@@ -277,6 +308,230 @@ def test_value_that_is_no_session_is_refused(
     caplog.set_level(logging.INFO)
     assert site.read(cookie) is None
     assert [vars(record)["reason"] for record in caplog.records] == ["malformed"]
+
+
+# A session in a store that two requests change at once
+
+
+@pytest.mark.parametrize(
+    ("begin", "one", "other", "merged"),
+    [
+        (adding(), adding(a=1), adding(b=2), {"b": 2, "a": 1}),
+        (adding(d={}), setting_in("d", "a"), setting_in("d", "b"), {"d": {"b": 1, "a": 1}}),
+        (adding(items=[0]), appending(1), appending(2), {"items": [0, 2, 1]}),
+        (flashing("0"), flashing("1"), flashing("2"), {"_f_": ["0", "2", "1"]}),
+        (adding(a=1), lambda session: session.pop("a"), adding(b=2), {"b": 2}),
+        (adding(a=1), adding(b=2), lambda session: session.pop("a"), {"b": 2}),
+        (flashing("0"), shown, flashing("1"), {"_f_": ["1"]}),
+        (flashing("0"), flashing("1"), shown, {"_f_": ["1"]}),
+        (flashing("0"), shown, shown, {}),
+    ],
+)
+def test_changes_of_two_requests_are_merged(
+    site: Site, begin: Act, one: Act, other: Act, merged: dict[str, Any]
+) -> None:
+    """The other one is answered first. How changes are merged in detail: test_merge."""
+    cookie = site.visit(lambda session: (session.id, begin(session))).cookie
+    site.visit_during(other, one, cookie)
+    assert site.read(cookie) == merged
+
+
+def test_of_one_key_that_both_change_the_later_save_counts(site: Site) -> None:
+    cookie = site.visit(adding(a=0)).cookie
+    site.visit_during(adding(a=1), adding(a=2), cookie)
+    assert site.read(cookie) == {"a": 2}
+
+
+@pytest.mark.parametrize("of_other", [True, False])
+def test_csrf_token_of_one_request_stays_beside_the_data_of_another(
+    site: Site, of_other: bool
+) -> None:
+    cookie, tokens = site.visit(count).cookie, list[str]()
+
+    def make_token(session: Session) -> None:
+        tokens.append(session.get_csrf_token())
+
+    acts = (make_token, adding(a=1)) if of_other else (adding(a=1), make_token)
+    site.visit_during(*acts, cookie)
+    assert site.visit(Session.get_csrf_token, cookie).result == tokens[0]
+    assert site.read(cookie) == {"n": 1, "a": 1}
+
+
+@pytest.mark.parametrize("acts", [(staying, count), (count, staying)])
+def test_merged_session_is_permanent_in_the_store_and_in_the_browser(
+    store: MemoryStore, acts: tuple[Act, Act]
+) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    cookie = site.visit(count).cookie
+    page = site.visit_during(*acts, cookie)
+    assert "Max-Age=1000" in (page.response.set_cookie or "")
+    assert [*store.seconds.values()] == [1000]
+
+
+def test_limit_holds_after_a_merge(store: MemoryStore) -> None:
+    """Each of the two changes would be within it. The one that was acknowledged stays."""
+    store.limit = 100
+    site = Site(store=store)
+    cookie = site.visit(count).cookie
+    with pytest.raises(SessionTooLarge, match="135 bytes, and the limit is 100"):
+        site.visit_during(adding(a="x" * 50), adding(b="x" * 60), cookie)
+    assert site.read(cookie) == {"n": 1, "a": "x" * 50}
+
+
+def test_request_that_is_always_too_late_gives_up(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, refused = site.visit(count).cookie, list[object]()
+    monkeypatch.setattr(store, "replace", lambda *_, **__: refused.append(_))
+    with pytest.raises(SessionUnavailable, match="100 times in a row another request was faster"):
+        site.visit(count, cookie)
+    assert len(refused) == MAX_MERGES == 100
+
+
+def test_change_of_a_session_that_became_junk_meanwhile_is_refused(
+    site: Site, store: MemoryStore
+) -> None:
+    cookie = site.visit(count).cookie
+    key = key_of(envelope(cookie)[2])
+
+    def spoil(_: Session) -> None:
+        store.kept[key], store.versions[key] = "junk", "another"
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit_during(spoil, count, cookie)
+    assert store.kept[key] == "junk"
+
+
+def test_two_requests_that_adopt_one_session_both_save(store: MemoryStore) -> None:
+    former = Site(cookie_name="former").visit(count).cookie
+    site = Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
+    cookie = site.visit_during(adding(a=1), adding(b=2), former).cookie
+    assert site.read(cookie) == {"n": 1, "a": 1, "b": 2}
+
+
+# A session in a store that one request renews while another changes it
+
+
+def log_in_again(session: Session) -> None:
+    session.invalidate()
+    session.owner = "ann"
+
+
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_change_is_in_the_session_that_takes_the_place(site: Site, renew: Act) -> None:
+    cookie = site.visit(count).cookie
+    page = site.visit_during(adding(a=1), lambda session: (renew(session), count(session)), cookie)
+    assert site.read(page.cookie) == {"n": 2, "a": 1}
+
+
+def test_change_in_the_last_moment_is_too(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the new session was saved, and before the old one is ended."""
+    cookie, replace = site.visit(count).cookie, store.replace
+
+    def change_first(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace)
+        site.visit(adding(a=1), cookie)
+        return replace(*arguments, **options)
+
+    monkeypatch.setattr(store, "replace", change_first)
+    assert site.read(site.visit(Session.regenerate, cookie).cookie) == {"n": 1, "a": 1}
+
+
+@pytest.mark.parametrize("owner", ["bob", None])
+def test_change_is_not_in_a_session_that_begins_without_the_data(
+    site: Site, owner: str | None
+) -> None:
+    cookie = site.log_in(owner, n=1) if owner else site.visit(count).cookie
+    page = site.visit_during(adding(secret=1), log_in_again if owner is None else log_in, cookie)
+    assert site.read(page.cookie) == {}
+
+
+def test_csrf_token_of_a_visitor_does_not_outlive_the_log_in(site: Site) -> None:
+    cookie, tokens = site.visit(count).cookie, list[str]()
+
+    def make_token(session: Session) -> None:
+        tokens.append(session.get_csrf_token())
+
+    page = site.visit_during(make_token, log_in, cookie)
+    assert site.visit(Session.get_csrf_token, page.cookie).result not in tokens
+
+
+def test_renewed_session_is_permanent_if_another_request_has_said_so(store: MemoryStore) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    page = site.visit_during(staying, Session.regenerate, site.visit(count).cookie)
+    assert "Max-Age=1000" in (page.response.set_cookie or "")
+    assert store.seconds[key_of(envelope(page.cookie)[2])] == 1000
+
+
+def test_renewal_that_would_exceed_the_limit_changes_nothing(store: MemoryStore) -> None:
+    store.limit = 100
+    site = Site(store=store)
+    cookie = site.visit(count).cookie
+
+    def renew(session: Session) -> None:
+        session.regenerate()
+        session["b"] = "x" * 60
+
+    with pytest.raises(SessionTooLarge, match="135 bytes, and the limit is 100"):
+        site.visit_during(adding(a="x" * 50), renew, cookie)
+    assert site.read(cookie) == {"n": 1, "a": "x" * 50}
+    assert sum(text.startswith("[") for text in store.kept.values()) == 1
+
+
+def test_renewal_that_is_always_too_late_changes_nothing(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.visit(count).cookie
+    key, replace = key_of(envelope(cookie)[2]), store.replace
+
+    def refuse(name: str, *arguments: Any, **options: Any) -> bool:
+        return name != key and replace(name, *arguments, **options)
+
+    monkeypatch.setattr(store, "replace", refuse)
+    with pytest.raises(SessionUnavailable, match="100 times in a row another request was faster"):
+        site.visit(Session.regenerate, cookie)
+    assert site.read(cookie) == {"n": 1}
+    assert sum(text.startswith("[") for text in store.kept.values()) == 1
+
+
+def test_renewal_that_was_ended_meanwhile_is_refused(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as by revoke_owner, while it puts together what others have changed."""
+    cookie, replace = site.log_in("ann"), store.replace
+
+    def end_first(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace)
+        site.visit(count, cookie)
+        old = key_of(envelope(cookie)[2])
+        for key in [key for key, text in store.kept.items() if text.startswith("[") and key != old]:
+            store.delete(key)
+        return replace(*arguments, **options)
+
+    monkeypatch.setattr(store, "replace", end_first)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(Session.regenerate, cookie)
+
+
+def test_renewal_fails_if_the_store_does(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.visit(count).cookie
+    monkeypatch.setattr(store, "delete", down)
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(Session.regenerate, cookie)
+
+
+def test_session_whose_place_is_being_taken_is_refused(
+    site: Site, store: MemoryStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    cookie = site.visit(count).cookie
+    store.kept[key_of(envelope(cookie)[2])] = '[null,0,0,0,"ann"]'
+    caplog.set_level(logging.INFO)
+    assert site.read(cookie) is None
+    assert [vars(record)["reason"] for record in caplog.records] == ["revoked"]
 
 
 # A session in the cookie, with a list of ended sessions
