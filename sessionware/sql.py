@@ -40,7 +40,6 @@ from sqlalchemy import (
     delete,
     event,
     exc,
-    inspect,
     make_url,
     or_,
     select,
@@ -81,6 +80,8 @@ _STAMP_OF_ALL = "stamp:"
 
 _REFUSED_FOR_ANOTHER = {"40001", "40P01", 1020, 1213}
 """A serialization failure or a deadlock, in PostgreSQL and in MariaDB."""
+
+_MISSING_TABLE = {"42P01", 1146}
 
 _DRIVER_OPTIONS: Mapping[str, Mapping[str, int]] = {
     "psycopg": {"connect_timeout": MAX_WAIT, "tcp_user_timeout": 1000 * MAX_WAIT},
@@ -247,26 +248,16 @@ class _InDatabase:
             tries += 1
 
     def _may_try_again(self, error: Exception, statement: Executable) -> bool:
-        if self.engine.dialect.name == "sqlite" and self._is_missing(error):
+        if self.engine.dialect.name == "sqlite" and _is_about_a_missing_table(error):
             self.create_table()
             return True
         if statement.is_select and getattr(error, "connection_invalidated", False):
             return True  # The server has hung up, perhaps long ago. What was written is unknown.
         return not _REFUSED_FOR_ANOTHER.isdisjoint(_codes(error))
 
-    def _is_missing(self, error: Exception) -> bool:
-        """Return whether this is the error of a statement about a table that does not exist."""
-        if not isinstance(error, exc.ProgrammingError | exc.OperationalError):
-            return False
-        if _is_unreachable(error):
-            return False
-        with suppress(exc.SQLAlchemyError):
-            return not inspect(self.engine).has_table(self._table.name)
-        return False
-
     def _unavailable(self, what: str, error: Exception) -> SessionUnavailable:
         parts = [f"Could not {what} in the table {self._table.name!r}; {_said(error)}."]
-        if self._is_missing(error):
+        if _is_about_a_missing_table(error):
             kind = type(self).__name__
             parts.append(
                 f"The table does not exist: call create_table() of the {kind} once, when the "
@@ -584,18 +575,24 @@ def _is_unreachable(error: Exception) -> bool:
     )
 
 
+def _is_about_a_missing_table(error: Exception) -> bool:
+    return not _MISSING_TABLE.isdisjoint(_codes(error)) or "no such table" in _said(error)
+
+
 def _codes(error: Exception) -> list[object]:
     """Return PostgreSQL's SQLSTATE or MariaDB's number, if it is an error of theirs."""
     original = getattr(error, "orig", None)
-    return [getattr(original, "sqlstate", None), *getattr(original, "args", ())[:1]]
+    first = next(iter(getattr(original, "args", ())), None)
+    number = first if isinstance(first, int) else None
+    return [number, getattr(original, "sqlstate", None), getattr(original, "pgcode", None)]
 
 
 def _said(error: Exception) -> str:
     """Return what the database says, without what it was sent."""
     if isinstance(error, exc.DBAPIError) and error.orig is not None:
-        lines = str(error.orig.args[-1] if error.orig.args else "").splitlines()
-        said = lines[0] if lines else type(error.orig).__qualname__
-        return f"the database says: {said}"
+        told = error.orig.args[-1] if error.orig.args else None
+        lines = told.splitlines() if isinstance(told, str) else []
+        return f"the database says: {[*lines, type(error.orig).__qualname__][0]}"
     if isinstance(error, exc.TimeoutError):
         return f"no connection was free ({error.args[0]})"
     return f"SQLAlchemy raised {type(error).__qualname__}"

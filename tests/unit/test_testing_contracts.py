@@ -303,7 +303,6 @@ class Silent(Shelf):
     ("kind", "name", "told"),
     [
         (Blind, "replace_needs_the_present_version", "returned True for another version"),
-        (Blind, "threads_lose_no_update", "replace lost the update of another thread"),
         (Counting, "version_never_comes_again", "a version came again"),
         (Stubborn, "threads_lose_no_update", "replace returned False though nothing else"),
         (Eternal, "entry_whose_time_is_over_is_absent", "whose seconds from create are over"),
