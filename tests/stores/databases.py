@@ -265,7 +265,7 @@ class SQLDatabase:
     def seconds_of(self, name: str) -> int:
         table, its = self._row(name)
         [row] = self._run(table.select().where(its))
-        return round(row.expires - time.time())
+        return int(row.expires - time.time())
 
     def put(self, name: str, value: bytes) -> bytes:
         # PostgreSQL has no NUL, and MariaDB's Latin-1 is Windows'.

@@ -351,8 +351,8 @@ def test_csrf_token_of_one_request_stays_beside_the_data_of_another(
     def make_token(session: Session) -> None:
         tokens.append(session.get_csrf_token())
 
-    acts = (make_token, adding(a=1)) if of_other else (adding(a=1), make_token)
-    site.visit_during(*acts, cookie)
+    other, act = (make_token, adding(a=1)) if of_other else (adding(a=1), make_token)
+    site.visit_during(other, act, cookie)
     assert site.visit(Session.get_csrf_token, cookie).result == tokens[0]
     assert site.read(cookie) == {"n": 1, "a": 1}
 

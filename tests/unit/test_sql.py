@@ -41,7 +41,7 @@ from sessionware.sql import (
     _note_when_to_ping,
     _ping,
 )
-from sessionware.store import KeptSession, Revocations, VersionedStore
+from sessionware.store import KeptSession, Revocations, Store
 from sessionware.testing import RevocationsContract, StoreContract
 from tests.conftest import Clock
 from tests.processes import require
@@ -126,7 +126,7 @@ class OverSQLite:
 
 
 class TestStoreContract(OverSQLite, StoreContract):
-    def make(self) -> VersionedStore:
+    def make(self) -> Store:
         return self.maker.store(url=self.url)
 
 
@@ -233,7 +233,7 @@ def test_all_problems_are_reported_at_once() -> None:
 def test_defaults(store: SQLStore, revocations: SQLRevocations) -> None:
     assert store.limit == 1024 * 1024
     assert [*store.metadata.tables, *revocations.metadata.tables] == ["sessions", "revocations"]
-    assert isinstance(store, VersionedStore)
+    assert isinstance(store, Store)
     assert isinstance(revocations, Revocations)
 
 
