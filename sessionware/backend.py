@@ -283,8 +283,9 @@ class ServerBackend(CookieBackend):
         if kept is None:
             return None
         envelope = unwrap(kept.text)
-        # Without data, it is closed: another session is about to take its place.
-        return None if envelope.data is None else Held(envelope, kept.version)
+        if envelope.data is None:  # It is closed: another session is about to take its place.
+            raise CookieRejected("revoked")
+        return Held(envelope, kept.version)
 
     def _create(self, state: State, text: str) -> bool:
         session_id, adopted = str(state.id), state.id == state.loaded.id
@@ -356,7 +357,7 @@ class ServerBackend(CookieBackend):
         """Return what the store has now, or ``None`` if the session has ended meanwhile."""
         try:
             return self._held(session_id)
-        except CookieRejected:  # somebody else has written to it
+        except CookieRejected:
             return None
 
     def _merged(self, state: State, text: str, theirs: Envelope) -> tuple[str, bool]:

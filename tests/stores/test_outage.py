@@ -170,11 +170,14 @@ def test_session_whose_end_was_sent_twice_has_ended_once(databases: Databases) -
 
 
 @pytest.mark.parametrize("kind", ["redis", "valkey", "cluster"])
-def test_refusal_of_redis_itself_quotes_no_data(databases: Databases, kind: str) -> None:
+@pytest.mark.parametrize("owner", ["ann", None])
+def test_refusal_of_redis_itself_quotes_no_data(
+    databases: Databases, kind: str, owner: str | None
+) -> None:
     """The client's own error would quote the command: the key, and the beginning of the text."""
     database = databases.redis(kind)
     site = Site(store=database.store())
-    cookie = site.visit(count).cookie
+    cookie = site.log_in(owner, n=1) if owner else site.visit(count).cookie
     for node in database.nodes:
         node.config_set("maxmemory", 1)
     try:

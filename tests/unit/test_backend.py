@@ -515,6 +515,18 @@ def test_renewal_that_was_ended_meanwhile_is_refused(
         site.visit(Session.regenerate, cookie)
 
 
+def test_renewal_goes_on_if_the_note_of_another_expires_meanwhile(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, create = site.visit(count).cookie, store.create
+
+    def refuse_notes(key: str, text: str, **options: Any) -> bool:
+        return text.startswith("[") and create(key, text, **options)
+
+    monkeypatch.setattr(store, "create", refuse_notes)
+    assert site.read(site.visit(Session.regenerate, cookie).cookie) == {"n": 1}
+
+
 def test_renewal_fails_if_the_store_does(
     site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -522,17 +522,6 @@ def test_value_in_the_place_of_a_session_that_is_none_is_refused(
 # Two requests at once
 
 
-def during(site: Site, cookie: str, other: Act, act: Act) -> Page:
-    """Send a request that has read its session when another one comes and goes."""
-
-    def slow(session: Session) -> None:
-        dict(session)
-        site.visit(other, cookie)
-        act(session)
-
-    return site.visit(slow, cookie)
-
-
 @every_former
 @held_on_the_server
 def test_adoption_that_only_reads_does_not_survive_a_log_out(
@@ -540,7 +529,7 @@ def test_adoption_that_only_reads_does_not_survive_a_log_out(
 ) -> None:
     sites = Change(former, mode)
     cookie = sites.then.visit(count).cookie
-    page = during(sites.site, cookie, Session.invalidate, data_of)
+    page = sites.site.visit_during(Session.invalidate, data_of, cookie)
     assert sites.site.read(page.cookie) is None
     assert sites.site.read(cookie) is None
 
@@ -553,7 +542,7 @@ def test_adoption_that_changes_its_session_is_told_of_the_log_out(
     sites = Change(former, "store")
     cookie = sites.then.visit(count).cookie
     with pytest.raises(SessionUnavailable, match="ended by another request"):
-        during(sites.site, cookie, Session.invalidate, act)
+        sites.site.visit_during(Session.invalidate, act, cookie)
     assert sites.site.read(cookie) is None
 
 
@@ -578,7 +567,7 @@ def test_two_log_outs_during_an_adoption_are_both_fine(
 ) -> None:
     sites = Change(former, mode)
     cookie = sites.then.visit(count).cookie
-    page = during(sites.site, cookie, Session.invalidate, Session.invalidate)
+    page = sites.site.visit_during(Session.invalidate, Session.invalidate, cookie)
     assert page.response.cookie == "session="
 
 
@@ -589,7 +578,9 @@ def test_log_in_during_an_adoption_that_has_ended_is_one_of_its_own(
 ) -> None:
     sites = Change(former, mode)
     cookie = sites.then.visit(count).cookie
-    page = during(sites.site, cookie, Session.invalidate, lambda it: setattr(it, "owner", "eve"))
+    page = sites.site.visit_during(
+        Session.invalidate, lambda it: setattr(it, "owner", "eve"), cookie
+    )
     assert sites.site.visit(owner_of, page.cookie).result == "eve"
 
 
@@ -601,7 +592,7 @@ def test_one_of_two_renewals_of_an_adopted_session_succeeds(
     sites = Change(former, mode)
     cookie = sites.then.visit(count).cookie
     with pytest.raises(SessionUnavailable, match="ended by another request"):
-        during(sites.site, cookie, Session.regenerate, Session.regenerate)
+        sites.site.visit_during(Session.regenerate, Session.regenerate, cookie)
 
 
 # From before there was a list, with the same settings
