@@ -7,6 +7,7 @@ for an answer is the better part of it.
 
 from __future__ import annotations
 
+import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
@@ -19,7 +20,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from redis import Redis
 
 from sessionware import Session
-from sessionware.redis import RedisRevocations, RedisStore
+from sessionware.redis import _REPLACE, VERSION_SIZE, RedisRevocations, RedisStore
 from sessionware.serializer import dumps
 from tests.gateway import make_environ, run
 from tests.sites import Act, Site, count, untouched
@@ -61,17 +62,26 @@ def visits(site: Site, act: Act) -> Turn:
     return visit
 
 
-def bare(client: Redis) -> dict[str, Turn]:
-    """An application that sends the same text by itself, under a key of the same length."""
+def bare(client: Any) -> dict[str, Turn]:
+    """An application that sends the same text by itself, under a key of the same length.
+
+    With SET, it would lose what another request has written since GET.
+    """
     key, text = "session:" + "0" * 64, dumps(SESSION)
-    client.set(key, text)
+    version = "0" * VERSION_SIZE
+    client.set(key, version + text)
 
     def get() -> None:
         client.get(key)
 
     def get_and_set() -> None:
         client.get(key)
-        client.set(key, text, ex=1000, xx=True)
+        client.set(key, version + text, ex=1000, xx=True)
+
+    def get_and_eval() -> None:
+        old = client.get(key)[:VERSION_SIZE]
+        new = secrets.token_hex(VERSION_SIZE // 2)
+        client.execute_command("EVAL", _REPLACE, 1, key, old, new, new + text, 1000)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["test.act"]()
@@ -81,6 +91,7 @@ def bare(client: Redis) -> dict[str, Turn]:
     return {
         "GET": lambda: run(app, make_environ(test__act=get)),
         "GET and SET": lambda: run(app, make_environ(test__act=get_and_set)),
+        "GET and EVAL": lambda: run(app, make_environ(test__act=get_and_eval)),
     }
 
 
@@ -138,7 +149,7 @@ def row(
     name: str, cost: float, costs: Mapping[str, float], trips: dict[str, dict[str, int]]
 ) -> list[str]:
     keeper, _, act = name.partition(", ")
-    limit = {"read": "GET", "write": "GET and SET"}.get(act) if keeper == "store" else None
+    limit = {"read": "GET", "write": "GET and EVAL"}.get(act) if keeper == "store" else None
     waits: Any = trips[keeper][act] if act else 1 + name.count(" and ")
     ratio = f"{cost / costs[limit]:.2f}" if limit else "-"
     return [str(waits), f"{cost:.0f}", f"{1e6 / cost:.0f}", ratio]
