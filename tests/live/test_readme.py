@@ -218,11 +218,12 @@ def recipes() -> Iterator[str]:
 
 
 WITH_REDIS = [recipe for recipe in recipes() if "sessionware.redis" in recipe]
-WITHOUT_REDIS = [recipe for recipe in recipes() if "sessionware.redis" not in recipe]
+[WITH_SQL] = [recipe for recipe in recipes() if "sessionware.sql" in recipe]
+ALONE = [recipe for recipe in recipes() if recipe not in (*WITH_REDIS, WITH_SQL)]
 
 
 def test_the_recipes_are_found() -> None:
-    assert (len(WITHOUT_REDIS), len(WITH_REDIS)) == (8, 2)
+    assert (len(ALONE), len(WITH_REDIS)) == (8, 2)
 
 
 @pytest.mark.parametrize("recipe", WITH_REDIS)
@@ -233,7 +234,13 @@ def test_a_recipe_with_redis_gives_an_application_whose_session_is_kept(
     keeps_its_session(recipe, namespace() | {"redis_url": redis_url})
 
 
-@pytest.mark.parametrize("recipe", WITHOUT_REDIS)
+def test_the_recipe_with_sql_gives_an_application_whose_session_is_kept(tmp_path: Path) -> None:
+    require("sqlalchemy")
+    url = f"sqlite:///{tmp_path / 'sessions.db'}"
+    keeps_its_session(WITH_SQL, namespace() | {"sqlite_url": url})
+
+
+@pytest.mark.parametrize("recipe", ALONE)
 def test_a_recipe_gives_an_application_whose_session_is_kept(recipe: str) -> None:
     keeps_its_session(recipe, namespace())
 
