@@ -40,6 +40,7 @@ from sqlalchemy import (
     delete,
     event,
     exc,
+    insert,
     make_url,
     or_,
     select,
@@ -82,6 +83,7 @@ _REFUSED_FOR_ANOTHER = {"40001", "40P01", 1020, 1213}
 """A serialization failure or a deadlock, in PostgreSQL and in MariaDB."""
 
 _MISSING_TABLE = {"42P01", 1146}
+_DUPLICATE_KEY = 1062
 
 _DRIVER_OPTIONS: Mapping[str, Mapping[str, int]] = {
     "psycopg": {"connect_timeout": MAX_WAIT, "tcp_user_timeout": 1000 * MAX_WAIT},
@@ -93,8 +95,9 @@ _DRIVER_OPTIONS: Mapping[str, Mapping[str, int]] = {
 _INSERTS: Mapping[str, Callable[[Table], Any]] = {
     "sqlite": lambda table: sqlite.insert(table).on_conflict_do_nothing(),
     "postgresql": lambda table: postgresql.insert(table).on_conflict_do_nothing(),
-    "mariadb": lambda table: mysql.insert(table).prefix_with("IGNORE"),
-    "mysql": lambda table: mysql.insert(table).prefix_with("IGNORE"),
+    # Not INSERT IGNORE, which would change a text that does not fit instead of refusing it.
+    "mariadb": insert,
+    "mysql": insert,
 }
 """How a row is added only if its key is not in use, in each kind of database."""
 
@@ -134,7 +137,7 @@ class _InDatabase:
             table,
             self.metadata,
             Column("key", _ascii(80), primary_key=True),
-            Column("text", Text().with_variant(mysql.LONGTEXT, "mysql", "mariadb"), nullable=False),
+            Column("text", _long_text(), nullable=False),
             Column("expires", Double, index=True),
             *columns,
             mysql_engine="InnoDB",
@@ -192,11 +195,19 @@ class _InDatabase:
         if next(self._added) % SWEEP_EVERY == 0:
             with suppress(SessionUnavailable):  # The new row is more important than the space.
                 self.delete_expired()
-        if self._count(what, self._add_row, **values):
+        if self._add_if_absent(what, values):
             return True
         # A row that has expired may be in the way. Nothing brings it back after it is deleted.
         self._delete_rows(what, self._c.key == values["key"], self._expired)
-        return self._count(what, self._add_row, **values) > 0
+        return self._add_if_absent(what, values)
+
+    def _add_if_absent(self, what: str, values: Mapping[str, Any]) -> bool:
+        try:
+            return self._count(what, self._add_row, **values) > 0
+        except SessionUnavailable as error:
+            if _DUPLICATE_KEY in self._codes(error.__cause__):
+                return False
+            raise
 
     def _delete_rows(self, what: str, *conditions: ColumnElement[bool]) -> int:
         return self._count(what, delete(self._table).where(*conditions))
@@ -247,23 +258,28 @@ class _InDatabase:
                     raise self._unavailable(what, error) from error
             tries += 1
 
+    # Errors
+
     def _may_try_again(self, error: Exception, statement: Executable) -> bool:
-        if self.engine.dialect.name == "sqlite" and _is_about_a_missing_table(error):
+        if self.engine.dialect.name == "sqlite" and self._misses_table(error):
             self.create_table()
             return True
-        if statement.is_select and getattr(error, "connection_invalidated", False):
-            return True  # The server has hung up, perhaps long ago. What was written is unknown.
-        return not _REFUSED_FOR_ANOTHER.isdisjoint(_codes(error))
+        if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
+            # The server has hung up, perhaps long ago. If it was to write, it may have done so.
+            return statement.is_select
+        if not isinstance(error, exc.SQLAlchemyError) and self._original(error) is not None:
+            return True  # It hung up as well, and was not sent the statement.
+        return not _REFUSED_FOR_ANOTHER.isdisjoint(self._codes(error))
 
     def _unavailable(self, what: str, error: Exception) -> SessionUnavailable:
-        parts = [f"Could not {what} in the table {self._table.name!r}; {_said(error)}."]
-        if _is_about_a_missing_table(error):
+        parts = [f"Could not {what} in the table {self._table.name!r}; {self._said(error)}."]
+        if self._misses_table(error):
             kind = type(self).__name__
             parts.append(
                 f"The table does not exist: call create_table() of the {kind} once, when the "
                 "application is deployed."
             )
-        elif _is_unreachable(error):
+        elif self._is_unreachable(error):
             is_file = self.engine.dialect.name == "sqlite"
             parts.append(
                 "Check that the file's directory exists, and that both may be written to."
@@ -271,6 +287,40 @@ class _InDatabase:
                 else "Check that the database is up and reachable."
             )
         return SessionUnavailable(" ".join(parts))
+
+    def _said(self, error: Exception) -> str:
+        """Return what the database says, without what it was sent."""
+        original = self._original(error)
+        if original is not None:
+            told = original.args[-1] if original.args else None
+            lines = told.splitlines() if isinstance(told, str) else []
+            return f"the database says: {[*lines, type(original).__qualname__][0]}"
+        if isinstance(error, exc.TimeoutError):
+            return f"no connection was free ({error.args[0]})"
+        return f"SQLAlchemy raised {type(error).__qualname__}"
+
+    def _is_unreachable(self, error: Exception) -> bool:
+        """Return whether there was no connection, or whether it broke."""
+        if isinstance(error, exc.DBAPIError):
+            return error.statement is None or error.connection_invalidated
+        return self._original(error) is not None
+
+    def _misses_table(self, error: Exception) -> bool:
+        codes = self._codes(error)
+        return not _MISSING_TABLE.isdisjoint(codes) or "no such table" in str(codes[-1])
+
+    def _codes(self, error: BaseException | None) -> list[object]:
+        """Return PostgreSQL's SQLSTATE, MariaDB's number, and SQLite's text, as far as given."""
+        original = self._original(error)
+        names = ("sqlstate", "pgcode")
+        first = original.args[0] if original is not None and original.args else None
+        return [*(getattr(original, name, None) for name in names), first]
+
+    def _original(self, error: BaseException | None) -> BaseException | None:
+        """Return the driver's error, which SQLAlchemy wraps but where it sets up a connection."""
+        if isinstance(error, exc.DBAPIError):
+            return error.orig
+        return error if isinstance(error, self.engine.dialect.loaded_dbapi.Error) else None
 
 
 class SQLStore(_InDatabase):
@@ -565,39 +615,14 @@ if hasattr(os, "register_at_fork"):  # pragma: no branch  # Windows does not for
     os.register_at_fork(after_in_child=_leave_connections_to_the_parent)
 
 
-# Errors
-
-
-def _is_unreachable(error: Exception) -> bool:
-    """Return whether there was no connection, or whether it broke."""
-    return isinstance(error, exc.DBAPIError) and (
-        error.statement is None or error.connection_invalidated
-    )
-
-
-def _is_about_a_missing_table(error: Exception) -> bool:
-    return not _MISSING_TABLE.isdisjoint(_codes(error)) or "no such table" in _said(error)
-
-
-def _codes(error: Exception) -> list[object]:
-    """Return PostgreSQL's SQLSTATE or MariaDB's number, if it is an error of theirs."""
-    original = getattr(error, "orig", None)
-    first = next(iter(getattr(original, "args", ())), None)
-    number = first if isinstance(first, int) else None
-    return [number, getattr(original, "sqlstate", None), getattr(original, "pgcode", None)]
-
-
-def _said(error: Exception) -> str:
-    """Return what the database says, without what it was sent."""
-    if isinstance(error, exc.DBAPIError) and error.orig is not None:
-        told = error.orig.args[-1] if error.orig.args else None
-        lines = told.splitlines() if isinstance(told, str) else []
-        return f"the database says: {[*lines, type(error.orig).__qualname__][0]}"
-    if isinstance(error, exc.TimeoutError):
-        return f"no connection was free ({error.args[0]})"
-    return f"SQLAlchemy raised {type(error).__qualname__}"
+# Columns
 
 
 def _ascii(length: int) -> TypeEngine[str]:
     exactly = mysql.VARCHAR(length, charset="ascii", collation="ascii_bin")
     return String(length).with_variant(exactly, "mysql", "mariadb")
+
+
+def _long_text() -> TypeEngine[str]:
+    exactly = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+    return Text().with_variant(exactly, "mysql", "mariadb")

@@ -1,4 +1,7 @@
-"""PostgreSQL and MariaDB of Debian's for a test: in a folder, on a port, without root's rights."""
+"""PostgreSQL and MariaDB of Debian's for a test: in a folder, on a port, without root's rights.
+
+And the stores and lists in their databases, or in a file of SQLite.
+"""
 
 import os
 import pwd
@@ -8,10 +11,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Engine, MetaData, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
+from sessionware.sql import SQLRevocations, SQLStore
 from tests.processes import free_port, program, running
 
 USER = "nobody"
@@ -104,7 +109,7 @@ class MariaDB(SQLServer):
             "pid-file": f"{self.folder}/pid",
             "bind-address": "127.0.0.1",
             "port": str(self.port),
-            "innodb-flush-log-at-trx-commit": "0",
+            "innodb-flush-log-at-trx-commit": "2",  # it outlives a kill
             "innodb-buffer-pool-size": "32M",
         }
         settings = [f"--{name}={value}" for name, value in options.items()]
@@ -133,3 +138,77 @@ def call(command: Sequence[str]) -> None:
     )
     if done.returncode:
         raise RuntimeError(f"{command[0]} ended with status {done.returncode}: {done.stderr}")
+
+
+# What is kept there
+
+SQL_KINDS = ("sqlite", "postgresql", "mariadb")
+
+
+class SQLDatabase:
+    """Makes stores and lists of one database, and closes their connections in the end."""
+
+    def __init__(self, kind: str, url: str) -> None:
+        self.kind = kind
+        self.url = url
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "SQLDatabase":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def engine(self, **settings: Any) -> Engine:
+        """Return an engine as an application makes it."""
+        engine = create_engine(self.url, **settings)
+        self._stack.callback(engine.dispose)
+        return engine
+
+    def store(self, *, engine: Engine | None = None, ready: bool = True) -> SQLStore:
+        """Return a store, whose table is there if it is to be ``ready``."""
+        store = SQLStore(engine or self.url)
+        self._make(store, ready)
+        return store
+
+    def revocations(self, *, engine: Engine | None = None, ready: bool = True) -> SQLRevocations:
+        """Return a list of ended sessions, the same way."""
+        ended = SQLRevocations(engine or self.url)
+        self._make(ended, ready)
+        return ended
+
+    def _make(self, made: SQLStore | SQLRevocations, ready: bool) -> None:
+        self._stack.callback(made.engine.dispose)
+        if ready:
+            made.create_table()
+
+
+class SQLServers:
+    """The servers that all tests share; each is started when it is first asked for."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._started: dict[str, SQLServer] = {}
+
+    def __enter__(self) -> "SQLServers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def server(self, kind: str) -> SQLServer:
+        """Return the server of this kind."""
+        if kind not in self._started:
+            server = {"postgresql": PostgreSQL, "mariadb": MariaDB}[kind]()
+            self._started[kind] = self._stack.enter_context(server)
+        return self._started[kind]
+
+    def empty(self, kind: str, folder: Path) -> SQLDatabase:
+        """Return a database of this kind without a table; of SQLite's, a file in the folder."""
+        if kind == "sqlite":
+            return SQLDatabase(kind, f"sqlite:///{folder}/sessions.db")
+        database = SQLDatabase(kind, self.server(kind).url)
+        engine, found = create_engine(database.url, poolclass=NullPool), MetaData()
+        found.reflect(engine)
+        found.drop_all(engine)
+        return database

@@ -835,26 +835,62 @@ def test_connection_that_rested_is_checked_before_it_is_used(
     maker: Maker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So that a writing does not meet a server which has hung up meanwhile."""
-    engine, now = create_engine(maker.url), [0]
+    engine, now, pings, opened = create_engine(maker.url), [0], [0], [0]
     event.listen(engine, "checkin", _note_when_to_ping)
     event.listen(engine, "checkout", partial(_ping, engine))
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     store = maker.store(url=engine)
+    store.create_table()
+
+    def ping(connection: sqlite3.Connection) -> None:
+        pings[0] += 1
+        if now[0] > 3 * MAX_IDLE:
+            raise sqlite3.ProgrammingError("Cannot operate on a closed database.")
+
+    @event.listens_for(engine, "connect")
+    def count(*_: object) -> None:
+        opened[0] += 1
+
+    monkeypatch.setattr(engine.dialect, "do_ping", ping)
+    for seconds, expected in ((MAX_IDLE, (0, 0)), (MAX_IDLE + 1, (1, 0)), (3 * MAX_IDLE, (2, 1))):
+        now[0] += seconds
+        assert not store.touch("k", seconds=9, owner=None)
+        assert (pings[0], opened[0]) == expected
+
+
+def test_connection_that_broke_before_it_was_sent_anything_is_replaced(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy sets up each connection of an application's engine, and does not wrap errors."""
+    engine = create_engine(maker.url)
+    store = maker.store(url=engine)
     store.create("k", "[]", seconds=9, owner=None)
+    broken = sqlite3.OperationalError(2013, "Lost connection")
+    set_up, failures = engine.dialect.set_isolation_level, [broken]
 
-    def hang_up() -> None:
-        with engine.connect() as connection:
-            broken: Any = connection.connection.driver_connection
-        broken.close()
+    def fail(*arguments: Any) -> None:
+        if failures:
+            raise failures.pop()
+        set_up(*arguments)
 
-    now[0] += MAX_IDLE + 1
+    monkeypatch.setattr(engine.dialect, "set_isolation_level", fail)
     assert store.touch("k", seconds=9, owner=None)
-    hang_up()
-    now[0] += MAX_IDLE + 1
-    assert store.touch("k", seconds=9, owner=None)
-    hang_up()
-    with pytest.raises(SessionUnavailable):
+    failures = [broken] * 100
+    with pytest.raises(SessionUnavailable, match="Lost connection") as caught:
         store.touch("k", seconds=9, owner=None)
+    assert caught.value.__cause__ is broken
+    assert "Check that the file's directory exists" in str(caught.value)
+
+
+def test_duplicate_key_of_mariadb_is_a_key_in_use(store: SQLStore) -> None:
+    store.create_table()
+
+    @event.listens_for(store.engine, "do_execute")
+    def fail(cursor: object, statement: str, *_: object) -> None:
+        if "INSERT" in statement:
+            raise sqlite3.IntegrityError(1062, "Duplicate entry 'k' for key 'PRIMARY'")
+
+    assert not store.create("k", "[]", seconds=9, owner=None)
 
 
 # Forks
