@@ -117,7 +117,7 @@ class _InDatabase:
     ) -> None:
         found: list[Problem] = []
         with collecting(found):
-            self.engine = _engine_of(engine_or_url)
+            self.engine: Engine = _engine_of(engine_or_url)
         if not isinstance(table, str) or not re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,49}", table):
             told = "expected at most 50 ASCII letters, digits and _, with no digit first"
             found.append(Problem("table", f"found {table!r}, {told}"))
@@ -132,7 +132,7 @@ class _InDatabase:
         if not isinstance(engine_or_url, str | URL):
             self._quietly = self.engine.execution_options(isolation_level="AUTOCOMMIT")
             self._quietly.hide_parameters = True
-        self.metadata = MetaData()
+        self.metadata: MetaData = MetaData()
         self._table = Table(
             table,
             self.metadata,

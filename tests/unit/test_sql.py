@@ -1,10 +1,12 @@
 """SQLStore and SQLRevocations in SQLite, which needs no server: settings, rows, errors, forks."""
 
+import gc
 import logging
 import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ from sessionware import ConfigurationError, SessionUnavailable, UnserializableVa
 from sessionware.envelope import Envelope, wrap
 from sessionware.session import Owner
 from sessionware.sql import (
+    _ENGINES,
     MAX_IDLE,
     MAX_TRIES,
     SWEEP_EVERY,
@@ -865,21 +868,23 @@ def test_connection_that_broke_before_it_was_sent_anything_is_replaced(
     engine = create_engine(maker.url)
     store = maker.store(url=engine)
     store.create("k", "[]", seconds=9, owner=None)
-    broken = sqlite3.OperationalError(2013, "Lost connection")
-    set_up, failures = engine.dialect.set_isolation_level, [broken]
+    set_up, failures = engine.dialect.set_isolation_level, [1]
 
     def fail(*arguments: Any) -> None:
         if failures:
-            raise failures.pop()
+            raise sqlite3.OperationalError(failures.pop(), "Lost connection")
         set_up(*arguments)
 
     monkeypatch.setattr(engine.dialect, "set_isolation_level", fail)
     assert store.touch("k", seconds=9, owner=None)
-    failures = [broken] * 100
+    failures = [*range(100)]
     with pytest.raises(SessionUnavailable, match="Lost connection") as caught:
         store.touch("k", seconds=9, owner=None)
-    assert caught.value.__cause__ is broken
-    assert "Check that the file's directory exists" in str(caught.value)
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+    told = str(caught.value)
+    del caught
+    gc.collect()  # The error held the connection.
+    assert "Check that the file's directory exists" in told
 
 
 def test_duplicate_key_of_mariadb_is_a_key_in_use(store: SQLStore) -> None:
@@ -896,16 +901,23 @@ def test_duplicate_key_of_mariadb_is_a_key_in_use(store: SQLStore) -> None:
 # Forks
 
 
-def test_connections_are_left_to_the_parent_and_not_closed(maker: Maker) -> None:
+def test_connections_are_left_to_the_parent_and_not_closed(
+    maker: Maker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What a child does first. A database in memory is copied, and stays."""
     store, in_memory = maker.store(), maker.store(url="sqlite://")
     for each in (store, in_memory):
         each.create("k", "[]", seconds=9, owner=None)
     pool = store.engine.pool
+    kept: list[object] = []
+    monkeypatch.setattr("sessionware.sql._POOLS_OF_THE_PARENT", kept)
+    ours = [each for each in _ENGINES if each in (store.engine, in_memory.engine)]
+    monkeypatch.setattr("sessionware.sql._ENGINES", ours)
     _leave_connections_to_the_parent()
+    assert kept == [pool]
     assert store.engine.pool is not pool
     assert [each.load("k") is None for each in (store, in_memory)] == [False, False]
-    with pool.connect() as connection:
+    with closing(pool.connect()) as connection:
         assert connection.cursor().execute("SELECT 1").fetchone() == (1,)
     pool.dispose()
 
