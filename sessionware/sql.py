@@ -2,8 +2,8 @@
 
     pip install 'sessionware[sql]'
 
-Every verb is one statement, or two of which the first is harmless alone, and each commits by
-itself. So whatever happens at once, it checks and writes in one step, and nothing is half done.
+Each verb is one statement, which checks and writes in one step and commits by itself. Where it
+takes more of them, those before the last do no harm alone. So nothing is ever half done.
 """
 
 import itertools
@@ -314,7 +314,8 @@ class _InDatabase:
         original = self._original(error)
         names = ("sqlstate", "pgcode")
         first = original.args[0] if original is not None and original.args else None
-        return [*(getattr(original, name, None) for name in names), first]
+        number_or_text = first if isinstance(first, int | str) else None
+        return [*(getattr(original, name, None) for name in names), number_or_text]
 
     def _original(self, error: BaseException | None) -> BaseException | None:
         """Return the driver's error, which SQLAlchemy wraps but where it sets up a connection."""

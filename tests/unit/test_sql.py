@@ -763,11 +763,15 @@ def test_broken_connection_is_unreachable(maker: Maker, monkeypatch: pytest.Monk
         store.touch("k", seconds=9, owner=None)
 
 
-def test_error_without_a_word_is_named_by_its_type(maker: Maker) -> None:
+@pytest.mark.parametrize("words", [(), ("",), ({"D": SECRET},)])
+def test_error_without_a_word_is_named_by_its_type(
+    maker: Maker, words: tuple[dict[str, str], ...]
+) -> None:
+    """Or one with a dict, of a driver that we do not know."""
     store = maker.store()
     store.create_table()
-    failing(store, sqlite3.InterfaceError())
-    with pytest.raises(SessionUnavailable, match="the database says: InterfaceError"):
+    failing(store, sqlite3.InterfaceError(*words))
+    with pytest.raises(SessionUnavailable, match=r"the database says: InterfaceError\.$"):
         store.load("k")
 
 
