@@ -119,7 +119,7 @@ class SessionwareCookie(FormerCookie):
                 problem._replace(setting=f"SessionwareCookie: {problem.setting}")
                 for problem in problems
             )
-        self.secret_keys = (secret_key, *secret_key_fallbacks)
+        self.secret_keys: Sequence[SecretKey] = (secret_key, *secret_key_fallbacks)
         mask = TokenMask((secret_key, *secret_key_fallbacks), purpose_of("csrf", cookie_name, salt))
         backend = backend_of(store, revocations, expiry, adopts=False)
         self._reader = Reader(self._cookie.room, codec, mask, expiry, backend)

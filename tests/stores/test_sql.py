@@ -24,8 +24,7 @@ from sessionware import SessionUnavailable
 from sessionware.envelope import Envelope, wrap
 from sessionware.session import Owner
 from sessionware.sql import SQLStore
-from sessionware.store import Revocations, VersionedStore
-from sessionware.testing import RevocationsContract, StoreContract
+from sessionware.testing import StoreContract
 from tests.conftest import Clock
 from tests.processes import ROOT, require
 from tests.stores.sql_servers import SQL_KINDS, MariaDB, PostgreSQL, SQLDatabase, SQLServers
@@ -58,40 +57,6 @@ def served(request: pytest.FixtureRequest, servers: SQLServers) -> Iterator[SQLD
 
 def session(owner: Owner | None = None, data: str = "{}") -> str:
     return wrap(Envelope(data, None, 0, None, None, owner, ""))
-
-
-# The contracts
-
-
-@pytest.fixture(scope="class", params=SQL_KINDS)
-def shared(
-    request: pytest.FixtureRequest, servers: SQLServers, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[SQLDatabase]:
-    """One database for all tests of a contract, as any database of a user may be."""
-    require(DRIVERS[request.param])
-    with servers.empty(request.param, tmp_path_factory.mktemp("shared")) as database:
-        yield database
-
-
-class Shared:
-    """A clock that stands still until a test needs time to pass."""
-
-    @pytest.fixture(autouse=True)
-    def _set_up(self, shared: SQLDatabase, clock: Clock) -> None:
-        self.database, self.clock = shared, clock
-
-    def wait(self, seconds: float) -> None:
-        self.clock.advance(seconds)
-
-
-class TestStoreContract(Shared, StoreContract):
-    def make(self) -> VersionedStore:
-        return self.database.store()
-
-
-class TestRevocationsContract(Shared, RevocationsContract):
-    def make(self) -> Revocations:
-        return self.database.revocations()
 
 
 def test_isolation_level_of_an_engine_makes_no_difference(served: SQLDatabase) -> None:
