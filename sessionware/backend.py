@@ -324,9 +324,12 @@ class ServerBackend(CookieBackend):
         try:
             # First, so that a log-out which finds the session deleted finds the new one.
             self._name_successor(last, str(state.id))
-            if not state.emptied:
-                permanent = self._carry_over(state, text, last)
-            ended_here = self._end(last, loaded.created, loaded.adopted)
+            try:
+                if not state.emptied:
+                    permanent = self._carry_over(state, text, last)
+                ended_here = self._end(last, loaded.created, loaded.adopted)
+            except CookieRejected:  # Another request has closed it, and is about to end it.
+                ended_here = False
             if not ended_here and not state.begins_anew:
                 raise SessionUnavailable(_ENDED)
         except (SessionTooLarge, SessionUnavailable):
@@ -336,14 +339,17 @@ class ServerBackend(CookieBackend):
         return permanent
 
     def _carry_over(self, state: State, text: str, last: str) -> bool:
-        """Close the last session to changes, and merge those of others into the new one."""
+        """Close the last session to changes, and merge those of others into the new one.
+
+        Raise CookieRejected if another request has closed it.
+        """
         # The text names the owner, whose list it has to leave. The store need not list it again.
         closed = wrap(Envelope("null", None, 0, owner=state.loaded.owner))
         key, version, permanent = key_of(str(state.id)), state.loaded.version, state.permanent
         for _ in range(MAX_MERGES):
             if self._store.replace(key_of(last), closed, version=version, **_CLOSED_LIFE):
                 return permanent
-            held = self._held_still(last)
+            held = self._held(last)
             if held is None:
                 return permanent
             version = held.version

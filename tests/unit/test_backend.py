@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -513,6 +513,22 @@ def test_renewal_that_was_ended_meanwhile_is_refused(
     monkeypatch.setattr(store, "replace", end_first)
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         site.visit(Session.regenerate, cookie)
+
+
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_session_that_another_request_renews_is_left_to_it(
+    site: Site, store: MemoryStore, renew: Act
+) -> None:
+    """If this one ended it, what the other one has merged would be lost with the other one."""
+    cookie = site.visit(count).cookie
+    key = key_of(envelope(cookie)[2])
+
+    def close(_: Session) -> None:
+        store.kept[key], store.versions[key] = "[null,0]", "another"
+
+    with pytest.raises(SessionUnavailable) if renew is not log_in else nullcontext():
+        site.visit_during(close, renew, cookie)
+    assert store.kept[key] == "[null,0]"
 
 
 def test_renewal_goes_on_if_the_note_of_another_expires_meanwhile(
