@@ -236,8 +236,9 @@ def test_a_recipe_with_redis_gives_an_application_whose_session_is_kept(
 
 def test_the_recipe_with_sql_gives_an_application_whose_session_is_kept(tmp_path: Path) -> None:
     require("sqlalchemy")
-    url = f"sqlite:///{tmp_path / 'sessions.db'}"
-    keeps_its_session(WITH_SQL, namespace() | {"sqlite_url": url})
+    names = namespace() | {"sqlite_url": f"sqlite:///{tmp_path / 'sessions.db'}"}
+    keeps_its_session(WITH_SQL, names)
+    names["store"].engine.dispose()
 
 
 @pytest.mark.parametrize("recipe", ALONE)
