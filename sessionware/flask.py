@@ -25,7 +25,7 @@ class EnvironSessionInterface(SessionInterface):
     with this key.
     """
 
-    null_session_class = NullSession  # type: ignore[assignment]  # its own, with our advice
+    null_session_class = NullSession  # type: ignore[assignment]  # Flask declares its own class, whose message would name Flask's settings
 
     def __init__(self, environ_key: str = "session") -> None:
         self.environ_key = environ_key

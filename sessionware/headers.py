@@ -97,7 +97,7 @@ def is_shared(fields: Fields, names: list[str]) -> bool:
 
 
 def carry_over(before: Fields, after: Fields, page: Fields) -> None:
-    """Give an error page what was decided about the response that it replaces.
+    """Add to an error page what was decided about the response that it replaces.
 
     ``before`` and ``after`` are the fields of that response without and with the decision: which
     cookies are set, what the response varies by, and whether it is kept out of shared caches.

@@ -3,6 +3,7 @@
 import difflib
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -127,7 +128,9 @@ class SecureCookieSessionInterface(SessionInterface):
     - ``idle_timeout``: since the cookie was last issued; ``permanent_timeout``: the same for a
       permanent session (``None``: no other); ``absolute_timeout``: since the session was created;
       ``refresh_after``: the age from which a cookie is issued again (``None``: a tenth of the idle
-      timeout; 0: always). A timedelta, or seconds.
+      timeout; 0: always). A timedelta, or seconds. With ``revocations``, a longer timeout revives
+      ended sessions that the list has forgotten: change ``salt`` with it, and put a
+      SessionwareCookie with the former timeout into ``migrate_from``.
     - ``migrate_from``: former cookies whose sessions go on (see ``sessionware.migration``).
     - ``encrypt``: the client cannot read its cookie. ``store``: sessions are kept there, and the
       cookie carries an id. ``revocations``: a list of ended sessions, so that a log-out holds.
@@ -284,21 +287,24 @@ class SecureCookieSessionInterface(SessionInterface):
         return self._ids.of(token) if loaded.id is None else [loaded.id]
 
     def _find_leftovers(self, loaded: Loaded, cookie: str) -> None:
-        """Have former cookies deleted, or one would be accepted after a log-out.
+        """Note the former cookies to delete. Otherwise, one would be accepted after a log-out."""
+        leftovers = []
+        for other in self._others:
+            tokens = other.find(cookie)
+            # If it has our name, it may be the one that was accepted: then a reader writes nothing.
+            is_ours = {*tokens} <= {loaded.token}
+            if tokens and (is_ours or not self._is_ended(other.name, tokens)):
+                leftovers.append(other)
+                loaded.stale = loaded.stale or not is_ours
+        loaded.leftovers = tuple(leftovers)
 
-        One that has our name may be the one that was accepted, so this alone is no reason to write.
-        """
+    def _is_ended(self, name: str, tokens: list[str]) -> bool:
+        """Return whether this is the empty cookie of a former log-out, which hides others."""
         now = int(time.time())
-        # The empty cookie that a log-out has left there hides others, and stays.
-        ended = {
-            former.cookie.name
+        return any(
+            former.cookie.name == name and former.is_ended(tokens, now)
             for former in self.migrate_from
-            if former.is_ended(former.cookie.find(cookie), now)
-        }
-        found = [(each, each.find(cookie)) for each in self._others if each.name not in ended]
-        loaded.leftovers = tuple(other for other, tokens in found if tokens)
-        if any({*tokens} - {loaded.token} for _, tokens in found):
-            loaded.stale = True
+        )
 
     def dumps(self, data: dict[str, Any]) -> str:
         """Return the data as JSON text, or raise UnserializableValue."""
@@ -391,8 +397,8 @@ class SecureCookieSessionInterface(SessionInterface):
     ) -> str:
         """Return the header that writes the cookie, once the session is saved.
 
-        ``lasting``: the browser keeps it when it closes, even if the session is not permanent. If
-        nobody is logged in, it also does beside older cookies, which would count again without it.
+        ``lasting``: the browser keeps it when it closes, even if the session is not permanent. The
+        same goes for a visitor's cookie that older ones came with, which would count again.
         """
         lasting = lasting or (state.loaded.newest > 0 and state.owner is None)
         if state.id is None and self.backend.needs_id:
@@ -496,11 +502,10 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _has_unnamed(self, cookie: str) -> bool:
         """Return whether a former cookie came from more places than those that are deleted."""
-        now = int(time.time())
+        places = Counter(other.name for other in self._others)
         for former in self.migrate_from:
-            values = former.cookie.find(cookie)
-            named = [other for other in self._others if other.name == former.cookie.name]
-            if former.is_ended(values, now) or len(values) > max(1, len(named)):
+            name, tokens = former.cookie.name, former.cookie.find(cookie)
+            if len(tokens) > max(1, places[name]) or self._is_ended(name, tokens):
                 return True
         return False
 

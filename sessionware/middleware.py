@@ -63,8 +63,10 @@ class SessionMiddleware:
         if not isinstance(session, SessionMixin):
             session = self._null_session(environ, session)
         environ[key] = session
-        session.opened_by = self._mark  # type: ignore[misc]  # a slot or a __dict__ of the subclass
-        session.sealed = False  # type: ignore[misc]  # an interface may return one object again
+        # An interface may return one object again. mypy sees the empty slots of SessionMixin, while
+        # a subclass has a slot or a __dict__ for both.
+        session.opened_by = self._mark  # type: ignore[misc]  # see above
+        session.sealed = False  # type: ignore[misc]  # see above
         response = _Response(self, environ, session, start_response)
         body: Iterable[bytes] | None = None
         try:
@@ -216,7 +218,7 @@ class _Response:
         """Refuse further changes: the response is over, committed or not."""
         # The recorded arguments may hold a traceback, whose frames hold the environ.
         self.recorded = None
-        self._session.sealed = True  # type: ignore[misc]  # as opened_by
+        self._session.sealed = True  # type: ignore[misc]  # as in SessionMiddleware.__call__
 
 
 class _Body:

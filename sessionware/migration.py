@@ -27,7 +27,7 @@ from itsdangerous import Signer, want_bytes
 from markupsafe import Markup
 from werkzeug.http import parse_date
 
-from .backend import Reader, backend_of, backend_problems
+from .backend import Reader, Verified, backend_of, backend_problems
 from .codec import Codec, SignedCodec, inflate
 from .cookie import SessionCookie
 from .errors import ConfigurationError, CookieRejected, Problem, collecting, kind_of
@@ -65,11 +65,11 @@ class FormerCookie(ABC):
     def load(self, value: str, now: int) -> Loaded:
         """Return the session that the cookie's value holds. Raises CookieRejected."""
 
-    def newest_first(self, values: list[str], now: int) -> list[str]:  # noqa: ARG002 - as declared
+    def newest_first(self, values: list[str], now: int) -> list[str]:  # noqa: ARG002 - SessionwareCookie uses it
         """Return the cookie's values in the order in which they count."""
         return values
 
-    def is_ended(self, values: list[str], now: int) -> bool:  # noqa: ARG002 - as declared
+    def is_ended(self, values: list[str], now: int) -> bool:  # noqa: ARG002 - SessionwareCookie uses both
         """Return whether the newest of the values is the empty cookie that a log-out has left."""
         return False
 
@@ -140,25 +140,25 @@ class SessionwareCookie(FormerCookie):
         """Return the values, the newest first, up to the empty one that a log-out has left."""
         if len(values) < 2:
             return values
-        found, refused = [], []
-        for value in values:
-            try:
-                found.append(self._reader.verify(value, now))
-            except CookieRejected:
-                refused.append(value)  # load says why
-        found.sort(key=attrgetter("issued"), reverse=True)
+        found = self._verify(values, now)
         for count, each in enumerate(found, 1):
             if each.envelope.ends:
                 return [each.token for each in found[:count]]
-        return [each.token for each in found] + refused
+        tokens = [each.token for each in found]
+        return tokens + [value for value in values if value not in tokens]  # load says why not
 
     def is_ended(self, values: list[str], now: int) -> bool:
         """Return whether the newest of the values is the empty cookie that a log-out has left."""
-        verified = []
+        found = self._verify(values, now)
+        return bool(found) and found[0].envelope.ends
+
+    def _verify(self, values: list[str], now: int) -> list[Verified]:
+        """Return the values that this reader has signed and that are in time, the newest first."""
+        found = []
         for value in values:
             with suppress(CookieRejected):
-                verified.append(self._reader.verify(value, now))
-        return bool(verified) and max(verified, key=attrgetter("issued")).envelope.ends
+                found.append(self._reader.verify(value, now))
+        return sorted(found, key=attrgetter("issued"), reverse=True)
 
     def end(self, session_id: str, created: int) -> None:
         """End the session with this id in the former store or list."""
