@@ -630,7 +630,15 @@ class LogOuts(RuleBasedStateMachine):
             assert act is not look or slow <= 1 or half, "a reader has undone a log-out"
             for it in browser.tokens():
                 browser.ended.pop(self.book[it].mark, None)
+        if self.has_idled_out(request):
+            for it in browser.tokens():
+                browser.ended.pop(self.book[it].mark, None)
         assert not token or self.book[token].mark not in browser.ended, "a session came back"
+
+    def has_idled_out(self, request: visitors.Request) -> bool:
+        """Return whether a session that hid older ones has expired while the request was slow."""
+        opened = {it: self.server.opened_by(it) for it in request.tokens}
+        return any(self.book[it].mark and mark is None for it, mark in opened.items())
 
     def end(self, browser: visitors.Browser | None, request: visitors.Request) -> None:
         """Note that a log-out has ended all sessions that the request carried."""
