@@ -21,11 +21,7 @@ DAY = 24 * HOUR
 IDLE = 30 * MINUTE
 
 
-@pytest.fixture(autouse=True)
-def clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Measure with the same clock how long a request takes."""
-    monkeypatch.setattr("time.monotonic", clock)
-    return clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 @pytest.fixture

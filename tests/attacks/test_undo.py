@@ -28,11 +28,7 @@ HALF = 16 * MINUTE
 """An age of more than half of the idle timeout."""
 
 
-@pytest.fixture(autouse=True)
-def clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Measure with the same clock how long a request takes."""
-    monkeypatch.setattr("time.monotonic", clock)
-    return clock
+pytestmark = pytest.mark.usefixtures("clock")
 
 
 def read(session: Any) -> object:
