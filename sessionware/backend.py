@@ -5,10 +5,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any, NamedTuple, TypedDict
 
 from .codec import Codec
-from .envelope import Envelope, unwrap, wrap
+from .envelope import IN_STORE, Envelope, unwrap, wrap
 from .errors import (
     CookieRejected,
     Problem,
@@ -21,10 +22,19 @@ from .keys import TokenMask
 from .merge import merge
 from .serializer import dumps, loads
 from .session import Loaded, Owner, State
-from .store import Revocations, Store, key_of, mark_of, renewal_of
+from .store import Kept, Revocations, Store, key_of, mark_of, renewal_of
 
 MAX_REQUEST_TIME = 60 * 60
 """Seconds for which a request that began before a log-out may still write its cookie."""
+
+GRACE = 60
+"""Seconds for which the id that a session had before ``regenerate()`` or a log-in still works."""
+
+MAX_RENEWALS = 100
+"""Over how many renewals such an id still works."""
+
+MAX_VISITOR_TIME = 60 * 60
+"""Seconds for which a store keeps a visitor's session until its cookie comes back."""
 
 MAX_MERGES = 100
 """How often a request puts its changes together with those of others before it gives up."""
@@ -49,10 +59,17 @@ _TOO_LATE = (
 
 
 class Held(NamedTuple):
-    """A whole session, and the version of what the store has of it."""
+    """A whole session, and what the store tells about it.
+
+    - ``version``: the version of the store's entry.
+    - ``successor``: the key of the session that has taken its place, or ``""``.
+    - ``renewed``: when that happened, in seconds since the epoch, or 0.
+    """
 
     envelope: Envelope
     version: str = ""
+    successor: str = ""
+    renewed: int = 0
 
 
 class Life(TypedDict):
@@ -60,9 +77,6 @@ class Life(TypedDict):
 
     seconds: int
     owner: Owner | None
-
-
-_CLOSED_LIFE: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
 
 
 class CookieBackend:
@@ -77,6 +91,9 @@ class CookieBackend:
             raise CookieRejected("malformed")
         return Held(envelope)
 
+    def keep(self, loaded: Loaded) -> None:
+        """Keep a session whose first cookie has come back. Raise CookieRejected if it has ended."""
+
     def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
         """Return a session that comes from another cookie than ours. Raise CookieRejected.
 
@@ -87,6 +104,9 @@ class CookieBackend:
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
 
+    def prepare(self, state: State) -> None:
+        """Give the session what it needs before it is saved, such as an id."""
+
     def save(self, state: State, text: str) -> bool:  # noqa: ARG002 - subclasses use it
         """Save the session, and return whether it is permanent now.
 
@@ -94,14 +114,14 @@ class CookieBackend:
         """
         return state.permanent
 
-    def log_out(self, state: State) -> None:
-        """End the session that was loaded, and the one that another request made of it.
+    def log_out(self, loaded: Loaded) -> None:
+        """End the session that was loaded, and those that other requests have made of it.
 
-        Raise SessionUnavailable if the other one cannot be ended.
+        Raise SessionUnavailable if they cannot be ended.
         """
 
     def end(self, session_id: str, created: int) -> None:
-        """End another session that the request has brought, as far as this is possible."""
+        """End a former session, which may be the one that the present one was made of."""
 
     def stamp(self, owner: Owner) -> str:  # noqa: ARG002 - subclasses use it
         """Return what a session of this owner has to carry."""
@@ -134,13 +154,20 @@ class RevocableBackend(CookieBackend):
         if state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(_TOO_LATE)
 
+    def prepare(self, state: State) -> None:
+        """Give a new session an id, and without an owner the list's own stamp."""
+        if state.id is None:
+            state.make_id()
+        if state.owner is None and not state.goes_on:
+            state.stamp = self._revocations.check(key_of(""), None) or ""
+
     def save(self, state: State, text: str) -> bool:
         """Put the session's previous id on the list. Of two requests, one can replace it."""
         last = state.loaded.id
         if last is not None and last == state.id:
             self._check_alive(state)
         elif last is not None and state.has_ended:
-            self.log_out(state)
+            self.log_out(state.loaded)
         elif last is not None:
             self._renew(state, last)
         return super().save(state, text)
@@ -152,12 +179,11 @@ class RevocableBackend(CookieBackend):
         if not ended_here and not state.begins_anew:
             raise SessionUnavailable(_ENDED)
 
-    def log_out(self, state: State) -> None:
+    def log_out(self, loaded: Loaded) -> None:
         """Put the id on the list. A session that has taken its place has another id."""
-        last = state.loaded.id
-        if last is None or self._revoke(last, state.loaded.created):
+        if loaded.id is None or self._revoke(loaded.id, loaded.created):
             return
-        if self._revocations.check(renewal_of(last), None) is None:
+        if self._revocations.check(renewal_of(loaded.id), None) is None:
             raise SessionUnavailable(_RENEWED)
 
     def end(self, session_id: str, created: int) -> None:
@@ -205,18 +231,27 @@ class ServerBackend(CookieBackend):
         """Return what the store has. An id that it does not know is refused (CWE-384)."""
         if envelope.data is not None or envelope.id is None:
             raise CookieRejected("malformed")
-        held = self._held(envelope.id)
-        if held is None:
+        held = self._held(key_of(envelope.id))
+        if held is None or not self._works(held):
             raise CookieRejected("revoked")
         whole = held.envelope._replace(age=envelope.age, id=envelope.id)
         return held._replace(envelope=whole)
+
+    def keep(self, loaded: Loaded) -> None:
+        """Keep a visitor's session for its full life."""
+        left = self._expiry.left(int(time.time()), loaded.created, loaded.permanent)
+        key = key_of(str(loaded.id))
+        if not self._store.touch(key, seconds=max(1, left), owner=loaded.owner):
+            raise CookieRejected("revoked")
 
     def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
         """Return the session, as the store has it if another request has adopted it already."""
         if any(self._store.load(mark_of(session_id)) is not None for session_id in ids):
             raise CookieRejected("revoked")
         for session_id in ids:
-            held = self._held(session_id)
+            held = self._held(key_of(session_id))
+            if held is not None and held.successor:
+                raise CookieRejected("revoked")
             if held is not None:
                 text, data, _, _, csrf_token, owner, stamp = held.envelope
                 return replace(
@@ -240,52 +275,66 @@ class ServerBackend(CookieBackend):
         if state.loaded.adopted and state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(_TOO_LATE)
 
+    def prepare(self, state: State) -> None:
+        """Give a new session an id."""
+        if state.id is None:
+            state.make_id()
+
     def save(self, state: State, text: str) -> bool:
         """Save the session. The previous id is ended once the new one is saved."""
         loaded = state.loaded
-        if loaded.id != state.id:
-            saved = self._create(state, text)
-            if loaded.id is not None and state.has_ended:
-                self.log_out(state)
-            elif loaded.id is not None:
-                saved = self._renew(state, text, loaded.id)
-        elif loaded.adopted:
-            saved = self._create(state, text)
-        elif text != loaded.text or state.differs():
-            saved = self._replace(state, text)
-        else:
-            saved = state.permanent
-            if not self._store.touch(key_of(str(state.id)), **self._life(state, saved)):
-                raise SessionUnavailable(_ENDED)
+        if loaded.renewed and not state.begins_anew:
+            raise SessionUnavailable(_ENDED)
+        if loaded.id == state.id:
+            return self._create(state, text) if loaded.adopted else self._replace(state, text)
+        saved = self._create(state, text)
+        if loaded.id is not None and state.has_ended:
+            self.log_out(state.loaded)
+        elif loaded.id is not None:
+            saved = self._renew(state, text, loaded.id)
         return saved
 
-    def log_out(self, state: State) -> None:
-        """Delete the session, or the one that has taken its place."""
-        loaded = state.loaded
-        if loaded.id is None or self._end(loaded.id, loaded.created, loaded.adopted):
+    def log_out(self, loaded: Loaded) -> None:
+        """Delete the session, and those that have taken its place."""
+        if loaded.id is None:
             return
-        key = self._successor(renewal_of(key_of(loaded.id)))
-        while key is not None:
+        self._mark(loaded.id, loaded.created)
+        keys = [key_of(loaded.id)]
+        for key in keys:
             self._store.delete(key)
-            key = self._successor(renewal_of(key))
+            keys.extend(self._successors(key))
 
     def end(self, session_id: str, created: int) -> None:
-        """Delete the session."""
-        self._end(session_id, created, adopted=False)
+        """Delete the session, unless it is closed already."""
+        self._mark(session_id, created)
+        held = self._present(session_id)
+        if held is not None and not held.successor:
+            self._store.delete(key_of(session_id))
 
     def stamp(self, owner: Owner) -> str:
         """Return the owner's present stamp, or ``""`` from a store that has none."""
         stamp: Callable[[Owner], str] = getattr(self._store, "stamp", lambda _: "")
         return stamp(owner)
 
-    def _held(self, session_id: str) -> Held | None:
-        kept = self._store.load(key_of(session_id))
-        if kept is None:
-            return None
-        envelope = unwrap(kept.text)
-        if envelope.data is None:  # It is closed: another session is about to take its place.
-            raise CookieRejected("revoked")
-        return Held(envelope, kept.version)
+    def _held(self, key: str) -> Held | None:
+        kept = self._store.load(key)
+        return None if kept is None else _held(kept)
+
+    def _works(self, held: Held) -> bool:
+        """Return whether the session goes on, or has done so a moment ago and its successor does.
+
+        It does not if any of its successors has ended: that may have been a log-out.
+        """
+        if not held.successor:
+            return True
+        if held.envelope.data is None or time.time() > held.renewed + GRACE:
+            return False
+        successor = self._held(held.successor)
+        for _ in range(MAX_RENEWALS):
+            if successor is None or not successor.successor:
+                break
+            successor = self._held(successor.successor)
+        return successor is not None and not successor.successor
 
     def _create(self, state: State, text: str) -> bool:
         session_id, adopted = str(state.id), state.id == state.loaded.id
@@ -311,8 +360,8 @@ class ServerBackend(CookieBackend):
             life = self._life(state, permanent)
             if self._store.replace(key_of(session_id), record, version=version, **life):
                 return permanent
-            held = self._held_still(session_id)
-            if held is None:
+            held = self._present(session_id)
+            if held is None or held.successor:
                 raise SessionUnavailable(_ENDED)
             record, permanent = self._merged(state, text, held.envelope)
             version = held.version
@@ -320,51 +369,62 @@ class ServerBackend(CookieBackend):
 
     def _renew(self, state: State, text: str, last: str) -> bool:
         """End the session that had this id, now that another one has taken its place."""
-        loaded, permanent = state.loaded, state.permanent
         try:
             # First, so that a log-out which finds the session deleted finds the new one.
             self._name_successor(last, str(state.id))
-            try:
-                if not state.emptied:
-                    permanent = self._carry_over(state, text, last)
-                ended_here = self._end(last, loaded.created, loaded.adopted)
-            except CookieRejected:  # Another request has closed it, and is about to end it.
-                ended_here = False
-            if not ended_here and not state.begins_anew:
+            was_marked = not self._mark(last, state.loaded.created)
+            if was_marked and state.loaded.adopted and not state.begins_anew:
                 raise SessionUnavailable(_ENDED)
+            if not state.emptied:
+                return self._hand_over(state, text, last)
+            self._store.delete(key_of(last))
         except (SessionTooLarge, SessionUnavailable):
             with suppress(SessionUnavailable):
                 self._store.delete(key_of(str(state.id)))
             raise
-        return permanent
+        return state.permanent
 
-    def _carry_over(self, state: State, text: str, last: str) -> bool:
-        """Close the last session to changes, and merge those of others into the new one.
-
-        Raise CookieRejected if another request has closed it.
-        """
-        # The text names the owner, whose list it has to leave. The store need not list it again.
-        closed = wrap(Envelope("null", None, 0, owner=state.loaded.owner))
-        key, version, permanent = key_of(str(state.id)), state.loaded.version, state.permanent
+    def _hand_over(self, state: State, text: str, last: str) -> bool:
+        """Close the last session to changes, and merge those of others into the new one."""
+        loaded, key, permanent = state.loaded, key_of(str(state.id)), state.permanent
+        before = Envelope(
+            loaded.text, loaded.data, 0, None, loaded.csrf_token, loaded.owner, loaded.stamp
+        )
+        held = Held(before, loaded.version)
         for _ in range(MAX_MERGES):
-            if self._store.replace(key_of(last), closed, version=version, **_CLOSED_LIFE):
+            if self._close(last, held, key):
                 return permanent
-            held = self._held(last)
-            if held is None:
-                return permanent
-            version = held.version
-            record, permanent = self._merged(state, text, held.envelope)
-            kept, life = self._store.load(key), self._life(state, permanent)
-            if kept is None or not self._store.replace(key, record, version=kept.version, **life):
+            present = self._present(last)
+            has_ended = present is None or present.successor
+            if has_ended and not state.begins_anew:
                 raise SessionUnavailable(_ENDED)
+            if present is None:
+                return permanent
+            held = present
+            if not has_ended:
+                record, permanent = self._merged(state, text, held.envelope)
+                kept, life = self._store.load(key), self._life(state, permanent)
+                version = "" if kept is None else kept.version
+                if not self._store.replace(key, record, version=version, **life):
+                    raise SessionUnavailable(_ENDED)
         raise SessionUnavailable(_BUSY)
 
-    def _held_still(self, session_id: str) -> Held | None:
-        """Return what the store has now, or ``None`` if the session has ended meanwhile."""
-        try:
-            return self._held(session_id)
-        except CookieRejected:
-            return None
+    def _close(self, session_id: str, held: Held, successor: str) -> bool:
+        """Let the session be read for a moment, but no longer be changed, if it is as given."""
+        key, envelope = key_of(session_id), held.envelope
+        life: Life = {"seconds": GRACE, "owner": envelope.owner}
+        closed = _closed(envelope, successor)
+        if len(closed) > self._store.limit:  # It cannot even be read then.
+            closed = _closed(envelope._replace(text=IN_STORE), successor)
+        if not held.version:  # It comes from a former cookie, and no request has saved it.
+            return self._store.create(key, closed, **life)
+        return self._store.replace(key, closed, version=held.version, **life)
+
+    def _present(self, session_id: str) -> Held | None:
+        """Return what the store has of a session, or ``None`` if it has nothing of ours."""
+        with suppress(CookieRejected):
+            return self._held(key_of(session_id))
+        return None
 
     def _merged(self, state: State, text: str, theirs: Envelope) -> tuple[str, bool]:
         """Return the record with the changes of all, and whether it is a permanent session's."""
@@ -384,32 +444,35 @@ class ServerBackend(CookieBackend):
 
     def _life(self, state: State, permanent: bool) -> Life:
         left = self._expiry.left(int(time.time()), state.created, permanent)
+        if state.is_first_visit:
+            left = min(left, MAX_VISITOR_TIME)
         return {"seconds": max(1, left), "owner": state.owner}
 
     def _name_successor(self, session_id: str, successor: str) -> None:
-        """Save which session takes the place of this one, or of the last that has taken it."""
+        """Save that a session takes the place of this one, as each of several log-ins does."""
         life: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
-        name = renewal_of(key_of(session_id))
-        while not self._store.create(name, dumps(key_of(successor)), **life):
-            if (latest := self._successor(name)) is None:
+        for number in range(MAX_MERGES):
+            name = renewal_of(f"{number} {key_of(session_id)}")
+            if self._store.create(name, dumps(key_of(successor)), **life):
                 return
-            name = renewal_of(latest)
+        raise SessionUnavailable(_BUSY)
 
-    def _successor(self, name: str) -> str | None:
-        kept = self._store.load(name)
-        return None if kept is None else str(loads(kept.text))
+    def _successors(self, key: str) -> Iterator[str]:
+        """Yield the keys of the sessions that have taken the place of the one with this key."""
+        for number in count():
+            kept = self._store.load(renewal_of(f"{number} {key}"))
+            if kept is None:
+                return
+            yield str(loads(kept.text))
 
-    def _end(self, session_id: str, created: int, adopted: bool) -> bool:
-        """End a session, and return whether no other request has ended it before."""
-        ended_here = True
-        if self._adopts:
-            key, seconds = mark_of(session_id), self._expiry.left(int(time.time()), created)
-            # Random, because a store may take a mark that is equal for its own, sent again.
-            mark, seconds = dumps(secrets.token_urlsafe(8)), seconds + MAX_REQUEST_TIME
-            ended_here = self._store.create(key, mark, seconds=seconds, owner=None)
-        # An adopted session is not in the store before its first response.
-        was_there = self._store.delete(key_of(session_id))
-        return ended_here and (was_there or adopted)
+    def _mark(self, session_id: str, created: int) -> bool:
+        """Refuse former cookies of the session, and return whether they were not refused yet."""
+        if not self._adopts:
+            return True
+        seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
+        # Random, because a store may take a mark that is equal for its own, sent again.
+        mark = dumps(secrets.token_urlsafe(8))
+        return self._store.create(mark_of(session_id), mark, seconds=seconds, owner=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,9 +497,8 @@ class Reader:
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
         carried, issued, old_key, token = verified
-        (text, data, age, session_id, csrf_token, owner, stamp), version = self.backend.load(
-            carried
-        )
+        envelope, version, _, renewed = self.backend.load(carried)
+        text, data, age, session_id, csrf_token, owner, stamp = envelope
         created = issued - age
         if csrf_token is not None and self.backend.in_cookie:
             csrf_token = self.mask.reveal(csrf_token, old_key)
@@ -445,6 +507,9 @@ class Reader:
         )
         if not self.backend.in_cookie:
             self.expiry.check(now, issued, created, loaded.permanent)
+            loaded.renewed = renewed > 0
+            if carried.is_first and not loaded.renewed:
+                self.backend.keep(loaded)
         return loaded
 
 
@@ -493,6 +558,25 @@ def too_large(what: str, size: int, limit: int, data: dict[str, Any]) -> Session
     sizes = ((key, len(dumps({key: value})) - len("{}")) for key, value in data.items())
     largest = sorted(sizes, key=lambda item: item[1], reverse=True)[:3]
     return SessionTooLarge(what, size, limit, largest)
+
+
+def _closed(envelope: Envelope, successor: str) -> str:
+    """Return what a store keeps of a session that was renewed now, for a moment."""
+    return f"{dumps(successor)},{int(time.time())},{wrap(envelope)}"
+
+
+def _held(kept: Kept) -> Held:
+    """Return the session, which may be closed. Raise CookieRejected if the text is not ours."""
+    if kept.text.startswith("["):
+        envelope = unwrap(kept.text)
+        if envelope.data is None:
+            raise CookieRejected("malformed")
+        return Held(envelope, kept.version)
+    try:
+        successor, renewed, record = kept.text.split(",", 2)
+        return Held(unwrap(record), kept.version, str(loads(successor)), int(renewed))
+    except ValueError:
+        raise CookieRejected("malformed") from None
 
 
 def _problems(name: str, value: object, contract: type, parts: str) -> Iterator[Problem]:

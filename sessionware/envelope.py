@@ -1,8 +1,9 @@
 """A session as JSON text, in a cookie or in a store.
 
 ``[data,age,id,csrf,owner,stamp]``. Parts that are absent at the end are left out; before others,
-an absent id or CSRF token is ``0``. Version 1.0 wrote ``[age,data]`` or ``[age,data,id]``, with the
-owner and the CSRF token in the data. The type of the first item tells the two forms apart.
+an absent id or CSRF token is ``0``, and an absent owner ``null``. Version 1.0 wrote ``[age,data]``
+or ``[age,data,id]``, with the owner and the CSRF token in the data. The type of the first item
+tells the two forms apart.
 """
 
 import re
@@ -12,6 +13,9 @@ from .errors import CookieRejected, UnserializableValue
 from .expiry import CLOCK_SKEW
 from .serializer import dumps, loads
 from .session import OWNER_TYPES, Owner
+
+IN_STORE, FIRST = "null", "true"
+"""What a cookie has in place of the data that a store has, and what the first one has."""
 
 MAX_SESSION_AGE = 2**40
 """Seconds. Far larger ages have more digits than Python converts to text."""
@@ -24,11 +28,13 @@ _CSRF_TOKEN = re.compile("([0-9A-Za-z_-]{8})?[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]
 class Envelope(NamedTuple):
     """A session, and what belongs to it.
 
-    - ``text``: the data as JSON text; ``null`` if a store has the data.
+    - ``text``: the data as JSON text; ``null`` if a store has the data, and ``true`` if so and this
+      is the first cookie of a session.
     - ``data``: the same as a dict, or ``None``. ``wrap`` does not need it.
     - ``age``: the seconds between the session's creation and this writing, because they take fewer
       bytes than the time itself. If the clocks of two servers differ, it may be negative.
-    - ``stamp``: the owner's stamp at log-in, from the store or the list of revocations.
+    - ``stamp``: the owner's stamp at log-in, from the store or the list of revocations. Without an
+      owner, that of the list itself when the session began.
     """
 
     text: str
@@ -38,6 +44,11 @@ class Envelope(NamedTuple):
     csrf_token: str | None = None
     owner: Owner | None = None
     stamp: str = ""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the first cookie of a session, which a store has."""
+        return self.text == FIRST
 
     @property
     def ends(self) -> bool:
@@ -77,7 +88,7 @@ def unwrap(wrapped: str) -> Envelope:
     if type(items[0]) is int:
         return _first_form(wrapped, items)
     data, age, *more = items
-    if not (_is_data(data) and _is_age(age) and (not more or _are_parts(*more))):
+    if not ((_is_data(data) or data is True) and _is_age(age) and (not more or _are_parts(*more))):
         raise CookieRejected("malformed")
     if more:
         if len(more) <= 2 and more[-1] == 0:
@@ -87,7 +98,7 @@ def unwrap(wrapped: str) -> Envelope:
     tail = _tail(age, *more)
     if not wrapped.endswith(tail):
         raise CookieRejected("malformed")
-    return Envelope(wrapped[1 : -len(tail)], data, age, *more)
+    return Envelope(wrapped[1 : -len(tail)], None if data is True else data, age, *more)
 
 
 def _are_parts(
@@ -97,8 +108,8 @@ def _are_parts(
     return (
         (_is_absent(session_id) or _is_id(session_id))
         and (_is_absent(csrf_token) or _matches(_CSRF_TOKEN, csrf_token))
-        and type(owner) in OWNER_TYPES
         and type(stamp) is str
+        and (type(owner) in OWNER_TYPES or (owner is None and stamp != ""))
     )
 
 
@@ -110,7 +121,7 @@ def _tail(
     stamp: str = "",
 ) -> str:
     """Return what comes after the data."""
-    if owner is not None:
+    if owner is not None or stamp:
         owned = dumps(owner, "session.owner")
         if stamp:
             owned = f"{owned},{dumps(stamp)}"

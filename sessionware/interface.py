@@ -33,7 +33,7 @@ from .cookie import (
     is_localhost,
     others,
 )
-from .envelope import Envelope, wrap
+from .envelope import FIRST, IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
     CookieRejected,
@@ -269,7 +269,7 @@ class SecureCookieSessionInterface(SessionInterface):
             for token in former.newest_first(former.cookie.find(cookie), now):
                 try:
                     loaded = former.load(token, now)
-                    loaded = replace(loaded, token="", stale=True, adopted=True)
+                    loaded = replace(loaded, token="", version="", stale=True, adopted=True)
                     self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
                     if not State(loaded).alive:
                         continue  # nothing to go on with
@@ -401,8 +401,7 @@ class SecureCookieSessionInterface(SessionInterface):
         same goes for a visitor's cookie that older ones came with, which would count again.
         """
         lasting = lasting or (state.loaded.newest > 0 and state.owner is None)
-        if state.id is None and self.backend.needs_id:
-            state.make_id()
+        self.backend.prepare(state)
         now = int(time.time())
         issued = self._next_issue(state, now)
         value = self.codec.encode(self._wrapped(state, text, issued), issued)
@@ -424,7 +423,8 @@ class SecureCookieSessionInterface(SessionInterface):
     def _wrapped(self, state: State, text: str, issued: int) -> str:
         age = issued - state.created
         if not self.backend.in_cookie:
-            return wrap(Envelope("null", None, age, state.id))
+            text = FIRST if state.is_first_visit else IN_STORE
+            return wrap(Envelope(text, None, age, state.id))
         token = state.csrf_token and self._mask.hide(state.csrf_token)
         wrapped = wrap(Envelope(text, None, age, state.id, token, state.owner, state.stamp))
         if len(wrapped) > MAX_TEXT:
@@ -446,10 +446,13 @@ class SecureCookieSessionInterface(SessionInterface):
         if state.alive:
             line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
-            self.backend.log_out(state)
+            self.backend.log_out(loaded)
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
-        for other in [*twins, *former]:
+        for twin in twins:
+            self.backend.log_out(twin)
+            self._end_former(twin)
+        for other in former:
             if other.id is not None and other.id != loaded.id:
                 self.backend.end(other.id, other.created)
                 self._end_former(other)

@@ -134,7 +134,10 @@ class SessionwareCookie(FormerCookie):
         verified = self._reader.verify(value, now)
         if verified.envelope.ends:
             raise CookieRejected("revoked")
-        return self._reader.accept(verified, now)
+        loaded = self._reader.accept(verified, now)
+        if loaded.renewed:
+            raise CookieRejected("revoked")
+        return loaded
 
     def newest_first(self, values: list[str], now: int) -> list[str]:
         """Return the values, the newest first, up to the empty one that a log-out has left."""

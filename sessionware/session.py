@@ -62,6 +62,7 @@ class Loaded:
     - ``token``: the value of our cookie that was accepted, or ``""``.
     - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
     - ``stale``: whether the cookie has to be issued again.
+    - ``renewed``: whether another session has taken its place a moment ago.
     - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
     - ``ended``: whether our cookie is the empty one that a log-out has left.
     - ``newest``: when the newest cookie of our name was issued, if there was more than one.
@@ -81,6 +82,7 @@ class Loaded:
     came: bool = True
     new: bool = False
     stale: bool = False
+    renewed: bool = False
     adopted: bool = False
     ended: bool = False
     newest: int = 0
@@ -141,6 +143,11 @@ class State:
     def goes_on(self) -> bool:
         """Whether this is still the session that was loaded."""
         return not (self.loaded.new or self.begins_anew)
+
+    @property
+    def is_first_visit(self) -> bool:
+        """Whether the session begins here without an owner, so that its cookie may never return."""
+        return self.owner is None and not self.goes_on
 
     @property
     def has_ended(self) -> bool:

@@ -1,7 +1,9 @@
 """A site whose requests run a function of the test, and a store and a list in memory."""
 
 import itertools
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -115,18 +117,21 @@ class Stamps:
         self.stamps: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
-    def stamp(self, owner: Owner, /) -> str:
-        return self.stamps.get(self._name_of(owner), "")
+    def stamp(self, owner: Owner | None, /) -> str:
+        return self.stamps.get(self._name_of(owner), self.stamps.get("all", ""))
 
     def _renew(self, owner: Owner) -> None:
         self.stamps[self._name_of(owner)] = str(next(self._numbers))
 
-    def _name_of(self, owner: Owner) -> str:
+    def _renew_all(self) -> None:
+        self.stamps = {"all": str(next(self._numbers))}
+
+    def _name_of(self, owner: Owner | None) -> str:
         return f"{type(owner).__name__} {owner}"
 
 
 class MemoryStore(Stamps):
-    """A store that keeps sessions in a dict, and records its calls."""
+    """A store that keeps each session in a dict for its seconds, and records its calls."""
 
     def __init__(self, limit: int = 1024 * 1024) -> None:
         super().__init__()
@@ -136,80 +141,101 @@ class MemoryStore(Stamps):
         self.owners: dict[str, Owner | None] = {}
         self.seconds: dict[str, int] = {}
         self.asked: list[str] = []
+        self._ends: dict[str, float] = {}
         self._lock = Lock()
 
     def load(self, key: str, /) -> Kept | None:
-        self.asked.append("load")
-        with self._lock:
+        with self._alone("load", key):
             return Kept(self.kept[key], self.versions[key]) if key in self.kept else None
 
     def create(self, key: str, text: str, /, *, seconds: int, owner: Owner | None) -> bool:
-        self.asked.append("create")
-        with self._lock:
+        with self._alone("create", key):
             if key in self.kept:
                 return False
-            self._put(key, text)
-            self.owners[key], self.seconds[key] = owner, seconds
+            self._put(key, text, seconds)
+            self.owners[key] = owner
             return True
 
     def replace(
         self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
     ) -> bool:
-        self.asked.append("replace")
-        with self._lock:
+        with self._alone("replace", key):
             if key not in self.kept or self.versions[key] != version:
                 return False
-            self._put(key, text)
-            self.owners[key], self.seconds[key] = owner, seconds
+            self._put(key, text, seconds)
+            self.owners[key] = owner
             return True
 
     def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:
-        self.asked.append("touch")
-        with self._lock:
+        with self._alone("touch", key):
             if key not in self.kept:
                 return False
-            self.seconds[key] = seconds
+            self._keep(key, seconds)
             return True
 
-    def _put(self, key: str, text: str) -> None:
-        self.kept[key], self.versions[key] = text, str(next(self._numbers))
-
     def delete(self, key: str, /) -> bool:
-        self.asked.append("delete")
-        with self._lock:
+        with self._alone("delete", key):
             return self.kept.pop(key, None) is not None
+
+    @contextmanager
+    def _alone(self, verb: str, key: str) -> Iterator[None]:
+        self.asked.append(verb)
+        with self._lock:
+            if key in self._ends and time.time() > self._ends[key]:
+                self.kept.pop(key, None)
+            yield
+
+    def _put(self, key: str, text: str, seconds: int) -> None:
+        self.kept[key], self.versions[key] = text, str(next(self._numbers))
+        self._keep(key, seconds)
+
+    def _keep(self, key: str, seconds: int) -> None:
+        self.seconds[key], self._ends[key] = seconds, time.time() + seconds
 
     def revoke_owner(self, owner: Owner) -> int:
         self._renew(owner)
         keys = [key for key in self.kept if is_same(self.owners[key], owner)]
         return sum(map(self.delete, keys))
 
+    def revoke_all(self) -> int:
+        self._renew_all()
+        return sum(map(self.delete, [key for key in self.kept if self.kept[key].startswith("[")]))
+
 
 class MemoryRevocations(Stamps):
-    """A revocation list that keeps ended sessions in a dict, with their seconds to live."""
+    """A list of revocations that keeps ended sessions in a dict, each for its seconds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.refused: dict[str, int] = {}
         self.asked: list[str] = []
+        self._ends: dict[str, float] = {}
         self._lock = Lock()
 
     def revoke(self, key: str, seconds: int, /) -> bool:
         self.asked.append("revoke")
         with self._lock:
-            if key in self.refused:
+            if self._refuses(key):
                 return False
-            self.refused[key] = seconds
+            self.refused[key], self._ends[key] = seconds, time.time() + seconds
             return True
 
     def check(self, key: str, owner: Owner | None, /) -> str | None:
         self.asked.append("check")
-        if key in self.refused:
+        if self._refuses(key):
             return None
-        return "" if owner is None else self.stamp(owner)
+        return self.stamp(owner)
+
+    def _refuses(self, key: str) -> bool:
+        if key in self._ends and time.time() > self._ends[key]:
+            self.refused.pop(key, None)
+        return key in self.refused
 
     def revoke_owner(self, owner: Owner) -> None:
         self._renew(owner)
+
+    def revoke_all(self) -> None:
+        self._renew_all()
 
 
 def is_same(one: Owner | None, other: Owner | None) -> bool:

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.forgetful import ForgetfulRevocations, ForgetfulStore
+from tests.sites import MemoryRevocations, MemoryStore
 
 MODES: dict[str, Callable[[], dict[str, Any]]] = {
     "signed": dict,
     "encrypted": lambda: {"encrypt": True},
-    "revocations": lambda: {"revocations": ForgetfulRevocations()},
-    "store": lambda: {"store": ForgetfulStore()},
+    "revocations": lambda: {"revocations": MemoryRevocations()},
+    "store": lambda: {"store": MemoryStore()},
 }
 every_mode = pytest.mark.parametrize("mode", MODES)
 cookie_alone = pytest.mark.parametrize("mode", ["signed", "encrypted"])

@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 from sessionware import SessionUnavailable
-from tests.attacks.forgetful import ForgetfulRevocations
 from tests.attacks.modes import MODES
 from tests.conftest import Clock
-from tests.sites import Page, Site
+from tests.sites import MemoryRevocations, Page, Site
 
 MINUTE = 60
 HOUR = 60 * MINUTE
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("clock")
 
 @pytest.fixture
 def site(clock: Clock) -> Site:
-    return Site(idle_timeout=IDLE, revocations=ForgetfulRevocations())
+    return Site(idle_timeout=IDLE, revocations=MemoryRevocations())
 
 
 def log_out(session: Any) -> None:
@@ -168,7 +167,7 @@ def test_the_list_remembers_an_end_for_the_longer_of_the_two_timeouts(
     clock: Clock, timeouts: str, permanent: bool
 ) -> None:
     """The session may have been a permanent one before, and a copy of it is."""
-    site = Site(revocations=ForgetfulRevocations(), **TIMEOUTS[timeouts])
+    site = Site(revocations=MemoryRevocations(), **TIMEOUTS[timeouts])
 
     def log_in(session: Any) -> None:
         session["user"] = "ada"

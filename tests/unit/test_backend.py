@@ -24,7 +24,7 @@ from sessionware.migration import SessionwareCookie
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.sites import Act, MemoryRevocations, MemoryStore, Site, count, owner_of
+from tests.sites import Act, MemoryRevocations, MemoryStore, Site, count, data_of, owner_of
 
 CODEC = SignedCodec(KEY)
 
@@ -102,15 +102,16 @@ def test_key_is_a_hash_that_does_not_reveal_the_id() -> None:
 def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemoryStore) -> None:
     cookie = site.visit(count).cookie
     data, age, session_id = envelope(cookie)
-    assert (age, data) == (0, None)
+    assert (age, data) == (0, True)
     assert re.fullmatch(r"[\w-]{22}", session_id)
     assert store.kept == {key_of(session_id): '[{"n":1},0]'}
-    assert site.visit(count, cookie).result == 2
+    again = site.visit(count, cookie)
+    assert (again.result, envelope(again.cookie)) == (2, [None, 0, session_id])
     assert store.kept == {key_of(session_id): '[{"n":2},0]'}
 
 
 def test_store_is_not_called_until_the_session_is_used(site: Site, store: MemoryStore) -> None:
-    cookie = site.visit(count).cookie
+    cookie = site.log_in("ann")
     assert store.asked == ["create"]
     for act, asked in ((lambda _: "", []), (dict, ["load"]), (count, ["load", "replace"])):
         store.asked.clear()
@@ -139,21 +140,37 @@ def test_time_to_live_respects_both_timeouts(store: MemoryStore, clock: Clock) -
     assert site.visit(count, cookie).result == 1
 
 
-def test_previous_id_is_deleted_after_the_new_one_is_saved(site: Site, store: MemoryStore) -> None:
-    """In between, it is noted which session takes its place, and the old one is closed."""
-    cookie = site.visit(count).cookie
+def test_previous_id_is_closed_after_the_new_one_is_saved(site: Site, store: MemoryStore) -> None:
+    """In between, it is noted which session takes its place."""
+    cookie = site.log_in("ann")
     store.asked.clear()
     site.visit(Session.regenerate, cookie)
-    assert store.asked == ["load", "create", "create", "replace", "delete"]
+    assert store.asked == ["load", "create", "create", "replace"]
 
 
-def test_refresh_of_an_unchanged_session_only_prolongs_it(store: MemoryStore, clock: Clock) -> None:
+def test_refresh_of_an_unchanged_session_saves_it_as_it_is(
+    store: MemoryStore, clock: Clock
+) -> None:
+    """Only if no other request has changed or renewed it meanwhile: see test_backend_grace."""
     site = Site(store=store, refresh_after=1)
-    cookie = site.visit(count).cookie
+    cookie = site.log_in("ann", cart=1)
     clock.advance(2)
+    before = store.kept.copy()
     store.asked.clear()
     site.visit(len, cookie)
-    assert store.asked == ["load", "touch"]
+    assert (store.asked, store.kept) == (["load", "replace"], before)
+
+
+def test_refresh_keeps_what_another_request_has_changed_meanwhile(
+    store: MemoryStore, clock: Clock
+) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    cookie = site.log_in("ann")
+    clock.advance(20)
+    line = site.visit_during(staying, len, cookie).response.set_cookie
+    assert "Max-Age=1000" in str(line)
+    assert [*store.seconds.values()] == [1000]
+    assert site.read(cookie) == {"_permanent": True}
 
 
 @pytest.mark.parametrize("act", [dict, count])
@@ -521,17 +538,17 @@ def test_session_that_another_request_renews_is_left_to_it(
 ) -> None:
     """If this one ended it, what the other one has merged would be lost with the other one."""
     cookie = site.visit(count).cookie
-    key = key_of(envelope(cookie)[2])
+    key, closed = key_of(envelope(cookie)[2]), '"k",1,[null,0]'
 
     def close(_: Session) -> None:
-        store.kept[key], store.versions[key] = "[null,0]", "another"
+        store.kept[key], store.versions[key] = closed, "another"
 
     with pytest.raises(SessionUnavailable) if renew is not log_in else nullcontext():
         site.visit_during(close, renew, cookie)
-    assert store.kept[key] == "[null,0]"
+    assert store.kept[key].endswith(",[null,0]")
 
 
-def test_renewal_goes_on_if_the_note_of_another_expires_meanwhile(
+def test_renewal_gives_up_if_too_many_are_under_way(
     site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookie, create = site.visit(count).cookie, store.create
@@ -540,26 +557,114 @@ def test_renewal_goes_on_if_the_note_of_another_expires_meanwhile(
         return text.startswith("[") and create(key, text, **options)
 
     monkeypatch.setattr(store, "create", refuse_notes)
-    assert site.read(site.visit(Session.regenerate, cookie).cookie) == {"n": 1}
+    with pytest.raises(SessionUnavailable, match="100 times in a row"):
+        site.visit(Session.regenerate, cookie)
+    assert site.read(cookie) == {"n": 1}
 
 
+@pytest.mark.parametrize("verb", ["create", "replace"])
 def test_renewal_fails_if_the_store_does(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """The session is then as it was."""
+    cookie = site.visit(count).cookie
+    with monkeypatch.context() as patch:
+        patch.setattr(store, verb, down)
+        with pytest.raises(SessionUnavailable, match="down"):
+            site.visit(Session.regenerate, cookie)
+    assert site.read(cookie) == {"n": 1}
+    assert [text for text in store.kept.values() if text.startswith("[")] == ['[{"n":1},0]']
+
+
+def test_log_in_as_somebody_else_fails_if_the_store_does(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def log_in_as_bob(session: Session) -> None:
+        session.owner = "bob"
+        monkeypatch.setattr(store, "delete", down)
+
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(log_in_as_bob, site.log_in("ann"))
+
+
+# A visitor's session in a store
+
+
+def test_visitors_session_lives_an_hour_until_its_cookie_comes_back(
+    site: Site, store: MemoryStore
+) -> None:
+    cookie = site.visit(count).cookie
+    assert [*store.seconds.values()] == [3600]
+    assert site.visit(data_of, cookie).response.set_cookie is None
+    assert [*store.seconds.values()] == [31 * 24 * 3600]
+
+
+def test_visitors_session_whose_cookie_never_comes_back_is_gone_after_an_hour(
+    site: Site, clock: Clock
+) -> None:
+    cookie = site.visit(count).cookie
+    clock.advance(3601)
+    assert site.read(cookie) is None
+
+
+@pytest.mark.parametrize("idle", [100, 10_000])
+def test_visitors_session_has_its_full_life_after_an_hour_of_use(idle: int, clock: Clock) -> None:
+    site = Site(store=MemoryStore(), idle_timeout=idle)
+    cookie = site.visit(count).cookie
+    clock.advance(idle * 0.09)
+    assert site.read(cookie) == {"n": 1}
+    clock.advance(idle * 0.9)
+    assert site.read(cookie) == {"n": 1}
+
+
+def test_request_that_brings_a_visitors_cookie_may_be_slow(site: Site, clock: Clock) -> None:
+    cookie = site.visit(count).cookie
+    clock.advance(3599)
+
+    def slow(session: Session) -> None:
+        dict(session)
+        clock.advance(3600)
+
+    site.visit(slow, cookie)
+    assert site.read(cookie) == {"n": 1}
+
+
+def test_visitors_session_that_ends_while_its_cookie_comes_back_is_refused(
     site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookie = site.visit(count).cookie
-    monkeypatch.setattr(store, "delete", down)
-    with pytest.raises(SessionUnavailable, match="down"):
-        site.visit(Session.regenerate, cookie)
-
-
-def test_session_whose_place_is_being_taken_is_refused(
-    site: Site, store: MemoryStore, caplog: pytest.LogCaptureFixture
-) -> None:
-    cookie = site.visit(count).cookie
-    store.kept[key_of(envelope(cookie)[2])] = '[null,0,0,0,"ann"]'
-    caplog.set_level(logging.INFO)
+    monkeypatch.setattr(store, "touch", lambda *_, **__: False)
     assert site.read(cookie) is None
-    assert [vars(record)["reason"] for record in caplog.records] == ["revoked"]
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [Session.invalidate, lambda session: setattr(session, "owner", None)],
+    ids=["invalidate", "owner"],
+)
+def test_what_begins_after_a_log_out_is_a_visitors_session(
+    site: Site, store: MemoryStore, begin: Act
+) -> None:
+    cookie = site.log_in("ann")
+    cookie = site.visit(lambda session: (begin(session), session.flash("Bye")), cookie).cookie
+    assert envelope(cookie)[0] is True
+    assert [store.seconds[key] for key in store.kept] == [3600]
+
+
+@pytest.mark.parametrize("act", [log_in, lambda session: setattr(session, "owner", 1)])
+def test_session_that_begins_with_an_owner_has_its_full_life(
+    site: Site, store: MemoryStore, act: Act
+) -> None:
+    assert envelope(site.visit(act).cookie)[0] is None
+    assert [*store.seconds.values()] == [31 * 24 * 3600]
+
+
+def test_session_of_a_former_cookie_has_its_full_life(store: MemoryStore) -> None:
+    """The browser has shown that it keeps cookies."""
+    former = Site(cookie_name="former").visit(count).cookie
+    site = Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
+    assert envelope(site.visit(count, former).cookie)[0] is None
+    assert [*store.seconds.values()] == [31 * 24 * 3600]
 
 
 # A session in the cookie, with a list of ended sessions

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from sessionware.envelope import MAX_SESSION_AGE, Envelope, unwrap, wrap
+from sessionware.envelope import FIRST, IN_STORE, MAX_SESSION_AGE, Envelope, unwrap, wrap
 from sessionware.errors import CookieRejected, UnserializableValue
 from sessionware.serializer import dumps, loads
 from tests.gateway import make_environ
@@ -63,15 +63,15 @@ def refused(text: str) -> bool:
 def envelopes(draw: st.DrawFn) -> Envelope:
     """Return any envelope that a session may need."""
     data = draw(st.none() | DATA)
-    owner = draw(st.none() | OWNERS)
+    text = draw(st.sampled_from([IN_STORE, FIRST])) if data is None else dumps(data)
     return Envelope(
-        text=dumps(data),
+        text=text,
         data=data,
         age=draw(st.integers(-60, MAX_SESSION_AGE)),
         id=draw(st.none() | IDS),
         csrf_token=draw(st.sampled_from([None, TOKEN, MASKED])),
-        owner=owner,
-        stamp="" if owner is None else draw(st.text(max_size=5)),
+        owner=draw(st.none() | OWNERS),
+        stamp=draw(st.text(max_size=5)),
     )
 
 
@@ -91,6 +91,7 @@ def test_data_is_not_needed_to_write_its_text(envelope: Envelope) -> None:
     [
         "{}",
         "null",
+        "true",
         '{ "a" : 1.0 }',
         r'{"a":"\u0061"}',
         '{"],0,0,0":[]}',
@@ -116,6 +117,7 @@ def test_text_of_the_data_comes_back_to_the_letter(text: str, more: tuple[Any, .
         ({"owner": -1, "id": "abc"}, '[{},60,"abc",0,-1]'),
         ({"owner": USER}, f'[{{}},60,0,0,{{"!u":"{USER.hex}"}}]'),
         ({"owner": "\xe9", "stamp": '"'}, r'[{},60,0,0,"\u00e9","\""]'),
+        ({"id": "abc", "stamp": "s"}, '[{},60,"abc",0,null,"s"]'),
     ],
 )
 def test_parts_that_are_absent_at_the_end_are_left_out(parts: dict[str, Any], text: str) -> None:
@@ -260,7 +262,7 @@ REFUSED = [
     *[f'[{{}},0,0,"{TOKEN}A"]', f'[{{}},0,0,"!{TOKEN[1:]}"]', f'[{{}},0,0,"{TOKEN[:-1]}B"]'],
     # The owner.
     *["[{},0,0,0,null]", "[{},0,0,0,true]", "[{},0,0,0,1.0]", "[{},0,0,0,[]]", "[{},0,0,0,{}]"],
-    *['[{},0,0,0,{"!t":[]}]', '[{},0,0,0,{"!d":"2027-01-15"}]', '[{},0,0,0,null,"stamp"]'],
+    *['[{},0,0,0,{"!t":[]}]', '[{},0,0,0,{"!d":"2027-01-15"}]', '[{},0,0,0,null,""]'],
     # The stamp.
     *["[{},0,0,0,1,1]", "[{},0,0,0,1,null]", "[{},0,0,0,1,[]]"],
     # Too many parts.
