@@ -83,10 +83,15 @@ class Expiry:
             raise CookieRejected("expired_absolute")
 
     def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:
-        """Return whether a cookie is so old that it has to be issued again."""
+        """Return whether a cookie is so old that it has to be issued again.
+
+        It is once half of its idle timeout is over, however long ``refresh_after`` is.
+        """
         if self.refresh_after is None:
             return now - issued > self._idle(permanent) / 10
-        return now - issued > self.refresh_after or self.refresh_after == 0
+        if self.refresh_after == 0 or now - issued > self.refresh_after:
+            return True
+        return self.is_half_over(now, issued, permanent)
 
     def is_half_over(self, now: int, issued: int, permanent: bool) -> bool:
         """Return whether half of the idle timeout has passed since the cookie was issued."""

@@ -161,10 +161,14 @@ def _equal_to(value: Any, convert: Callable[[Any], Any]) -> Any:
     """Return what the value is converted to. Raises ValueError if it is not equal to that."""
     with suppress(Exception):  # its methods may raise anything
         plain = convert(value)
-        # Not what is merely true: a comparison may return any object.
-        if (value == plain) is True and (plain == value) is True:
+        if _is_true(value == plain) and _is_true(plain == value):
             return plain
     raise ValueError
+
+
+def _is_true(answer: Any) -> bool:
+    """Return whether a comparison said so. It may return any object, and most are merely true."""
+    return (answer.item() if hasattr(answer, "item") else answer) is True  # NumPy has its own bool
 
 
 def _as_key(key: Any) -> str:

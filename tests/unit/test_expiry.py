@@ -52,8 +52,9 @@ def test_timeout_is_a_timedelta_or_seconds(timeout: timedelta | float) -> None:
     assert reason(expiry, issued=NOW - HOUR, created=NOW - HOUR) == ""
     assert reason(expiry, issued=NOW - HOUR - 1) == "expired_idle"
     assert reason(expiry, issued=NOW, created=NOW - HOUR - 1) == "expired_absolute"
-    assert (expiry.is_due(NOW, NOW - HOUR), expiry.is_due(NOW, NOW - HOUR - 1)) == (False, True)
     assert expiry.max_age(NOW, NOW) == HOUR
+    expiry = Expiry.of(DAY, None, timeout)
+    assert (expiry.is_due(NOW, NOW - HOUR), expiry.is_due(NOW, NOW - HOUR - 1)) == (False, True)
 
 
 def test_fraction_of_a_second_counts() -> None:
@@ -163,6 +164,17 @@ def test_cookie_is_due_after_a_tenth_of_the_idle_timeout_that_applies(
     permanent: bool, age: int, due: bool
 ) -> None:
     assert LONGER.is_due(NOW, NOW - age, permanent) is due
+
+
+@pytest.mark.parametrize(("permanent", "half"), [(False, HOUR / 2), (True, DAY / 2)])
+@pytest.mark.parametrize("refresh_after", [DAY / 2, DAY, 9 * DAY])
+def test_cookie_is_due_after_half_of_the_idle_timeout_that_applies(
+    permanent: bool, half: float, refresh_after: float
+) -> None:
+    """Otherwise, a long refresh_after would log out users who visit all the time."""
+    expiry = Expiry.of(HOUR, None, refresh_after, DAY)
+    due = [expiry.is_due(NOW, NOW - int(age), permanent) for age in (half, half + 1)]
+    assert due == [False, True]
 
 
 @pytest.mark.parametrize("zero", [0, 0.0, timedelta(0)])

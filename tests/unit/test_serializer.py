@@ -400,6 +400,22 @@ def test_comparison_that_is_not_simply_true_is_a_refusal(kind: Any, equal: Any) 
     assert refusal({"a": value}).startswith(f'session["a"] is of type {__name__}.Sub: ')
 
 
+class Bool:
+    """The bool of NumPy, whose float64 is a subclass of float."""
+
+    def __init__(self, value: bool) -> None:
+        self.item = lambda: value
+
+
+@pytest.mark.parametrize("equal", [True, False])
+def test_comparison_may_return_the_bool_of_numpy(equal: bool) -> None:
+    value = with_methods(float, __eq__=lambda *_: Bool(equal))(1.5)
+    if equal:
+        assert dumps({"a": value}) == '{"a":1.5}'
+    else:
+        assert refusal({"a": value}).startswith(f'session["a"] is of type {__name__}.Sub: ')
+
+
 @pytest.mark.parametrize("method", ["__iter__", "__getitem__"])
 def test_method_that_raises_is_a_refusal(method: str) -> None:
     value = with_methods(dict, **{method: fail})(a=1)
