@@ -17,6 +17,9 @@ from .session import OWNER_TYPES, Owner
 IN_STORE, FIRST = "null", "true"
 """What a cookie has in place of the data that a store has, and what the first one has."""
 
+TWINS = "twins"
+"""The stamp in a cookie without which older ones would count, unless it needs another stamp."""
+
 MAX_SESSION_AGE = 2**40
 """Seconds. Far larger ages have more digits than Python converts to text."""
 
@@ -34,7 +37,8 @@ class Envelope(NamedTuple):
     - ``age``: the seconds between the session's creation and this writing, because they take fewer
       bytes than the time itself. If the clocks of two servers differ, it may be negative.
     - ``stamp``: the owner's stamp at log-in, from the store or the list of revocations. Without an
-      owner, that of the list itself when the session began.
+      owner, that of the list itself when the session began. If nothing needs a stamp, it may be
+      ``TWINS``.
     """
 
     text: str

@@ -33,7 +33,7 @@ from .cookie import (
     is_localhost,
     others,
 )
-from .envelope import FIRST, IN_STORE, Envelope, wrap
+from .envelope import FIRST, IN_STORE, TWINS, Envelope, wrap
 from .errors import (
     ConfigurationError,
     CookieRejected,
@@ -220,17 +220,19 @@ class SecureCookieSessionInterface(SessionInterface):
                 )
         if self._others:
             self._find_leftovers(loaded, cookie)
+            if self._has_unnamed(cookie):
+                loaded.outlived, loaded.newest = True, max(loaded.newest, 1)
         return loaded
 
     def _load_own(self, tokens: list[str], now: int, refused: list[str]) -> Loaded | None:
         found = self._verify(tokens, now, refused)
-        newest = found[0].issued if len(found) > 1 else 0
-        if newest:
+        if len(found) > 1:
             _log(logging.INFO, "twins", "A request had several session cookies of our name")
         for verified in found:
             if verified.envelope.ends:
                 # Those that are older are cookies that the log-out could not delete.
-                return Loaded({}, "{}", now, new=True, ended=True, newest=verified.issued)
+                newest = _newest(verified, found)
+                return Loaded({}, "{}", now, new=True, outlived=True, newest=newest)
             try:
                 loaded = self._accept(verified, now)
             except CookieRejected as error:
@@ -238,7 +240,9 @@ class SecureCookieSessionInterface(SessionInterface):
             else:
                 if verified.old_key:
                     _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-                loaded.newest = newest
+                if len(found) > 1 or verified.envelope.stamp == TWINS:
+                    loaded.newest = _newest(verified, found)
+                    loaded.outlived = verified.envelope.stamp == TWINS
                 return loaded
         return None
 
@@ -376,7 +380,10 @@ class SecureCookieSessionInterface(SessionInterface):
         self.backend.check_duration(state, seconds)
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)
-        return self._write(state, text, environ)
+        line = self._write(state, text, environ)
+        if state.emptied:  # the log-in of another user
+            self._end_others(state.loaded, self._twins(session.cookie, state.loaded))
+        return line
 
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
         """Issue a cookie again that is due, unless this could undo another request's change."""
@@ -400,11 +407,12 @@ class SecureCookieSessionInterface(SessionInterface):
         ``lasting``: the browser keeps it when it closes, even if the session is not permanent. The
         same goes for a visitor's cookie that older ones came with, which would count again.
         """
-        lasting = lasting or (state.loaded.newest > 0 and state.owner is None)
+        beside_twins = lasting or state.loaded.newest > 0
+        lasting = lasting or (beside_twins and state.owner is None)
         self.backend.prepare(state)
         now = int(time.time())
         issued = self._next_issue(state, now)
-        value = self.codec.encode(self._wrapped(state, text, issued), issued)
+        value = self.codec.encode(self._wrapped(state, text, issued, beside_twins), issued)
         if len(value) > self.cookie.room:
             size = self.cookie.size(value)
             raise too_large("The session cookie", size, MAX_PAIR, state.data)
@@ -420,13 +428,16 @@ class SecureCookieSessionInterface(SessionInterface):
         )
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
-    def _wrapped(self, state: State, text: str, issued: int) -> str:
+    def _wrapped(self, state: State, text: str, issued: int, beside_twins: bool) -> str:
         age = issued - state.created
+        stamp = TWINS if beside_twins else ""
         if not self.backend.in_cookie:
             text = FIRST if state.is_first_visit else IN_STORE
-            return wrap(Envelope(text, None, age, state.id))
+            return wrap(Envelope(text, None, age, state.id, stamp=stamp))
+        if self.backend.needs_id:
+            stamp = state.stamp
         token = state.csrf_token and self._mask.hide(state.csrf_token)
-        wrapped = wrap(Envelope(text, None, age, state.id, token, state.owner, state.stamp))
+        wrapped = wrap(Envelope(text, None, age, state.id, token, state.owner, stamp))
         if len(wrapped) > MAX_TEXT:
             raise too_large("The session's JSON", len(wrapped), MAX_TEXT, state.data)
         return wrapped
@@ -442,13 +453,20 @@ class SecureCookieSessionInterface(SessionInterface):
         loaded = state.loaded
         twins, former = self._twins(cookie, loaded), self._former(cookie)
         # They may be at places that we do not know. Without ours, they would count again.
-        outlived = bool(twins) or loaded.ended or self._has_unnamed(cookie)
+        outlived = bool(twins) or loaded.outlived
         if state.alive:
             line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
             self.backend.log_out(loaded)
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
+        self._end_others(loaded, twins, former)
+        return line
+
+    def _end_others(
+        self, loaded: Loaded, twins: list[Loaded], former: Sequence[Loaded] = ()
+    ) -> None:
+        """End the sessions of the other cookies that the request has brought."""
         for twin in twins:
             self.backend.log_out(twin)
             self._end_former(twin)
@@ -456,7 +474,6 @@ class SecureCookieSessionInterface(SessionInterface):
             if other.id is not None and other.id != loaded.id:
                 self.backend.end(other.id, other.created)
                 self._end_former(other)
-        return line
 
     def _delete(self, state: State, environ: WSGIEnvironment) -> str | None:
         """Return the header that deletes the cookie, or ``None`` if there is none to delete.
@@ -574,6 +591,15 @@ def _migration_problems(migrate_from: object) -> Iterator[Problem]:
                 f"migrate_from[{index}]",
                 f"found {kind_of(former)}, expected a cookie of sessionware.migration",
             )
+
+
+def _newest(counted: Verified, found: list[Verified]) -> int:
+    """Return the time after which a cookie has to be issued to count instead of all of these."""
+    envelope, issued = counted.envelope, counted.issued
+    # Another one of the same second may take the place of one that was written beside twins. Else
+    # a session that is changed many times in a second would run ahead of the clock.
+    own = issued - 1 if envelope.ends or envelope.stamp == TWINS else issued
+    return max([own, *(each.issued for each in found if each is not counted)])
 
 
 def _unknown_setting(name: str) -> Problem:

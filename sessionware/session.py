@@ -64,8 +64,9 @@ class Loaded:
     - ``stale``: whether the cookie has to be issued again.
     - ``renewed``: whether another session has taken its place a moment ago.
     - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
-    - ``ended``: whether our cookie is the empty one that a log-out has left.
-    - ``newest``: when the newest cookie of our name was issued, if there was more than one.
+    - ``outlived``: whether our cookie says that others would count without it.
+    - ``newest``: if other cookies may count without ours, the time after which it has to be issued,
+      or else 0.
     - ``leftovers``: former cookies that have to be deleted.
     """
 
@@ -84,7 +85,7 @@ class Loaded:
     stale: bool = False
     renewed: bool = False
     adopted: bool = False
-    ended: bool = False
+    outlived: bool = False
     newest: int = 0
     leftovers: tuple[Any, ...] = ()
 

@@ -257,6 +257,60 @@ def test_the_log_out_outlives_a_twin_that_is_remembered(clock: Clock, mode: str,
     assert seen == [None] * 32
 
 
+def flash_shown(jar: Jar, present: Victim, path: str) -> None:
+    jar.visit(present, lambda session: session.flash("Bye"))
+    jar.visit(present, lambda session: session.pop_flash(), path)
+
+
+def cart_emptied(jar: Jar, present: Victim, path: str) -> None:
+    jar.visit(present, lambda session: session.update(cart=[1]), path)
+    jar.visit(present, lambda session: session.pop("cart", None), path)
+
+
+def another_logs_in_and_out(jar: Jar, present: Victim, path: str) -> None:
+    jar.visit(present, log_in("cleo"))
+    jar.visit(present, log_out, path)
+
+
+AFTERWARDS = [flash_shown, cart_emptied, another_logs_in_and_out]
+
+
+@every_mode
+@every_move
+@pytest.mark.parametrize("afterwards", AFTERWARDS)
+def test_the_log_out_outlives_what_the_browser_does_after_it(
+    clock: Clock, mode: str, move: str, afterwards: Callable[[Jar, Victim, str], None]
+) -> None:
+    """Even where the twin is not sent: the cookie remembers that there was one."""
+    before, present = sites(mode, move)
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(HOUR)
+    jar.visit(present, log_in("ada"))
+    clock.advance(HOUR)
+    jar.visit(present, log_out)
+    clock.advance(HOUR)
+    afterwards(jar, present, "/app/more" if move == "/, then /app" else "/elsewhere")
+    assert jar.visit(present, who) is None
+
+
+@cookie_alone
+@every_move
+def test_a_visitors_session_after_that_log_out_outlives_the_browser(
+    clock: Clock, mode: str, move: str
+) -> None:
+    """However often it is changed."""
+    before, present = sites(mode, move)
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(HOUR)
+    jar.visit(present, log_in("ada"))
+    jar.visit(present, log_out)
+    for _ in range(3):
+        jar.visit(present, count)
+        assert "Max-Age=" in (jar.response.set_cookie or "")
+
+
 @every_mode
 @every_move
 def test_a_log_in_after_that_log_out_works(clock: Clock, mode: str, move: str) -> None:
@@ -268,6 +322,37 @@ def test_a_log_in_after_that_log_out_works(clock: Clock, mode: str, move: str) -
     clock.advance(HOUR)
     jar.visit(present, log_in("ada"))
     clock.advance(HOUR)
+    assert jar.visit(present, who) == "ada"
+
+
+@held_on_the_server
+@every_move
+def test_the_log_in_of_another_user_ends_every_twin(clock: Clock, mode: str, move: str) -> None:
+    before, present = sites(mode, move)
+    jar = Jar()
+    for site in (before, present):
+        jar.visit(site, log_in("bob"))
+        clock.advance(HOUR)
+    twins = [f"session={value}" for value, _ in jar.cookies.values()]
+    jar.visit(present, log_in("ada"))
+    assert [present.asks(twin, who) for twin in twins] == [None, None]
+
+
+@cookie_alone
+@every_move
+def test_a_session_that_is_changed_all_the_time_does_not_run_ahead_of_the_clock(
+    clock: Clock, mode: str, move: str
+) -> None:
+    """A server whose clock is a little behind would refuse it, and show the twin."""
+    before, present = sites(mode, move)
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(1)
+    jar.visit(present, log_in("ada"))
+    for _ in range(200):
+        clock.advance(0.1)
+        jar.visit(present, count)
+    clock.advance(-57)
     assert jar.visit(present, who) == "ada"
 
 

@@ -736,6 +736,18 @@ def test_former_cookies_at_more_places_than_are_named_stay_hidden_after_a_log_ou
 
 
 @pytest.mark.parametrize("mode", ["signed", "encrypted"])
+def test_former_cookies_at_more_places_than_are_named_stay_hidden_after_a_later_log_out(
+    clock: Clock, mode: str
+) -> None:
+    """Even if the log-out does not see them: the cookie remembers."""
+    sites = Change("signed", mode, "name")
+    cookies = [sites.then.log_in("ann"), sites.then.log_in("ben")]
+    mine = sites.site.visit(data_of, "; ".join(cookies)).cookie
+    page = sites.site.visit(Session.invalidate, sites.site.visit(count, mine).cookie)
+    assert sites.site.read(f"{page.cookie}; {cookies[0]}") is None
+
+
+@pytest.mark.parametrize("mode", ["signed", "encrypted"])
 def test_empty_cookie_of_the_former_settings_is_not_deleted(clock: Clock, mode: str) -> None:
     """It hides those at places that are not known, until our own takes its place at a log-out."""
     sites = Change("signed", mode, "name")
