@@ -62,12 +62,14 @@ class Held(NamedTuple):
     """A whole session, and what the store tells about it.
 
     - ``version``: the version of the store's entry.
+    - ``parent``: see Loaded.
     - ``successor``: the key of the session that has taken its place, or ``""``.
     - ``renewed``: when that happened, in seconds since the epoch, or 0.
     """
 
     envelope: Envelope
     version: str = ""
+    parent: str = ""
     successor: str = ""
     renewed: int = 0
 
@@ -94,10 +96,11 @@ class CookieBackend:
     def keep(self, loaded: Loaded) -> None:
         """Keep a session whose first cookie has come back. Raise CookieRejected if it has ended."""
 
-    def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
+    def adopt(self, loaded: Loaded, ids: Sequence[str], of_client: Sequence[str] = ()) -> Loaded:  # noqa: ARG002 - a store uses it
         """Return a session that comes from another cookie than ours. Raise CookieRejected.
 
         ``ids``: the ids that it can have, of which the first is for a session that has none yet.
+        ``of_client``: those that it can have if the same client has sent it.
         """
         return loaded if loaded.id is not None else replace(loaded, id=ids[0] if ids else None)
 
@@ -144,7 +147,7 @@ class RevocableBackend(CookieBackend):
             self._check(envelope.id, envelope.owner, envelope.stamp)
         return held
 
-    def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
+    def adopt(self, loaded: Loaded, ids: Sequence[str], of_client: Sequence[str] = ()) -> Loaded:  # noqa: ARG002 - a store uses it
         """Return the session, or raise CookieRejected if it is on the list."""
         stamps = [self._check(each, loaded.owner, loaded.stamp) for each in ids]
         return super().adopt(replace(loaded, stamp=stamps[0]), ids)
@@ -232,7 +235,7 @@ class ServerBackend(CookieBackend):
         if envelope.data is not None or envelope.id is None:
             raise CookieRejected("malformed")
         held = self._held(key_of(envelope.id))
-        if held is None or not self._works(held):
+        if held is None or not self._works(held) or self._is_marked(held.parent):
             raise CookieRejected("revoked")
         whole = held.envelope._replace(age=envelope.age, id=envelope.id)
         return held._replace(envelope=whole)
@@ -244,10 +247,16 @@ class ServerBackend(CookieBackend):
         if not self._store.touch(key, seconds=max(1, left), owner=loaded.owner):
             raise CookieRejected("revoked")
 
-    def adopt(self, loaded: Loaded, ids: Sequence[str]) -> Loaded:
-        """Return the session, as the store has it if another request has adopted it already."""
-        if any(self._store.load(mark_of(session_id)) is not None for session_id in ids):
-            raise CookieRejected("revoked")
+    def adopt(self, loaded: Loaded, ids: Sequence[str], of_client: Sequence[str] = ()) -> Loaded:
+        """Return the session, as the store has it if another request has adopted it already.
+
+        Cookies of several visitors may have the same text. Their sessions end together, because
+        they may be copies of one cookie, but clients do not share what the store has.
+        """
+        parents = ids
+        if loaded.id is None and loaded.owner is None:
+            loaded = replace(loaded, parent=ids[0])
+            ids = of_client
         for session_id in ids:
             held = self._held(key_of(session_id))
             if held is not None and held.successor:
@@ -263,10 +272,11 @@ class ServerBackend(CookieBackend):
                     owner=owner,
                     stamp=stamp,
                     version=held.version,
+                    parent=held.parent,
                     adopted=False,
                 )
         stamp = "" if loaded.owner is None else self.stamp(loaded.owner)
-        if stamp not in ("", loaded.stamp):
+        if any(map(self._is_marked, {*parents, *ids})) or stamp not in ("", loaded.stamp):
             raise CookieRejected("revoked")
         return super().adopt(replace(loaded, stamp=stamp), ids)
 
@@ -288,8 +298,8 @@ class ServerBackend(CookieBackend):
         if loaded.id == state.id:
             return self._create(state, text) if loaded.adopted else self._replace(state, text)
         saved = self._create(state, text)
-        if loaded.id is not None and state.has_ended:
-            self.log_out(state.loaded)
+        if state.has_ended:
+            self.log_out(loaded)
         elif loaded.id is not None:
             saved = self._renew(state, text, loaded.id)
         return saved
@@ -298,6 +308,7 @@ class ServerBackend(CookieBackend):
         """Delete the session, and those that have taken its place."""
         if loaded.id is None:
             return
+        self._mark(loaded.parent, loaded.created)
         self._mark(loaded.id, loaded.created)
         keys = [key_of(loaded.id)]
         for key in keys:
@@ -338,19 +349,21 @@ class ServerBackend(CookieBackend):
 
     def _create(self, state: State, text: str) -> bool:
         session_id, adopted = str(state.id), state.id == state.loaded.id
-        record, permanent = self._record(state, text), state.permanent
-        life = self._life(state, permanent)
-        if not self._store.create(key_of(session_id), record, **life):
-            # Another request of the same page may have adopted the session meanwhile.
-            if not adopted:
-                raise SessionUnavailable(_ENDED)
+        record, permanent, ended = self._record(state, text), state.permanent, False
+        if self._store.create(key_of(session_id), record, **self._life(state, permanent)):
+            ended = adopted and not self._mark(session_id, state.created)
+        elif adopted:  # Another request of the same page has adopted the session meanwhile.
             permanent = self._replace(state, text)
+        else:
+            raise SessionUnavailable(_ENDED)
         # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
-        ended = adopted and self._store.load(mark_of(session_id)) is not None
-        if ended or (state.owner is not None and self.stamp(state.owner) not in ("", state.stamp)):
+        if ended or self._is_marked(state.parent) or self._is_revoked(state):
             self._store.delete(key_of(session_id))
             raise SessionUnavailable(_ENDED)
         return permanent
+
+    def _is_revoked(self, state: State) -> bool:
+        return state.owner is not None and self.stamp(state.owner) not in ("", state.stamp)
 
     def _replace(self, state: State, text: str) -> bool:
         """Save what this request has changed, together with what others have changed meanwhile."""
@@ -372,6 +385,7 @@ class ServerBackend(CookieBackend):
         try:
             # First, so that a log-out which finds the session deleted finds the new one.
             self._name_successor(last, str(state.id))
+            self._mark(state.loaded.parent, state.loaded.created)
             was_marked = not self._mark(last, state.loaded.created)
             if was_marked and state.loaded.adopted and not state.begins_anew:
                 raise SessionUnavailable(_ENDED)
@@ -437,7 +451,8 @@ class ServerBackend(CookieBackend):
 
     def _record(self, state: State, text: str, csrf_token: str | None = None) -> str:
         token = csrf_token or state.csrf_token
-        record = wrap(Envelope(text, None, 0, None, token, state.owner, state.stamp))
+        parent = state.parent or None
+        record = wrap(Envelope(text, None, 0, parent, token, state.owner, state.stamp))
         if len(record) > self._store.limit:
             raise too_large("The session's JSON", len(record), self._store.limit, loads(text))
         return record
@@ -465,9 +480,12 @@ class ServerBackend(CookieBackend):
                 return
             yield str(loads(kept.text))
 
+    def _is_marked(self, session_id: str) -> bool:
+        return session_id != "" and self._store.load(mark_of(session_id)) is not None
+
     def _mark(self, session_id: str, created: int) -> bool:
         """Refuse former cookies of the session, and return whether they were not refused yet."""
-        if not self._adopts:
+        if not self._adopts or not session_id:
             return True
         seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
         # Random, because a store may take a mark that is equal for its own, sent again.
@@ -497,7 +515,7 @@ class Reader:
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
         carried, issued, old_key, token = verified
-        envelope, version, _, renewed = self.backend.load(carried)
+        envelope, version, parent, _, renewed = self.backend.load(carried)
         text, data, age, session_id, csrf_token, owner, stamp = envelope
         created = issued - age
         if csrf_token is not None and self.backend.in_cookie:
@@ -507,7 +525,7 @@ class Reader:
         )
         if not self.backend.in_cookie:
             self.expiry.check(now, issued, created, loaded.permanent)
-            loaded.renewed = renewed > 0
+            loaded.parent, loaded.renewed = parent, renewed > 0
             if carried.is_first and not loaded.renewed:
                 self.backend.keep(loaded)
         return loaded
@@ -571,10 +589,10 @@ def _held(kept: Kept) -> Held:
         envelope = unwrap(kept.text)
         if envelope.data is None:
             raise CookieRejected("malformed")
-        return Held(envelope, kept.version)
+        return Held(envelope, kept.version, envelope.id or "")
     try:
         successor, renewed, record = kept.text.split(",", 2)
-        return Held(unwrap(record), kept.version, str(loads(successor)), int(renewed))
+        return Held(unwrap(record), kept.version, "", str(loads(successor)), int(renewed))
     except ValueError:
         raise CookieRejected("malformed") from None
 

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from operator import attrgetter
 from typing import Any, Never, TypedDict
@@ -131,7 +131,8 @@ class SecureCookieSessionInterface(SessionInterface):
       timeout; 0: always). A timedelta, or seconds. With ``revocations``, a longer timeout revives
       ended sessions that the list has forgotten: change ``salt`` with it, and put a
       SessionwareCookie with the former timeout into ``migrate_from``.
-    - ``migrate_from``: former cookies whose sessions go on (see ``sessionware.migration``).
+    - ``migrate_from``: former cookies whose sessions go on, those of the last settings first (see
+      ``sessionware.migration``).
     - ``encrypt``: the client cannot read its cookie. ``store``: sessions are kept there, and the
       cookie carries an id. ``revocations``: a list of ended sessions, so that a log-out holds.
 
@@ -196,6 +197,7 @@ class SecureCookieSessionInterface(SessionInterface):
         )
         self._reader = Reader(self.cookie.room, self.codec, self._mask, self.expiry, self.backend)
         self.migrate_from = migrate_from
+        self._tells_clients_apart = store is not None and bool(migrate_from)
         self._others = others(self.cookie, [former.cookie for former in migrate_from])
         self._warned: set[str] = set()
 
@@ -203,14 +205,20 @@ class SecureCookieSessionInterface(SessionInterface):
         """Return a session that reads its cookie on first use; ``None`` without a secret key."""
         if not self._has_key:
             return None
-        return self.session_class(self, environ.get("HTTP_COOKIE", ""))
+        cookie = environ.get("HTTP_COOKIE", "")
+        if self._tells_clients_apart:
+            return self.session_class(_OfClient(self, _client_of(environ)), cookie)
+        return self.session_class(self, cookie)
 
-    def load(self, cookie: str) -> Loaded:
-        """Return what the newest valid cookie of our name in the Cookie header holds."""
+    def load(self, cookie: str, client: str = "") -> Loaded:
+        """Return what the newest valid cookie of our name in the Cookie header holds.
+
+        ``client``: a text that is not the same for two clients, as far as the server can tell.
+        """
         now = int(time.time())
         tokens = self.cookie.find(cookie)
         refused: list[str] = []
-        loaded = self._load_own(tokens, now, refused) or self._adopt(cookie, now, refused)
+        loaded = self._load_own(tokens, now, refused) or self._adopt(cookie, client, now, refused)
         if loaded is None:
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
             if refused:
@@ -264,12 +272,15 @@ class SecureCookieSessionInterface(SessionInterface):
         loaded.stale = due or verified.old_key
         if loaded.id is None and self.backend.needs_id:
             # It was issued before there was a list.
-            loaded = self.backend.adopt(replace(loaded, stale=True), self._ids.of(loaded.token))
+            ids = self._ids.of(loaded.token)
+            for former in self.migrate_from:
+                former.check_ended(loaded, ids)
+            loaded = self.backend.adopt(replace(loaded, stale=True), ids)
         return loaded
 
-    def _adopt(self, cookie: str, now: int, refused: list[str]) -> Loaded | None:
+    def _adopt(self, cookie: str, client: str, now: int, refused: list[str]) -> Loaded | None:
         """Return the session of the first former cookie that is valid."""
-        for former in self.migrate_from:
+        for count, former in enumerate(self.migrate_from):
             for token in former.newest_first(former.cookie.find(cookie), now):
                 try:
                     loaded = former.load(token, now)
@@ -277,7 +288,10 @@ class SecureCookieSessionInterface(SessionInterface):
                     self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
                     if not State(loaded).alive:
                         continue  # nothing to go on with
-                    loaded = self.backend.adopt(loaded, self._ids_of(loaded, token))
+                    ids, of_client = self._ids_of(loaded, token), self._ids.of(f"{client}\0{token}")
+                    for later in self.migrate_from[:count]:
+                        later.check_ended(loaded, ids)
+                    loaded = self.backend.adopt(loaded, ids, of_client)
                 except CookieRejected as error:
                     # If a former key has signed it, this says more than what our own reader found.
                     first = 0 if error.reason != "bad_signature" else len(refused)
@@ -600,6 +614,38 @@ def _newest(counted: Verified, found: list[Verified]) -> int:
     # a session that is changed many times in a second would run ahead of the clock.
     own = issued - 1 if envelope.ends or envelope.stamp == TWINS else issued
     return max([own, *(each.issued for each in found if each is not counted)])
+
+
+@dataclass(frozen=True, slots=True)
+class _OfClient:
+    """What opens the session of one client, where a session may depend on that."""
+
+    interface: SecureCookieSessionInterface
+    client: str
+
+    def load(self, cookie: str, /) -> Loaded:
+        return self.interface.load(cookie, self.client)
+
+    def dumps(self, data: dict[str, Any], /) -> str:
+        return self.interface.dumps(data)
+
+    def stamp(self, owner: Owner, /) -> str:
+        return self.interface.stamp(owner)
+
+    def late_look(self) -> None:
+        self.interface.late_look()
+
+
+def _client_of(environ: WSGIEnvironment) -> str:
+    """Return a text that is not the same for two clients, as far as the server can tell.
+
+    It is not trusted: a client can make it differ, but not equal to that of another one, because
+    a proxy adds the client's address.
+    """
+    return "\0".join(str(environ.get(name, "")) for name in _TELLING)
+
+
+_TELLING = ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_USER_AGENT")
 
 
 def _unknown_setting(name: str) -> Problem:

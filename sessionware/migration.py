@@ -73,6 +73,12 @@ class FormerCookie(ABC):
         """Return whether the newest of the values is the empty cookie that a log-out has left."""
         return False
 
+    def check_ended(self, loaded: Loaded, ids: Sequence[str]) -> None:  # noqa: B027 - as below
+        """Raise CookieRejected if the session of an even older cookie has ended here.
+
+        ``ids``: the ids that it can have.
+        """
+
     def end(self, session_id: str, created: int) -> None:  # noqa: B027 - most are kept nowhere
         """End the session with this id where it was kept before."""
 
@@ -162,6 +168,10 @@ class SessionwareCookie(FormerCookie):
             with suppress(CookieRejected):
                 found.append(self._reader.verify(value, now))
         return sorted(found, key=attrgetter("issued"), reverse=True)
+
+    def check_ended(self, loaded: Loaded, ids: Sequence[str]) -> None:
+        """Raise CookieRejected if the former store or list says that the session has ended."""
+        self._reader.backend.adopt(loaded, ids, ids)
 
     def end(self, session_id: str, created: int) -> None:
         """End the session with this id in the former store or list."""

@@ -62,6 +62,7 @@ class Loaded:
     - ``token``: the value of our cookie that was accepted, or ``""``.
     - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
     - ``stale``: whether the cookie has to be issued again.
+    - ``parent``: in a store, the id that copies of a visitor's former cookie lead to, or ``""``.
     - ``renewed``: whether another session has taken its place a moment ago.
     - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
     - ``outlived``: whether our cookie says that others would count without it.
@@ -80,6 +81,7 @@ class Loaded:
     stamp: str = ""
     token: str = ""
     version: str = ""
+    parent: str = ""
     came: bool = True
     new: bool = False
     stale: bool = False
@@ -111,6 +113,7 @@ class State:
         "loaded",
         "may_differ",
         "owner",
+        "parent",
         "save_forced",
         "stamp",
     )
@@ -123,6 +126,7 @@ class State:
         self.csrf_token: str | None = loaded.csrf_token
         self.owner: Owner | None = loaded.owner
         self.stamp: str = loaded.stamp
+        self.parent: str = loaded.parent
         self.may_differ: bool = False  # set by a write, or by reading a mutable value
         self.save_forced: bool = False  # set by modified = True, and with every new id
         self.begins_anew: bool = False  # set by a log-out and a log-in
@@ -173,7 +177,7 @@ class State:
         """Begin a new session, which has nothing of this one."""
         self.data.clear()
         self.id = self.csrf_token = self.owner = None
-        self.stamp = ""
+        self.stamp = self.parent = ""
         self.created = int(time.time())
         self.begins_anew = self.emptied = True
 
@@ -420,7 +424,7 @@ class Session(SessionMixin, FlashMixin):
         """
         state = self._change()
         state.save_forced = True
-        state.id = None
+        state.id, state.parent = None, ""
         if not keep_created:
             state.created = int(time.time())
 

@@ -154,6 +154,54 @@ def test_no_copy_of_a_former_cookie_brings_its_session_back(
     assert victim.asks(header, user) is None
 
 
+CLIENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "addresses": ({"REMOTE_ADDR": "192.0.2.1"}, {"REMOTE_ADDR": "192.0.2.2"}),
+    "addresses behind a proxy": (
+        {"HTTP_X_FORWARDED_FOR": "192.0.2.1"},
+        {"HTTP_X_FORWARDED_FOR": "192.0.2.1, 192.0.2.2"},
+    ),
+    "addresses behind a newer proxy": (
+        {"HTTP_FORWARDED": "for=192.0.2.1"},
+        {"HTTP_FORWARDED": "for=192.0.2.2"},
+    ),
+    "browsers": ({"HTTP_USER_AGENT": "Firefox"}, {"HTTP_USER_AGENT": "curl"}),
+}
+
+
+WITHOUT_AN_ID = ["Flask", "Starlette", "Pyramid", "ours, signed", "ours, another key"]
+
+
+@pytest.mark.parametrize("source", WITHOUT_AN_ID)
+@pytest.mark.parametrize("clients", CLIENTS)
+def test_a_robot_with_a_cookie_of_the_same_text_does_not_get_a_visitors_session(
+    clock: Clock, source: str, clients: str
+) -> None:
+    """Cookies of the same second and the same data are equal, such as those of a front page."""
+    header, cookie = SOURCES[source]()
+    victim = site("store", cookie)
+    ann, robot = CLIENTS[clients]
+
+    def fill_in(session: Any) -> None:
+        session["address"] = "Ann's street"
+
+    anns = victim.visit(header, fill_in, **ann).cookie
+    victim.visit(header, **robot)
+    assert "address" not in victim.found
+    assert victim.sees(anns)["address"] == "Ann's street"
+
+
+@pytest.mark.parametrize("source", WITHOUT_AN_ID)
+def test_sessions_of_copies_of_one_cookie_end_together(clock: Clock, source: str) -> None:
+    """Or else that of a thief would outlive the log-out."""
+    header, cookie = SOURCES[source]()
+    victim = site("store", cookie)
+    thiefs = victim.visit(header, len, REMOTE_ADDR="192.0.2.2").cookie
+    assert victim.asks(thiefs, user) == "alice"
+    anns = victim.visit(header, len, REMOTE_ADDR="192.0.2.1").cookie
+    victim.visit(anns, log_out)
+    assert victim.asks(thiefs, user) is None
+
+
 LIMITS: dict[str, dict[str, Any]] = {
     "ours shorter": {"idle_timeout": 2 * HOUR},
     "ours longer": {"idle_timeout": 60 * DAY},

@@ -759,3 +759,72 @@ def test_empty_cookie_of_the_former_settings_is_not_deleted(clock: Clock, mode: 
     assert page.deleted == []
     out = sites.site.visit(Session.invalidate, f"{page.cookie}; {older}; {empty}")
     assert sites.site.read(f"{out.cookie}; {older}") is None
+
+
+# Two changes, one after the other
+
+
+ERAS = ["list", "store"]
+
+
+@pytest.mark.parametrize("second", ERAS)
+@pytest.mark.parametrize("third", ERAS)
+@pytest.mark.parametrize("end", ["log-out", "revoke_owner"])
+def test_end_of_a_session_holds_across_a_second_change(
+    clock: Clock, second: str, third: str, end: str
+) -> None:
+    """Only the store or list of the settings in between knows of the end."""
+    first = Site(salt="first")
+    copy = first.log_in("ann")
+    then = MODES[second]() | {"salt": "second"}
+    between = Site(**then, migrate_from=[reader({"salt": "first"})])
+    ours = between.visit(data_of, copy).cookie
+    if end == "log-out":
+        between.visit(Session.invalidate, ours)
+    else:
+        [keeper, _] = then.values()
+        keeper.revoke_owner("ann")
+    site = Site(**MODES[third](), migrate_from=[reader(then), reader({"salt": "first"})])
+    assert [site.read(cookie) for cookie in (copy, ours)] == [None, None]
+
+
+@pytest.mark.parametrize("second", ERAS)
+def test_end_of_a_session_holds_if_the_present_settings_are_the_first_ones(
+    clock: Clock, second: str
+) -> None:
+    """Our own reader takes its cookie then, which has no id."""
+    copy = Site().log_in("ann")
+    then = MODES[second]() | {"salt": "second"}
+    between = Site(**then, migrate_from=[reader({})])
+    between.visit(Session.invalidate, copy)
+    site = Site(revocations=MemoryRevocations(), migrate_from=[reader(then)])
+    assert site.read(copy) is None
+
+
+@pytest.mark.parametrize("second", ERAS)
+def test_session_goes_on_across_two_changes(clock: Clock, second: str) -> None:
+    copy = Site(salt="first").log_in("ann", n=1)
+    then = MODES[second]() | {"salt": "second"}
+    site = Site(store=MemoryStore(), migrate_from=[reader(then), reader({"salt": "first"})])
+    assert site.read(copy) == {"n": 1}
+
+
+# A session that the server has ended by itself
+
+
+@pytest.mark.parametrize("end", ["delete", "revoke_all"])
+@pytest.mark.parametrize("owner", [None, "ann"])
+@every_former
+def test_session_that_was_deleted_from_the_store_is_not_taken_over_again(
+    clock: Clock, former: str, end: str, owner: str | None
+) -> None:
+    """Such as by a page that lists the user's devices."""
+    sites = Change(former, "store")
+    copy = sites.then.log_in(owner, n=1) if owner else sites.then.visit(count).cookie
+    ours = sites.site.visit(data_of, copy).cookie
+    store = sites.present["store"]
+    if end == "delete":
+        store.delete(key_of(sites.site.visit(id_of, ours).result))
+    else:
+        store.revoke_all()
+    assert [sites.site.read(cookie) for cookie in (ours, copy)] == [None, None]
