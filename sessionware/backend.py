@@ -426,7 +426,7 @@ class ServerBackend(CookieBackend):
     def _close(self, session_id: str, held: Held, successor: str) -> bool:
         """Let the session be read for a moment, but no longer be changed, if it is as given."""
         key, envelope = key_of(session_id), held.envelope
-        life: Life = {"seconds": GRACE, "owner": envelope.owner}
+        life: Life = {"seconds": GRACE, "owner": None}  # No list of an owner shows it any more.
         closed = _closed(envelope, successor)
         if len(closed) > self._store.limit:  # It cannot even be read then.
             closed = _closed(envelope._replace(text=IN_STORE), successor)
