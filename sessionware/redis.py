@@ -1,12 +1,17 @@
-"""Sessions and revocations kept in Redis or Valkey."""
+"""Sessions and revocations kept in Redis or Valkey.
 
+pip install 'sessionware[redis]'
+"""
+
+import logging
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
+from importlib import import_module
 from inspect import iscoroutinefunction
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from .envelope import Envelope, unwrap
 from .errors import ConfigurationError, CookieRejected, Problem, SessionUnavailable, kind_of
@@ -18,6 +23,11 @@ VERSION_SIZE = 16
 
 OWNER_LIST_MARGIN = 24 * 60 * 60
 """Seconds by which the list of an owner's sessions outlives them, as clocks of servers differ."""
+
+MAX_WAIT = 1
+"""Seconds that a client made from a URL waits for a connection, and for an answer."""
+
+logger: logging.Logger = logging.getLogger("sessionware")
 
 # Given the old version, the new one, the new value, and the seconds to keep it. A client may send
 # the script again after a lost reply, and then finds its own value. An absent key has no version.
@@ -65,6 +75,7 @@ class _InRedis:
     """What both classes share: a client, a prefix, and one error for all that the client raises."""
 
     def __init__(self, client: Client, prefix: str, *more: Problem) -> None:
+        kind = type(self).__name__
         problems = [*_client_problems(client)]
         if not isinstance(prefix, str) or not prefix:
             problems.append(
@@ -72,10 +83,10 @@ class _InRedis:
             )
         problems.extend(more)
         if problems:
-            kind = type(self).__name__
             raise ConfigurationError(
                 problem._replace(setting=f"{kind}: {problem.setting}") for problem in problems
             )
+        _warn_without_timeouts(kind, client)
         self._client = client
         self._prefix = prefix
 
@@ -105,6 +116,9 @@ class _InRedis:
 class RedisStore(_InRedis):
     """Sessions in Redis 7.0, Valkey 7.2 or newer, for ``store=``.
 
+    ``client`` is a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey with time-outs, or one
+    that ``from_url`` makes. It may be made before a fork.
+
     Each session is JSON text of at most ``limit`` bytes, under the prefix and its hashed id, and
     expires by Redis' own time to live. A sorted set lists the sessions of an owner. Raises
     ConfigurationError with every problem, and SessionUnavailable if the client raises; the
@@ -119,6 +133,21 @@ class RedisStore(_InRedis):
             )
         super().__init__(client, prefix, *problems)
         self.limit = limit
+
+    @classmethod
+    def from_url(
+        cls,
+        url: str,
+        prefix: str = "session:",
+        limit: int = 1024 * 1024,
+        **client_options: Any,
+    ) -> Self:
+        """Return a store whose client is made from a URL, such as ``"redis://localhost:6379/0"``.
+
+        Its time-outs are one second, and it sends nothing again: a command whose reply was lost
+        may have run. The options are those of the client, such as ``socket_timeout=5``.
+        """
+        return cls(_client_of(url, client_options), prefix, limit)
 
     def load(self, key: str, /) -> Kept | None:
         """Return the text that was saved last, and its version, or ``None`` if there is none."""
@@ -240,6 +269,11 @@ class RedisRevocations(_InRedis):
     def __init__(self, client: Client, prefix: str = "revoked:") -> None:
         super().__init__(client, prefix)
 
+    @classmethod
+    def from_url(cls, url: str, prefix: str = "revoked:", **client_options: Any) -> Self:
+        """Return a list whose client is made from a URL, as ``RedisStore.from_url`` does."""
+        return cls(_client_of(url, client_options), prefix)
+
     def revoke(self, key: str, seconds: int, /) -> bool:
         """Refuse the key for ``seconds``. Return ``False`` if it is refused already."""
         with self._asking("end a session"):
@@ -300,9 +334,55 @@ def _is_of(kept: Envelope, owner: Owner) -> bool:
     return type(kept.owner) is type(plain) and kept.owner == plain
 
 
+def _client_of(url: object, options: dict[str, Any]) -> Any:
+    """Return a client that fails within seconds if the server does not answer, or a Problem."""
+    expected = "expected one such as 'redis://localhost:6379/0'"
+    if not isinstance(url, str):
+        return Problem("url", f"found {kind_of(url)}, {expected}")
+    library, kind = ("valkey", "Valkey") if url.startswith("valkey") else ("redis", "Redis")
+    try:
+        made_by: Any = getattr(import_module(library), kind)
+        never = import_module(f"{library}.backoff").NoBackoff()
+        retry = import_module(f"{library}.retry").Retry(never, 0)
+    except ImportError:
+        told = f"found a URL for the package {library}, which is not installed"
+        return Problem("url", told, f"pip install {library}")
+    waits = {"socket_timeout": MAX_WAIT, "socket_connect_timeout": MAX_WAIT, "retry": retry}
+    try:
+        client = made_by.from_url(url, **waits | options)
+        _connection_of(client)
+    except ValueError:  # Its text may quote a part of the URL, and so of the password.
+        return Problem("url", f"found a str that is no URL of a server, {expected}")
+    except TypeError as error:
+        return Problem("client_options", f"found one that {library} does not know ({error})")
+    return client
+
+
+def _connection_of(client: Any) -> Any:
+    """Return a connection such as the client opens, or ``None`` if it does not tell."""
+    if hasattr(client, "nodes_manager"):
+        node = client.get_default_node()
+        client = getattr(node, "redis_connection", None) or node.valkey_connection
+    pool = getattr(client, "connection_pool", None)
+    return None if pool is None else pool.connection_class(**pool.connection_kwargs)
+
+
+def _warn_without_timeouts(kind: str, client: object) -> None:
+    connection, names = _connection_of(client), ("socket_timeout", "socket_connect_timeout")
+    missing = [name for name in names if getattr(connection, name, 0) is None]
+    if missing:
+        message = (
+            f"{kind}: the client has no {' and no '.join(missing)}, so requests may wait for ever: "
+            f"set it to a few seconds, or use {kind}.from_url (no_timeout)."
+        )
+        logger.warning(message, extra={"reason": "no_timeout"})
+
+
 def _client_problems(client: object) -> Iterator[Problem]:
     expected = "expected a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey"
-    if isinstance(client, type) or not isinstance(client, Client):
+    if isinstance(client, Problem):
+        yield client
+    elif isinstance(client, type) or not isinstance(client, Client):
         yield Problem("client", f"found {kind_of(client)}, {expected}")
     elif iscoroutinefunction(getattr(client, "execute_command", None)):
         yield Problem("client", f"found an asyncio client, which WSGI cannot use; {expected}")

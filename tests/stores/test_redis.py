@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from sessionware import Session, SessionUnavailable
-from sessionware.redis import RedisStore
+from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.store import key_of
 from tests.conftest import Clock
+from tests.processes import require
 from tests.sites import Site, count, id_of
-from tests.stores.databases import RedisDatabase
+from tests.stores.databases import Databases, RedisDatabase
 
 DAY = 24 * 60 * 60
 ANN = f"session:owner:{sha256(b'str' + bytes(1) + b'ann').hexdigest()}"
@@ -171,3 +172,18 @@ def test_stamp_changes_before_the_first_session_is_ended(redis_database: RedisDa
     before = store.stamp("ann")
     store.revoke_owner("ann")
     assert stamps == [store.stamp("ann")] != [before]
+
+
+# Clients
+
+
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_store_and_list_from_a_url_keep_sessions(databases: Databases, library: str) -> None:
+    require(library)
+    url = f"{library}://127.0.0.1:{databases.redis().port}/1"
+    store, ended = RedisStore.from_url(url, "a:"), RedisRevocations.from_url(url, "b:")
+    for site in (Site(store=store), Site(revocations=ended)):
+        cookie = site.log_in("ann", n=1)
+        assert site.read(cookie) == {"n": 1}
+        site.visit(Session.invalidate, cookie)
+        assert site.read(cookie) is None

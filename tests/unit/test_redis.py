@@ -117,6 +117,114 @@ def test_neither_redis_nor_valkey_is_imported() -> None:
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0  # noqa: S603
 
 
+# From a URL
+
+
+@pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
+@pytest.mark.parametrize(("library", "name"), [("redis", "Redis"), ("valkey", "Valkey")])
+def test_client_from_a_url_waits_for_a_second_and_tries_once(
+    make: type[RedisStore | RedisRevocations], library: str, name: str, caplog: Any
+) -> None:
+    require(library)
+    its: Any = make.from_url(f"{library}://:{SECRET}@server:7000/3", "shop:")
+    settings = its._client.connection_pool.connection_kwargs
+    assert type(its._client).__name__ == name
+    assert (settings["host"], settings["port"], settings["db"]) == ("server", 7000, 3)
+    assert (settings["socket_timeout"], settings["socket_connect_timeout"]) == (1, 1)
+    assert settings["retry"]._retries == 0
+    assert caplog.records == []
+
+
+def test_options_are_those_of_the_client() -> None:
+    its: Any = RedisStore.from_url("redis://", "shop:", 100, socket_timeout=5, client_name="shop")
+    settings = its._client.connection_pool.connection_kwargs
+    assert (settings["socket_timeout"], settings["socket_connect_timeout"]) == (5, 1)
+    assert (its.limit, settings["client_name"]) == (100, "shop")
+
+
+@pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
+@pytest.mark.parametrize("url", [None, "", "server", "http://server", "redis://server:secret/0"])
+def test_what_is_no_url_is_refused_and_not_shown(
+    make: type[RedisStore | RedisRevocations], url: Any
+) -> None:
+    found = "NoneType" if url is None else "a str that is no URL of a server"
+    assert problems(make.from_url, url) == (
+        f"{make.__name__}: url: found {found}, expected one such as 'redis://localhost:6379/0'",
+    )
+
+
+def test_unknown_option_of_the_client_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"client_options: .* argument 'socket_timout'"):
+        RedisStore.from_url("redis://", socket_timout=1)
+
+
+@pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_missing_package_is_named(
+    make: type[RedisStore | RedisRevocations], library: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, library, None)
+    assert problems(make.from_url, f"{library}://server") == (
+        f"{make.__name__}: url: found a URL for the package {library}, which is not installed; "
+        f"pip install {library}",
+    )
+
+
+def test_all_problems_of_a_url_and_the_rest_are_reported_at_once() -> None:
+    told = problems(RedisStore.from_url, "server", "", 0)
+    assert [problem.split(":")[1] for problem in told] == [" url", " prefix", " limit"]
+
+
+# Time-outs
+
+
+@pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        ({"socket_timeout": None, "socket_connect_timeout": 1}, "no socket_timeout"),
+        (
+            {"socket_timeout": None, "socket_connect_timeout": None},
+            "no socket_timeout and no socket_connect_timeout",
+        ),
+    ],
+)
+def test_client_without_time_outs_is_warned_about_once(
+    make: type[RedisStore | RedisRevocations], settings: Any, missing: str, caplog: Any
+) -> None:
+    with redis.Redis(**settings) as client:
+        make(client)
+    [record] = caplog.records
+    assert (record.name, record.levelname, record.reason) == (
+        "sessionware",
+        "WARNING",
+        "no_timeout",
+    )
+    assert record.getMessage() == (
+        f"{make.__name__}: the client has {missing}, so requests may wait for ever: set it to a "
+        f"few seconds, or use {make.__name__}.from_url (no_timeout)."
+    )
+
+
+def test_client_with_time_outs_is_not_warned_about(caplog: Any) -> None:
+    """A connection that is to be made in no time of its own is made in that of an answer."""
+    with redis.Redis(socket_timeout=1, socket_connect_timeout=None) as client:
+        RedisStore(client)
+    assert caplog.records == []
+
+
+class OfAnotherKind:
+    """A client that is made in another way than redis and valkey make theirs."""
+
+    get = getdel = set = expire = zrange = zrem = execute_command = pipeline = print
+
+
+def test_client_that_does_not_tell_its_time_outs_is_not_warned_about(caplog: Any) -> None:
+    client: Any = OfAnotherKind()
+    RedisStore(client)
+    assert caplog.records == []
+
+
 # The error message
 
 
