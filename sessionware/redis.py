@@ -380,21 +380,36 @@ def _warn_without_timeouts(kind: str, client: object) -> None:
 
 def _client_problems(client: object) -> Iterator[Problem]:
     expected = "expected a redis.Redis, redis.cluster.RedisCluster or valkey.Valkey"
+    pool = getattr(client, "connection_pool", None)
     if isinstance(client, Problem):
         yield client
-    elif isinstance(client, type) or not isinstance(client, Client):
+    elif isinstance(client, type):
         yield Problem("client", f"found {kind_of(client)}, {expected}")
     elif iscoroutinefunction(getattr(client, "execute_command", None)):
         yield Problem("client", f"found an asyncio client, which WSGI cannot use; {expected}")
+    elif not isinstance(client, Client):
+        yield Problem("client", f"found {kind_of(client)}, {expected}")
     elif hasattr(client, "command_stack") or hasattr(client, "cluster_client"):
         yield Problem(
             "client", f"found a pipeline, which does not send its commands by itself; {expected}"
+        )
+    elif getattr(client, "connection", None) is not None:
+        yield Problem(
+            "client",
+            "found a client with a single connection, on which processes mix up their answers",
+            "make it without single_connection_client",
         )
     elif getattr(client, "get_cache", lambda: None)() is not None:
         yield Problem(
             "client",
             "found a client with its own cache, which may not know of a log-out yet",
             "make it without cache_config",
+        )
+    elif getattr(pool, "is_master", True) is False:
+        yield Problem(
+            "client",
+            "found a client of a replica, which may not know of a log-out yet, and cannot write",
+            "use Sentinel.master_for",
         )
     elif any(getattr(client, name, None) for name in _REPLICAS):
         yield Problem(

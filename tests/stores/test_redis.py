@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from hashlib import sha256
+from importlib import import_module
 from typing import Any
 
 import pytest
 
-from sessionware import Session, SessionUnavailable
+from sessionware import ConfigurationError, Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.store import key_of
 from tests.conftest import Clock
@@ -175,6 +176,19 @@ def test_stamp_changes_before_the_first_session_is_ended(redis_database: RedisDa
 
 
 # Clients
+
+
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_client_with_a_single_connection_is_refused(databases: Databases, library: str) -> None:
+    require(library)
+    make = getattr(import_module(library), library.capitalize())
+    port = databases.redis().port
+    with make(port=port, single_connection_client=True) as client:
+        for kind in (RedisStore, RedisRevocations):
+            with pytest.raises(
+                ConfigurationError, match="make it without single_connection_client"
+            ):
+                kind(client)
 
 
 @pytest.mark.parametrize("library", ["redis", "valkey"])

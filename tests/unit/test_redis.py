@@ -72,6 +72,33 @@ def test_asyncio_client_is_refused(make: type[RedisStore | RedisRevocations], li
 
 
 @pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_asyncio_client_of_a_cluster_is_refused(
+    make: type[RedisStore | RedisRevocations], library: str
+) -> None:
+    require(library)
+    kind = {"redis": "RedisCluster", "valkey": "ValkeyCluster"}[library]
+    client = getattr(import_module(f"{library}.asyncio.cluster"), kind)
+    # Without __init__, which wants a loop.
+    [problem] = problems(make, client.__new__(client))
+    assert "found an asyncio client, which WSGI cannot use" in problem
+
+
+@pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
+@pytest.mark.parametrize("library", ["redis", "valkey"])
+def test_client_of_a_replica_is_refused(
+    make: type[RedisStore | RedisRevocations], library: str
+) -> None:
+    require(library)
+    sentinel: Any = import_module(f"{library}.sentinel").Sentinel([("127.0.0.1", 1)])
+    with sentinel.slave_for("primary") as client:
+        [problem] = problems(make, client)
+    assert problem.endswith("and cannot write; use Sentinel.master_for")
+    with sentinel.master_for("primary") as client:
+        make(client)
+
+
+@pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
 @pytest.mark.parametrize("kind", [FromReplicas, ByStrategy])
 def test_client_that_reads_from_replicas_is_refused(
     make: type[RedisStore | RedisRevocations], kind: type[redis.Redis]
