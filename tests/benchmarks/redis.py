@@ -20,7 +20,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from redis import Redis
 
 from sessionware import Session
-from sessionware.redis import _REPLACE, VERSION_SIZE, RedisRevocations, RedisStore
+from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.serializer import dumps
 from tests.gateway import make_environ, run
 from tests.sites import Act, Site, count, untouched
@@ -42,6 +42,12 @@ ACTS: dict[str, Act] = {
     "regenerate": Session.regenerate,
 }
 Turn = Callable[[], object]
+VERSION_SIZE = 16
+SET_IF = """
+if redis.call("GETRANGE", KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
+redis.call("SET", KEYS[1], ARGV[2], "EX", ARGV[3])
+return 1
+"""
 
 
 def sites(client: Redis) -> dict[str, Site]:
@@ -81,7 +87,7 @@ def bare(client: Any) -> dict[str, Turn]:
     def get_and_eval() -> None:
         old = client.get(key)[:VERSION_SIZE]
         new = secrets.token_hex(VERSION_SIZE // 2)
-        client.execute_command("EVAL", _REPLACE, 1, key, old, new, new + text, 1000)
+        client.execute_command("EVAL", SET_IF, 1, key, old, new + text, 1000)
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         environ["test.act"]()

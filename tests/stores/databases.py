@@ -25,7 +25,7 @@ LISTING_KINDS = (*REDIS_KINDS, *SQL_KINDS)
 
 KINDS = ("memory", *LISTING_KINDS)
 
-RENEWAL = re.compile('[0-9a-f]{0,16}"[0-9a-f]{64}"')
+RENEWAL = re.compile(f'[0-9a-f]{{0,{VERSION_SIZE}}}"[0-9a-f]{{64}}"')
 """What a store keeps under the key of a renewal: the key of the session that came of it."""
 
 FOR_GOOD = 10**6 * 24 * 60 * 60

@@ -64,7 +64,13 @@ def test_owner_is_a_str_an_int_or_a_uuid(site: Site, store: Any, owner: Owner) -
 @pytest.mark.parametrize("owner", [None, True, 1.5, b"ann", ["ann"], ()], ids=repr)
 def test_what_cannot_be_an_owner_is_refused(listing_database: Database, owner: Owner) -> None:
     store, revocations = listing_database.store(), listing_database.revocations()
-    for ask in (store.sessions_of, store.revoke_owner, revocations.revoke_owner):
+    for ask in (
+        store.sessions_of,
+        store.revoke_owner,
+        store.stamp,
+        lambda owner: store.end(owner, key_of("k")),
+        revocations.revoke_owner,
+    ):
         with pytest.raises(UnserializableValue, match=type(owner).__name__):
             ask(owner)
     assert listing_database.content() == {}
@@ -107,6 +113,21 @@ def test_value_that_is_not_ours_is_not_listed(
     assert store.sessions_of("ann") == []
 
 
+def test_session_that_is_kept_for_good_is_listed(
+    site: Site, store: Any, listing_database: Database
+) -> None:
+    key = key_in(site, site.log_in("ann", n=1))
+    listing_database.keep(f"session:{key}", None)
+    [kept] = store.sessions_of("ann")
+    assert (kept.key, kept.data) == (key, {"n": 1})
+    assert kept.seconds > 30 * DAY
+
+
+def test_text_that_is_no_session_is_not_listed(store: Any) -> None:
+    store.create(key_of("k"), "no session", seconds=9, owner="ann")
+    assert store.sessions_of("ann") == []
+
+
 def test_list_is_limited_to_the_sessions_that_live_longest(store: Any) -> None:
     for number in range(3):
         text = f'[{{"n":{number}}},0,0,0,"ann"]'
@@ -123,6 +144,56 @@ def test_one_session_is_ended_by_its_key(site: Site, store: Any) -> None:
     [key] = [kept.key for kept in store.sessions_of("ann") if kept.data["device"] == "phone"]
     assert (store.delete(key), store.delete(key)) == (True, False)
     assert (site.read(phone), site.read(laptop)) == (None, {"device": "laptop"})
+
+
+def test_one_session_is_ended_if_it_belongs_to_the_owner(site: Site, store: Any) -> None:
+    number, text, visitor = site.log_in(1), site.log_in("1"), site.visit(count).cookie
+    key = key_in(site, number)
+    assert not store.end("1", key)
+    assert not store.end("None", key_in(site, visitor))
+    assert (store.end(1, key), store.end(1, key)) == (True, False)
+    assert [site.read(cookie) for cookie in (number, text, visitor)] == [None, {}, {"n": 1}]
+    assert store.sessions_of(1) == []
+
+
+def test_session_that_has_passed_to_another_owner_is_ended_for_that_one_alone(store: Any) -> None:
+    key, text = key_of("k"), '[{},0,0,0,"ann"]'
+    store.create(key, text, seconds=9, owner="ann")
+    version = store.load(key).version
+    assert store.replace(key, text.replace("ann", "bob"), version=version, seconds=9, owner="bob")
+    assert (store.revoke_owner("ann"), store.end("ann", key), store.end("bob", key)) == (
+        0,
+        False,
+        True,
+    )
+
+
+def test_however_many_sessions_there_are_each_can_be_ended(store: Any) -> None:
+    keys = [key_of(str(number)) for number in range(130)]
+    for number, key in enumerate(keys):
+        store.create(key, '[{},0,0,0,"ann"]', seconds=99 + number, owner="ann")
+    assert len(store.sessions_of("ann")) == 100
+    assert store.end("ann", keys[0])
+    assert store.revoke_owner("ann") == 129
+    assert [store.load(key) for key in keys] == [None] * 130
+
+
+def test_end_of_all_sessions_is_one_for_visitors_too(site: Site, store: Any) -> None:
+    cookies = [site.log_in("ann"), site.log_in("ann"), site.log_in("bob"), site.visit(count).cookie]
+    assert (store.revoke_all(), store.revoke_all()) == (4, 0)
+    assert [site.read(cookie) for cookie in cookies] == [None] * 4
+    assert store.sessions_of("ann") == []
+    assert site.read(site.log_in("ann")) == {}
+
+
+def test_end_of_all_sessions_leaves_the_marks_of_those_that_have_ended(store: Any) -> None:
+    """A mark is a JSON string, such as that the session of another cookie has ended."""
+    mark, became = key_of("mark"), key_of("became one")
+    store.create(mark, '"ended"', seconds=9, owner=None)
+    store.create(became, "[{},0]", seconds=9, owner=None)
+    store.replace(became, '"ended"', version=store.load(became).version, seconds=9, owner=None)
+    assert store.revoke_all() == 0
+    assert [store.load(key).text for key in (mark, became)] == ['"ended"'] * 2
 
 
 def test_log_out_everywhere_ends_all_of_the_owner_and_no_other(site: Site, store: Any) -> None:
@@ -157,22 +228,30 @@ def test_request_that_logs_out_everywhere_may_stay(
     assert [site.read(cookie) for cookie in (here, there, after)] == [None, None, {}]
 
 
+ENDS: list[Callable[[Any], int]] = [
+    lambda store: store.revoke_owner("ann"),
+    lambda store: store.revoke_all(),
+]
+
+
+@pytest.mark.parametrize("end", ENDS, ids=["of_owner", "of_all"])
 @pytest.mark.parametrize("act", [count, Session.regenerate])
 def test_slow_request_never_undoes_log_out_everywhere(
-    site: Site, store: Any, act: Callable[[Session], object]
+    site: Site, store: Any, act: Callable[[Session], object], end: Callable[[Any], int]
 ) -> None:
     cookie = site.log_in("ann")
     with pytest.raises(SessionUnavailable, match="ended by another request"):
-        site.visit(lambda session: (act(session), store.revoke_owner("ann")), cookie)
+        site.visit(lambda session: (act(session), end(store)), cookie)
     assert store.sessions_of("ann") == []
 
 
+@pytest.mark.parametrize("end", ENDS, ids=["of_owner", "of_all"])
 def test_log_in_does_not_escape_a_log_out_everywhere_that_comes_meanwhile(
-    site: Site, store: Any
+    site: Site, store: Any, end: Callable[[Any], int]
 ) -> None:
     def slow(session: Session) -> None:
         session.owner = "ann"
-        store.revoke_owner("ann")
+        end(store)
 
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         site.visit(slow)
@@ -188,11 +267,18 @@ def test_int_and_a_str_of_the_same_digits_are_two_owners(site: Site, store: Any)
 
 def test_stamp_is_another_once_all_sessions_were_ended(store: Any) -> None:
     stamps = [store.stamp("ann")]
-    for _ in range(2):
-        store.revoke_owner("ann")
+    for end in ENDS[:1] * 2 + ENDS[1:] * 2 + ENDS * 2:
+        end(store)
         stamps.append(store.stamp("ann"))
-    assert stamps[0] == "" == store.stamp("bob")
-    assert len({*stamps}) == 3
+    assert stamps[0] == ""
+    assert len({*stamps}) == 9
+
+
+def test_stamp_is_the_owner_s_own_until_all_sessions_were_ended(store: Any) -> None:
+    store.revoke_owner(1)
+    assert store.stamp("1") == ""
+    store.revoke_all()
+    assert store.stamp("1") != ""
 
 
 def test_csrf_token_and_owner_are_not_in_the_listed_data(site: Site, store: Any) -> None:

@@ -169,7 +169,7 @@ def test_junk_strangers_and_untouched_requests_ask_the_list_nothing(
         assert site.read(junk) is None
     assert database.commands() == {}
     site.visit(count, cookie)
-    assert database.commands() in ({"get": 2}, {"check": 2}, {"select": 2})
+    assert database.commands() in ({"mget": 2}, {"get": 4}, {"check": 2}, {"select": 2})
 
 
 def test_expired_session_is_not_looked_up(database: Database, clock: Clock) -> None:
@@ -275,3 +275,45 @@ def test_stamp_that_was_forgotten_refuses_no_session(
     cookie = site.log_in("ada")
     database.forget(database.only())
     assert site.read(cookie) == {}
+
+
+# All of all owners
+
+
+def test_end_of_all_refuses_every_session_that_began_before(listing_database: Database) -> None:
+    revocations = listing_database.revocations()
+    site = Site(revocations=revocations)
+    cookies = [site.log_in("ann"), site.log_in(7), site.visit(count).cookie]
+    cookies.append(Site().visit(count).cookie)  # From before the list.
+    revocations.revoke_all()
+    assert [site.read(cookie) for cookie in cookies] == [None] * 4
+    assert site.read(site.log_in("ann")) == {}
+
+
+def test_stamp_for_nobody_is_that_of_the_list_itself(listing_database: Database) -> None:
+    revocations = listing_database.revocations()
+    stamps = [revocations.check("key", None)]
+    revocations.revoke_owner("ann")
+    assert revocations.check("key", None) == ""
+    for _ in range(2):
+        revocations.revoke_all()
+        stamps.append(revocations.check("key", None))
+    assert stamps[0] == ""
+    assert len({*stamps}) == 3
+
+
+def test_end_of_all_changes_the_stamp_of_every_owner(listing_database: Database) -> None:
+    revocations = listing_database.revocations()
+    revocations.revoke_owner("ann")
+    before = [revocations.check("key", owner) for owner in ("ann", "bob")]
+    revocations.revoke_all()
+    after = [revocations.check("key", owner) for owner in ("ann", "bob")]
+    assert "" not in after
+    assert not {*before} & {*after}
+
+
+def test_ended_session_stays_refused_after_the_end_of_all(listing_database: Database) -> None:
+    revocations = listing_database.revocations()
+    revocations.revoke("key", 9)
+    revocations.revoke_all()
+    assert revocations.check("key", None) is None

@@ -151,27 +151,6 @@ def test_what_has_expired_is_never_returned_and_deleted(
     assert store.revoke_owner("ann") == 1
 
 
-def test_owner_s_sessions_are_listed_and_ended(database: SQLDatabase, clock: Clock) -> None:
-    store = database.store()
-    for number, owner in enumerate([1, 1, 1, "1", None]):
-        data = f'{{"n":{number}}}'
-        store.create(str(number), session(owner, data), seconds=10 + number, owner=owner)
-    store.create("mark", '"ended"', seconds=9, owner=None)
-    assert [(kept.data, kept.seconds) for kept in store.sessions_of(1, most=2)] == [
-        ({"n": 2}, 12),
-        ({"n": 1}, 11),
-    ]
-    assert [store.end("1", "2"), store.end(1, "2"), store.end(1, "2")] == [False, True, False]
-    stamps = [store.stamp(1)]
-    assert store.revoke_owner(1) == 2
-    stamps.append(store.stamp(1))
-    assert (store.revoke_all(), store.revoke_all()) == (2, 0)
-    stamps.append(store.stamp(1))
-    assert stamps[0] == ""
-    assert len({*stamps}) == 3
-    assert store.load("mark") is not None
-
-
 # At once
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import redis
+from redis import exceptions
 from redis.cache import CacheConfig
 
 from sessionware import ConfigurationError, SessionUnavailable
@@ -243,7 +244,7 @@ def test_client_with_time_outs_is_not_warned_about(caplog: Any) -> None:
 class OfAnotherKind:
     """A client that is made in another way than redis and valkey make theirs."""
 
-    get = getdel = set = expire = zrange = zrem = execute_command = pipeline = print
+    mget = set = delete = expire = zrevrange = scan_iter = execute_command = pipeline = print
 
 
 def test_client_that_does_not_tell_its_time_outs_is_not_warned_about(caplog: Any) -> None:
@@ -255,18 +256,21 @@ def test_client_that_does_not_tell_its_time_outs_is_not_warned_about(caplog: Any
 # The error message
 
 
-class Broken:
-    """A client whose commands all fail, with an error message that quotes their arguments."""
+class Raising(redis.Redis):
+    """A client whose commands all raise an error."""
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        def fail(*arguments: object, **settings: object) -> Any:
-            raise OSError(f"{arguments} {settings}")
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
 
-        return fail
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        raise self.error
+
+    def pipeline(self, *args: Any, **options: Any) -> Any:
+        raise self.error
 
 
-class BrokenClient(redis.Redis):
-    get = getdel = set = expire = zrange = execute_command = pipeline = Broken().anything
+Asking = Callable[[RedisStore, RedisRevocations], object]
 
 
 @pytest.mark.parametrize(
@@ -278,7 +282,7 @@ class BrokenClient(redis.Redis):
             "save a session under 'shop:'",
         ),
         (
-            lambda store, _: store.replace("key", SECRET, version="1", seconds=1, owner="ann"),
+            lambda store, _: store.replace("key", SECRET, version="1" * 48, seconds=1, owner="ann"),
             "save a session under 'shop:'",
         ),
         (
@@ -286,21 +290,106 @@ class BrokenClient(redis.Redis):
             "save a session under 'shop:'",
         ),
         (lambda store, _: store.delete("key"), "end a session under 'shop:'"),
+        (lambda store, _: store.end("ann", "key"), "end a session under 'shop:'"),
         (lambda store, _: store.sessions_of("ann"), "list an owner's sessions under 'shop:'"),
+        (lambda store, _: store.stamp("ann"), "check an owner under 'shop:'"),
         (lambda store, _: store.revoke_owner("ann"), "end an owner's sessions under 'shop:'"),
+        (lambda store, _: store.revoke_all(), "end all sessions under 'shop:'"),
         (lambda _, ended: ended.check("key", "ann"), "check a session under 'gone:'"),
         (lambda _, ended: ended.revoke("key", 9), "end a session under 'gone:'"),
         (lambda _, ended: ended.revoke_owner("ann"), "end an owner's sessions under 'gone:'"),
+        (lambda _, ended: ended.revoke_all(), "end all sessions under 'gone:'"),
     ],
 )
-def test_error_says_what_failed_and_what_to_do_and_shows_no_data(
-    ask: Callable[[RedisStore, RedisRevocations], object], what: str
-) -> None:
-    with BrokenClient() as client, pytest.raises(SessionUnavailable) as caught:
+def test_error_says_what_failed_and_what_to_do_and_shows_no_data(ask: Asking, what: str) -> None:
+    with (
+        Raising(OSError(SECRET)) as client,
+        pytest.raises(SessionUnavailable) as caught,
+    ):
         ask(RedisStore(client, "shop:"), RedisRevocations(client, "gone:"))
     assert isinstance(caught.value.__cause__, OSError)
     assert str(caught.value) == (
-        f"Could not {what}: the client raised OSError, which is the cause of this error. Check "
-        "that the server is up and reachable, and that the client's socket_timeout leaves it "
-        "enough time to answer."
+        f"Could not {what}; the client raised OSError. Check that the server is up and reachable, "
+        "and that the client's socket_timeout leaves it enough time to answer."
     )
+
+
+CHECK = (
+    "Check that the server is up and reachable, and that the client's socket_timeout leaves it "
+    "enough time to answer."
+)
+CLUSTER = "The server is part of a cluster: use a RedisCluster."
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (exceptions.ConnectionError(SECRET), f"the client raised ConnectionError. {CHECK}"),
+        (exceptions.TimeoutError(SECRET), f"the client raised TimeoutError. {CHECK}"),
+        (
+            exceptions.RedisClusterException(SECRET),
+            f"the client raised RedisClusterException. {CHECK}",
+        ),
+        (exceptions.MaxConnectionsError(SECRET), "the client raised MaxConnectionsError."),
+        (exceptions.DataError(SECRET), "the client raised DataError."),
+        (ValueError(SECRET), "the client raised ValueError."),
+        (
+            exceptions.NoPermissionError(
+                f"User {SECRET} has no permissions to run the 'set' command"
+            ),
+            "the server says: NOPERM for SET. Allow the client's user +set.",
+        ),
+        (
+            exceptions.NoPermissionError(
+                f"User {SECRET} has no permissions to run the 'cluster|slots' command"
+            ),
+            "the server says: NOPERM for CLUSTER|SLOTS. Allow the client's user +cluster|slots.",
+        ),
+        (
+            exceptions.NoPermissionError(f"No permissions to access a key, {SECRET}"),
+            "the server says: NOPERM. Allow the client's user the keys ~shop:*.",
+        ),
+        (
+            exceptions.OutOfMemoryError(
+                f"command not allowed. script: {'0' * 40}, on @user_script:1."
+            ),
+            "the server says: OOM command not allowed. Make room, or raise maxmemory. Keep the "
+            "policy noeviction: others drop sessions.",
+        ),
+        (
+            exceptions.ReadOnlyError("You can't write."),
+            "the server says: READONLY You can't write. It is a replica: use a client that is "
+            "connected to the primary.",
+        ),
+        (
+            exceptions.AuthenticationError("invalid username-password pair."),
+            "the server says: NOAUTH invalid username-password pair. Check the client's user name "
+            "and password.",
+        ),
+        (
+            exceptions.BusyLoadingError("Redis is loading."),
+            "the server says: LOADING Redis is loading.",
+        ),
+        (exceptions.ClusterCrossSlotError("."), f"the server says: CROSSSLOT. {CLUSTER}"),
+        (exceptions.MovedError("1 server:1"), f"the server says: MOVED 1 server:1. {CLUSTER}"),
+        (
+            exceptions.ResponseError("WRONGTYPE Operation"),
+            "the server says: WRONGTYPE Operation. Give the application a prefix of its own.",
+        ),
+        (
+            exceptions.ResponseError(f"unknown command 'EVAL', with args beginning with: {SECRET}"),
+            "the server says: unknown command 'EVAL'.",
+        ),
+        (
+            exceptions.ResponseError(f"NOREPLICAS Not enough.\n{SECRET}"),
+            "the server says: NOREPLICAS Not enough.",
+        ),
+    ],
+    ids=lambda part: type(part).__name__ if isinstance(part, Exception) else "",
+)
+def test_error_names_what_the_server_says_and_not_what_it_was_sent(
+    error: Exception, said: str
+) -> None:
+    with Raising(error) as client, pytest.raises(SessionUnavailable) as caught:
+        RedisStore(client, "shop:").load("key")
+    assert str(caught.value) == f"Could not load a session under 'shop:'; {said}"
