@@ -12,10 +12,11 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
@@ -71,7 +72,7 @@ MAX_TRIES = 5
 """How often a statement is sent if the database refuses it in favour of another (a deadlock)."""
 
 MAX_WAIT = 5
-"""Seconds that an engine made from a URL waits for a connection."""
+"""Seconds that an engine made from a URL waits for a connection, and for the database to answer."""
 
 MAX_IDLE = 10
 """Seconds after which such an engine checks a connection before it is used again."""
@@ -247,14 +248,15 @@ class _InDatabase:
         self, what: str, statement: Executable, values: Mapping[str, Any]
     ) -> tuple[Sequence[Any], int]:
         """Return the rows, and how many rows were written."""
-        tries = 1
+        tries, end = 1, time.monotonic() + MAX_WAIT
         while True:
             try:
                 with self._quietly.connect() as connection:
                     result = connection.execute(statement, values)
                     return (result.all() if result.returns_rows else ()), result.rowcount
             except Exception as error:
-                if tries == MAX_TRIES or not self._may_try_again(error, statement):
+                is_over = tries == MAX_TRIES or time.monotonic() > end
+                if is_over or not self._may_try_again(error, statement):
                     raise self._unavailable(what, error) from error
             tries += 1
 
@@ -328,9 +330,10 @@ class SQLStore(_InDatabase):
     """Sessions in a table of SQLite, PostgreSQL, MariaDB or MySQL, for ``store=``.
 
     ``engine_or_url`` is SQLAlchemy's. From a URL such as ``"sqlite:///sessions.db"``, an engine is
-    made that waits a few seconds at most; for SQLite, it uses a write-ahead log. An engine of the
-    application's is used as it is, with its time-outs and its pool. ``engine.dispose()`` closes
-    its connections. It may be made before a fork: the child opens connections of its own.
+    made that waits a few seconds at most (but psycopg2 waits for a frozen server for ever); for
+    SQLite, it uses a write-ahead log. An engine of the application's is used as it is, with its
+    time-outs and its pool. ``engine.dispose()`` closes its connections. It may be made before a
+    fork: the child opens connections of its own.
 
     Each session is JSON text of at most ``limit`` bytes, under its hashed id. The clocks of the
     servers that use one database should agree within a minute. Raises ConfigurationError with
@@ -554,16 +557,19 @@ def _made_of(url: URL) -> Engine:
     if _is_in_memory(url):
         # One connection for all threads, which take turns.
         taking_turns: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0}
-        return create_engine(
-            url, connect_args={"check_same_thread": False}, **taking_turns, **_QUIETLY
-        )
+        threads: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+        return create_engine(url, pool_timeout=MAX_WAIT, **threads, **taking_turns, **_QUIETLY)
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, **_QUIETLY)
+        engine = create_engine(url, pool_timeout=MAX_WAIT, **_QUIETLY)
         event.listen(engine, "connect", _set_up_file)
+        event.listen(engine, "checkout", _check_file)
         return engine
-    options = _DRIVER_OPTIONS.get(url.get_dialect().driver, {})
+    driver = url.get_dialect().driver
+    options = _DRIVER_OPTIONS.get(driver, {})
     options = {name: options[name] for name in options if name not in url.query}
     engine = create_engine(url, pool_timeout=MAX_WAIT, connect_args=options, **_QUIETLY)
+    if driver == "psycopg":
+        event.listen(engine, "do_connect", _connect_impatiently)
     event.listen(engine, "checkin", _note_when_to_ping)
     event.listen(engine, "checkout", partial(_ping, engine))
     return engine
@@ -582,6 +588,45 @@ def _ping(engine: Engine, connection: Any, record: Any, _: object) -> None:
             raise exc.DisconnectionError from error  # The pool opens another one.
 
 
+def _connect_impatiently(dialect: Any, _: object, arguments: Any, options: Any) -> Any:
+    return _impatient(dialect.loaded_dbapi).connect(*arguments, **options)
+
+
+@cache
+def _impatient(psycopg: Any) -> Any:
+    """Return psycopg's class of connections, but it hangs up on a server that is silent.
+
+    libpq has no such time-out: of a server that is frozen, the system still acknowledges what is
+    sent, so that tcp_user_timeout and keepalives see nothing wrong.
+    """
+
+    class Impatient(psycopg.Connection):  # type: ignore[misc]
+        def wait(self, generator: Any, *arguments: Any, **options: Any) -> Any:
+            return super().wait(self._within_seconds(generator), *arguments, **options)
+
+        def _within_seconds(self, generator: Any) -> Generator[Any, Any, Any]:
+            """Pass on what psycopg waits for, and what has come: nothing, ten times a second."""
+            end, ready = time.monotonic() + MAX_WAIT, None
+            while True:
+                try:
+                    ready = yield generator.send(ready)
+                except StopIteration as done:
+                    return done.value
+                if not ready and time.monotonic() > end:
+                    self._hang_up()
+                    raise psycopg.OperationalError(f"nothing within {MAX_WAIT} seconds")
+
+        def _hang_up(self) -> None:
+            # A statement that waits for a lock would go on, and keep one of the few connections.
+            # It takes psycopg 3.2 and libpq 17.
+            with suppress(AttributeError, psycopg.Error):
+                psycopg.capabilities.has_cancel_safe(check=True)
+                self.cancel_safe(timeout=1)
+            self.close()
+
+    return Impatient
+
+
 _QUIETLY: Mapping[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
 
 
@@ -591,13 +636,32 @@ def _is_in_memory(url: URL) -> bool:
     )
 
 
-def _set_up_file(connection: Any, _: object) -> None:
+def _set_up_file(connection: Any, record: Any) -> None:
     # With a write-ahead log, readers and a writer do not wait for each other. The file remembers
     # it, so it does not matter if another process is in the way now, which does the same.
     with suppress(connection.OperationalError):
         connection.execute("PRAGMA journal_mode = WAL")
     # The disk is waited for now and then: a failure of power may undo the last moments.
     connection.execute("PRAGMA synchronous = NORMAL")
+    [(_, _, name), *_] = connection.execute("PRAGMA database_list").fetchall()
+    path = Path(name)
+    record.info["file"] = path, _identity(path)
+
+
+def _check_file(_: object, record: Any, __: object) -> None:
+    """Open the file anew if it was deleted or replaced, or each connection might see another."""
+    path, identity = record.info["file"]
+    if _identity(path) != identity:
+        raise exc.DisconnectionError
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells this file from another of its name, or ``None`` if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 _ENGINES: WeakSet[Engine] = WeakSet()

@@ -7,8 +7,8 @@ import os
 import pwd
 import signal
 import subprocess
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,6 +64,30 @@ class SQLServer:
         command = without_rights(self.command())
         started = running(command, self.folder, lambda: answers(self.url))
         self.process = self._stack.enter_context(started)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Freeze it while the block runs: connections are accepted, and nothing is answered."""
+        self.process.send_signal(signal.SIGSTOP)
+        processes = self.processes()
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in processes:
+                os.kill(pid, signal.SIGCONT)
+
+    def limit_files(self, size: int | str) -> None:
+        """Let no file grow beyond so many bytes, as on a disk that is full, or ``"unlimited"``."""
+        for pid in self.processes():
+            call([program("prlimit"), f"--pid={pid}", f"--fsize={size}:"])
+
+    def processes(self) -> Sequence[int]:
+        """Return its process, and those that it has started."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *map(int, children)]
 
     def kill(self) -> None:
         """Have it end at once, without a word to those who are connected."""

@@ -281,6 +281,11 @@ def test_engine_of_a_url_has_time_outs(
     assert (given["connect_args"], given["pool_timeout"]) == (limits, 5)
 
 
+def test_connection_to_sqlite_is_waited_for_as_long(maker: Maker, url: str) -> None:
+    pool: Any = maker.store(url=url).engine.pool
+    assert pool.timeout() == 5
+
+
 # The table
 
 
