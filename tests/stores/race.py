@@ -5,11 +5,12 @@ import random
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 from redis.backoff import NoBackoff
@@ -17,7 +18,8 @@ from redis.retry import Retry
 
 from sessionware import Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.sites import Owner, Site
+from tests.sites import Site
+from tests.stores.databases import SQL_KINDS
 from tests.stores.model import Event
 from tests.stores.servers import connect
 
@@ -27,30 +29,89 @@ SLOWEST = 0.02
 """Seconds between a request's look at its session and its answer, at most."""
 
 
-class Careless(RedisStore):
-    """What a store must not be: it writes whether or not the session is still there."""
-
-    def replace(
-        self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
-    ) -> bool:
-        self._client.set(self._prefix + key, version + text, ex=seconds)
-        return True
-
-
-class Deaf(RedisRevocations):
-    """What a list must not be: it never refuses a session that was ended."""
-
-    def check(self, key: str, owner: Owner | None, /) -> str | None:
-        return super().check("", owner)
-
-
-KEEPERS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "store": lambda client: {"store": RedisStore(client)},
-    "careless": lambda client: {"store": Careless(client)},
-    "list": lambda client: {"revocations": RedisRevocations(client)},
-    "deaf": lambda client: {"revocations": Deaf(client)},
+ACTS = {
+    "read": 4,
+    "write": 8,
+    "take": 2,
+    "regenerate": 3,
+    "end": 1,
+    "log in": 1,
+    "end all": 0.3,
 }
-ACTS = {"read": 4, "write": 6, "regenerate": 2, "end": 2, "log in": 2, "end all": 1}
+"""What a visitor may do, and how often."""
+PATIENCE = 60
+"""Seconds after which it is no use to race on until each thing has happened."""
+
+
+# Stores and lists
+
+
+def careless(store: Any) -> Any:
+    """Have it write whether or not the session is still there, as a store must not."""
+    replace = store.replace
+
+    def write(key: str, text: str, *, version: str, **life: Any) -> Any:
+        kept = store.load(key)
+        if kept is None:
+            return store.create(key, text, **life)
+        return replace(key, text, version=kept.version, **life)
+
+    store.replace = write
+    return store
+
+
+def deaf(revocations: Any) -> Any:
+    """Have it never refuse a session that was ended, as a list must not."""
+    check = revocations.check
+    revocations.check = lambda key, owner: check("", owner)
+    return revocations
+
+
+def sound(keeper: Any) -> Any:
+    """Leave it as it is."""
+    return keeper
+
+
+KEEPERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "store": ("store", sound),
+    "careless": ("store", careless),
+    "list": ("revocations", sound),
+    "deaf": ("revocations", deaf),
+}
+"""The setting of each, and what is done to it."""
+
+
+@contextmanager
+def keeping(kind: str, address: Any, keeper: str) -> Iterator[dict[str, Any]]:
+    """Make the setting as an application would. ``address``: a port of Redis', or a URL of SQL."""
+    setting, change = KEEPERS[keeper]
+    with ExitStack() as stack:
+        if kind in SQL_KINDS:
+            from sessionware.sql import SQLRevocations, SQLStore
+
+            made: Any = (SQLStore if setting == "store" else SQLRevocations)(address)
+            stack.callback(made.engine.dispose)
+        else:
+            settings = {} if kind == "cluster" else {"retry": Retry(NoBackoff(), 0)}
+            client = stack.enter_context(closing(connect(kind, address, **settings)))
+            made = (RedisStore if setting == "store" else RedisRevocations)(client)
+        yield {setting: change(made)}
+
+
+def count_refusals(store: Any) -> Counter[str]:
+    """Return a counter of the calls in which another request was faster, so that it is merged."""
+    replace, counts = store.replace, Counter[str]()
+
+    def counting(*arguments: Any, **settings: Any) -> Any:
+        done = replace(*arguments, **settings)
+        counts["merge"] += not done
+        return done
+
+    store.replace = counting
+    return counts
+
+
+# Visitors
 
 
 class Visitor:
@@ -82,7 +143,12 @@ class Visitor:
     def end_all(self, who: str) -> None:
         start = time.monotonic()
         ok, note = attempt(lambda: self.keeper.revoke_owner(who))
-        self.history.append(Event("end all", start, time.monotonic(), ok, who, note=note))
+        self.keep(Event("end all", start, time.monotonic(), ok, who, note=note))
+
+    def keep(self, event: Event) -> None:
+        """Add it to the history, and tell all visitors that this has happened."""
+        self.history.append(event)
+        self.jar.sadd("happened", event.outcome)
 
     def visit(self, act: str, asked: dict[str, str]) -> None:
         """Send one request; what came of it is part of the history."""
@@ -95,11 +161,12 @@ class Visitor:
         def request(session: Session) -> None:
             if act != "log in":
                 found = found_in(session, asked)
+                marks, messages = written_in(session)
                 read = event._replace(act="read", end=time.monotonic(), ok=True, value=found)
-                seen.append(read._replace(marks=tuple(session.get("marks", {}).items())))
+                seen.append(read._replace(marks=marks, messages=messages))
                 if self.random.random() < 0.3:
                     time.sleep(self.random.random() * SLOWEST)
-                if found is None or act == "read":
+                if found is None or act == "read" or (act == "take" and not messages):
                     return
             seen.append(change(session, event))
 
@@ -107,12 +174,12 @@ class Visitor:
         ok, note = attempt(lambda: page.append(self.site.visit(request, asked.get("cookie", ""))))
         for done in seen:
             if done.act == "read":
-                self.history.append(done._replace(start=start))
+                self.keep(done._replace(start=start))
                 continue
             begun = start if act == "log in" else done.start
             cookie = page[0].cookie if ok else ""
             done = done._replace(start=begun, end=time.monotonic(), ok=ok, note=note, cookie=cookie)
-            self.history.append(done)
+            self.keep(done)
             if cookie:
                 kept = {**asked, "cookie": cookie, "id": done.heir or done.session}
                 self.jar.lpush(done.who, json.dumps(kept))
@@ -128,13 +195,22 @@ def found_in(session: Session, asked: dict[str, str]) -> str | None:
     return str(session["value"])
 
 
+def written_in(session: Session) -> tuple[tuple[tuple[str, int], ...], tuple[str, ...]]:
+    """Return the marks and the messages."""
+    return tuple(session.get("marks", {}).items()), tuple(session.peek_flash())
+
+
 def change(session: Session, event: Event) -> Event:
     """Do it, and return the event as of the moment in which the answer begins."""
     if event.act == "end":
         session.invalidate()
         return event._replace(start=time.monotonic(), value=None)
+    if event.act == "take":
+        messages = tuple(session.pop_flash())
+        return event._replace(start=time.monotonic(), value=None, marks=(), messages=messages)
     session["value"] = event.value
     session.setdefault("marks", {}).update(event.marks)
+    session.flash(event.value)
     if event.act == "log in":
         session.update(who=event.who, login=event.login)
         session.owner = event.who
@@ -161,24 +237,42 @@ def hashed(session_id: str) -> str:
     return sha256(session_id.encode()).hexdigest()
 
 
+class Told(NamedTuple):
+    """What the visitors of one process did, and how often a change had to be merged."""
+
+    history: list[Event]
+    merges: int
+
+
 def crowd(
-    name: str, kind: str, port: int, jar_port: int, keeper: str, seconds: float
-) -> list[Event]:
-    """Race in sixteen threads for so long, and return the history."""
+    name: str,
+    kind: str,
+    address: Any,
+    jar_port: int,
+    keeper: str,
+    seconds: float,
+    wanted: Collection[str] = (),
+) -> Told:
+    """Race in sixteen threads for so long, and until each outcome that is wanted has happened."""
     sys.setswitchinterval(1e-4)
-    settings = {} if kind == "cluster" else {"retry": Retry(NoBackoff(), 0)}
-    with closing(connect(kind, port, **settings)) as client, redis.Redis(port=jar_port) as jar:
-        made = KEEPERS[keeper](client)
-        visitors = [Visitor(f"{name}.{number}", made, jar) for number in range(THREADS)]
+    with keeping(kind, address, keeper) as setting, redis.Redis(port=jar_port) as jar:
+        counts = count_refusals(setting["store"]) if keeper == "store" else Counter[str]()
+        visitors = [Visitor(f"{name}.{number}", setting, jar) for number in range(THREADS)]
         over, end = threading.Event(), time.monotonic() + seconds
+
+        def is_over() -> bool:
+            if over.is_set() or time.monotonic() < end:
+                return over.is_set()
+            happened = not wanted or all(jar.smismember("happened", [*wanted]))
+            return happened or time.monotonic() > end + PATIENCE
 
         def stay(visitor: Visitor) -> None:
             try:
-                while time.monotonic() < end and not over.is_set():
+                while not is_over():
                     visitor.step()
             finally:
                 over.set()
 
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(stay, visitors))
-    return [event for visitor in visitors for event in visitor.history]
+    return Told([event for visitor in visitors for event in visitor.history], counts["merge"])

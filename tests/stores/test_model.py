@@ -43,6 +43,16 @@ POSSIBLE = {
         event("regenerate", 2, 4, "b", heir="two"),
         event("regenerate", 3, 5, "c", heir="three", **REFUSED),
     ],
+    "a late read of what was there before a move": [
+        event("write", 2, 3, "b", marks=(("x", 1),)),
+        event("regenerate", 4, 5, "c", heir="two", marks=(("x", 2),)),
+        event("read", 6, 7, "b", marks=(("x", 1),), messages=("a", "b")),
+    ],
+    "no late read after a move": [
+        event("regenerate", 2, 3, "b", heir="two"),
+        event("read", 4, 5, None),
+        event("write", 4, 5, "c", **REFUSED),
+    ],
     "everywhere": [event("end all", 2, 3), event("read", 4, 5, None)],
     "a write beside another": [
         event("write", 2, 4, "b", marks=(("x", 1),)),
@@ -54,13 +64,49 @@ POSSIBLE = {
         event("write", 4, 6, "c", marks=(("x", 2),)),
         event("read", 5, 6, "b", marks=(("x", 1),)),
     ],
+    "messages of several, taken by one": [
+        event("write", 2, 3, "b"),
+        event("read", 3.5, 4, "b", messages=("a", "b")),
+        event("take", 4, 5, None, messages=("a", "b")),
+        event("write", 4.5, 6, "c"),
+        event("read", 7, 8, "c", messages=("c",)),
+    ],
+    "messages that are being taken": [
+        event("take", 2, 5, None, messages=("a",)),
+        event("read", 3, 4, "a", messages=()),
+        event("read", 3, 4, "a", messages=("a",)),
+    ],
+    "messages whose taking failed, and was one": [
+        event("take", 2, 3, None, messages=("a",), ok=False, note="outage"),
+        event("read", 4, 5, "a", messages=()),
+    ],
+    "messages that move along": [
+        event("regenerate", 2, 3, "b", heir="two"),
+        event("read", 4, 5, "b", session="two", messages=("a", "b")),
+        event("take", 6, 7, None, session="two", messages=("a", "b")),
+        event("read", 8, 9, "a", messages=("a",)),
+    ],
     "a log-in during everywhere": [event("end all", 0.5, 3), event("read", 4, 5, "a")],
 }
 
 IMPOSSIBLE = {
     "came back after its end": [
         [event("end", 2, 3), event("read", 4, 5, "a")],
-        [event("regenerate", 2, 3, "b", heir="two"), event("read", 4, 5, "a")],
+        [
+            event("regenerate", 2, 3, "b", heir="two"),
+            event("end", 4, 5, session="two"),
+            event("read", 6, 7, "a"),
+        ],
+        [
+            event("regenerate", 2, 4, "b", heir="two"),
+            event("end", 3, 5),
+            event("read", 6, 7, "b", session="two"),
+        ],
+        [
+            event("regenerate", 2, 3, "b", heir="two"),
+            event("end all", 4, 5),
+            event("read", 6, 7, "a"),
+        ],
         [event("end all", 2, 3), event("read", 4, 5, "a")],
         [
             event("regenerate", 2, 5, "b", heir="two"),
@@ -69,6 +115,8 @@ IMPOSSIBLE = {
         ],
     ],
     "was changed after its end": [
+        [event("regenerate", 2, 3, "b", heir="two"), event("write", 4, 5, "c")],
+        [event("end", 2, 3), event("take", 4, 5, None, messages=("a",))],
         [event("end", 2, 3), event("write", 4, 5, "b")],
         [event("end all", 2, 3), event("write", 4, 5, "b")],
         [event("end all", 2, 3), event("regenerate", 4, 5, "b", heir="two")],
@@ -91,10 +139,42 @@ IMPOSSIBLE = {
     "holds what was never written": [
         [event("read", 2, 3, "b")],
         [event("read", 2, 3, "b"), event("write", 4, 5, "b")],
+        [event("regenerate", 2, 3, "b", heir="two"), event("read", 4, 5, "b")],
     ],
     "lost a write that was acknowledged": [
         [event("write", 2, 3, "b"), event("read", 4, 5, "a")],
         [event("write", 2, 3, "b"), event("write", 4, 5, "c"), event("read", 6, 7, "b")],
+    ],
+    "lost b, which was appended": [
+        [event("write", 2, 3, "b"), event("read", 4, 5, "b", messages=("a",))],
+        [
+            event("write", 2, 4, "b"),
+            event("regenerate", 3, 5, "c", heir="two"),
+            event("read", 6, 7, "c", session="two", messages=("a", "c")),
+        ],
+        [
+            event("write", 2, 3, "b"),
+            event("read", 4, 5, "b", messages=("a",)),
+            event("take", 6, 7, None, messages=("a", "b")),
+        ],
+    ],
+    "holds a, which was taken out": [
+        [
+            event("take", 2, 3, None, messages=("a",)),
+            event("read", 4, 5, "a", messages=("a",)),
+        ],
+        [
+            event("take", 2, 3, None, messages=("a",)),
+            event("regenerate", 4, 5, "b", heir="two"),
+            event("read", 6, 7, "b", session="two", messages=("a", "b")),
+        ],
+    ],
+    "holds b, which was never appended": [
+        [event("read", 2, 3, "a", messages=("a", "b"))],
+        [
+            event("regenerate", 2, 3, "b", heir="two"),
+            event("read", 4, 5, "a", messages=("a", "b")),
+        ],
     ],
     "lost what ['x'] wrote under another key": [
         [
@@ -127,6 +207,12 @@ def test_what_may_happen_is_no_problem(history: list[Event]) -> None:
 )
 def test_what_cannot_be_is_found(promise: str, history: list[Event]) -> None:
     assert promise in "\n".join(Model([LOG_IN, *history]).problems())
+
+
+def test_list_refuses_what_was_moved_at_once() -> None:
+    moved = [event("regenerate", 2, 3, "b", heir="two"), event("read", 4, 5, "a")]
+    found = "\n".join(Model([LOG_IN, *moved], in_cookie=True).problems())
+    assert "came back after its end" in found
 
 
 def test_a_stale_copy_of_a_cookie_is_no_problem() -> None:
