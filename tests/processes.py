@@ -127,6 +127,12 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
+def family(pid: int) -> Sequence[int]:
+    """Return the process, and those that it has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *map(int, children)]
+
+
 @contextmanager
 def free_port() -> Iterator[int]:
     """Keep a port of 127.0.0.1 while the block runs: the system hands it out to no one else.

@@ -81,6 +81,11 @@ KEEPERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 """The setting of each, and what is done to it."""
 
 
+def address_of(database: Any) -> Any:
+    """Return the port of Redis', or the URL of SQL."""
+    return getattr(database, "port", None) or str(database.store().engine.url)
+
+
 @contextmanager
 def keeping(kind: str, address: Any, keeper: str) -> Iterator[dict[str, Any]]:
     """Make the setting as an application would. ``address``: a port of Redis', or a URL of SQL."""

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, MetaData, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from sessionware.sql import SQLRevocations, SQLStore
-from tests.processes import free_port, program, running
+from tests.processes import family, free_port, program, running
 
 USER = "nobody"
 
@@ -69,7 +69,7 @@ class SQLServer:
     def paused(self) -> Iterator[None]:
         """Freeze it while the block runs: connections are accepted, and nothing is answered."""
         self.process.send_signal(signal.SIGSTOP)
-        processes = self.processes()
+        processes = family(self.process.pid)
         for pid in processes:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -80,14 +80,8 @@ class SQLServer:
 
     def limit_files(self, size: int | str) -> None:
         """Let no file grow beyond so many bytes, as on a disk that is full, or ``"unlimited"``."""
-        for pid in self.processes():
+        for pid in family(self.process.pid):
             call([program("prlimit"), f"--pid={pid}", f"--fsize={size}:"])
-
-    def processes(self) -> Sequence[int]:
-        """Return its process, and those that it has started."""
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [pid, *map(int, children)]
 
     def kill(self) -> None:
         """Have it end at once, without a word to those who are connected."""

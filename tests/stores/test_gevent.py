@@ -1,0 +1,100 @@
+"""A time-out of gevent's in the middle of an answer: nobody gets it in place of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.processes import ROOT, family, require
+from tests.stores.databases import Databases
+from tests.stores.sql_servers import SQLServers
+
+DRIVERS = {"postgresql": "psycopg", "mariadb": "pymysql", "valkey": "valkey"}
+
+# Given the kind of client, the address of its server, and the server's processes.
+INTERRUPTED = """
+from gevent import monkey
+
+monkey.patch_all()
+
+import os
+import signal
+import sys
+
+import gevent
+
+from tests.processes import family
+from tests.stores.race import keeping
+
+kind, address, *pids = sys.argv[1:]
+if address.isdigit():
+    address = int(address)
+
+def send(number):
+    for pid in pids:
+        for each in family(int(pid)):
+            os.kill(each, number)
+
+def interrupt(ask):
+    send(signal.SIGSTOP)
+    try:
+        with gevent.Timeout(0.1):
+            ask()
+        raise AssertionError("it was not interrupted")
+    except gevent.Timeout:
+        gevent.spawn_later(0.1, send, signal.SIGCONT)
+
+life = {"seconds": 99, "owner": None}
+with keeping(kind, address, "store") as store, keeping(kind, address, "list") as revocations:
+    store, ended = store["store"], revocations["revocations"]
+    for key in "ab":
+        assert store.create(key, key * 9, **life)
+    assert ended.revoke("ended", 99)
+    for ask in (
+        lambda: store.load("a"),
+        lambda: store.create("c", "c", **life),
+        lambda: store.touch("a", **life),
+    ):
+        interrupt(ask)
+        assert [store.load("b").text for _ in range(3)] == ["b" * 9] * 3
+    interrupt(lambda: ended.check("not ended", "ann"))
+    assert [ended.check("ended", "ann") for _ in range(3)] == [None] * 3
+"""
+
+
+def run(kind: str, address: object, pids: Sequence[int]) -> None:
+    """Run the program, whose stderr says what is wrong."""
+    done = subprocess.run(  # noqa: S603 - the arguments are the tests' own
+        [sys.executable, "-c", INTERRUPTED, kind, str(address), *map(str, pids)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+        timeout=60,
+        capture_output=True,
+        text=True,
+    )
+    for each in (each for pid in pids for each in family(pid)):
+        os.kill(each, signal.SIGCONT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("kind", ["redis", "valkey", "cluster"])
+def test_answer_of_redis_that_comes_too_late_is_dropped(databases: Databases, kind: str) -> None:
+    require("gevent")
+    database = databases.redis(kind)
+    pids = [node.info("server")["process_id"] for node in database.nodes]
+    run(kind, database.port, pids)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
+def test_answer_of_a_database_that_comes_too_late_is_dropped(kind: str) -> None:
+    require("gevent")
+    require(DRIVERS[kind])
+    with SQLServers() as servers, servers.empty(kind, Path()) as database:
+        database.store()
+        database.revocations()
+        run(kind, database.url, [servers.server(kind).process.pid])
