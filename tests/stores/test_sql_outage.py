@@ -135,7 +135,7 @@ def test_server_that_is_frozen_is_an_error_within_seconds(
         for ask in (partial(site.read, cookie), partial(site.visit, count, cookie)):
             start = time.monotonic()
             refused(ask, ".*(nothing within|timed out|timeout)")
-            assert 0.5 < time.monotonic() - start < 3
+            assert 0.5 < time.monotonic() - start < 10
     assert site.visit(count, cookie).result == 2
 
 
