@@ -103,13 +103,13 @@ def jar(databases: Databases) -> RedisDatabase:
 @pytest.mark.parametrize(
     ("kind", "keeper", "long"),
     [
-        ("redis", "store", 3),
+        ("redis", "store", 2),
         ("redis", "list", 1),
-        ("cluster", "store", 1.5),
+        ("cluster", "store", 1),
         ("cluster", "list", 1),
-        ("postgresql", "store", 2),
+        ("postgresql", "store", 1.5),
         ("postgresql", "list", 1),
-        ("sqlite", "store", 2),
+        ("sqlite", "store", 1.5),
         ("sqlite", "list", 1),
     ],
 )

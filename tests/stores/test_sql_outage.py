@@ -106,17 +106,19 @@ def test_wrong_password_is_said_and_not_shown(served: SQLDatabase) -> None:
 
 
 @pytest.mark.parametrize("keeper", KEEPERS)
-def test_requests_that_leave_the_session_alone_go_on(keeper: str, tmp_path: Path) -> None:
-    require("psycopg")
-    with PostgreSQL() as server, SQLDatabase("postgresql", server.url) as database:
-        site = Site(**KEEPERS[keeper](database))
-        cookie = site.visit(count).cookie
-        server.kill()
+def test_requests_that_leave_the_session_alone_go_on(
+    servers: SQLServers, served: SQLDatabase, keeper: str
+) -> None:
+    site = Site(**KEEPERS[keeper](served))
+    cookie = site.visit(count).cookie
+    servers.server(served.kind).kill()
+    try:
         site.visit(untouched, cookie)
         assert site.read("session=junk") is None
         refused(lambda: site.read(cookie), "")
-        server.start()
-        assert site.visit(count, cookie).result == 2
+    finally:
+        servers.server(served.kind).start()
+    assert site.visit(count, cookie).result == 2
 
 
 # Silent
