@@ -13,7 +13,7 @@ from tests.processes import ROOT, family, require
 from tests.stores.databases import Databases
 from tests.stores.sql_servers import SQLServers
 
-DRIVERS = {"postgresql": "psycopg", "mariadb": "pymysql", "valkey": "valkey"}
+DRIVERS = {"postgresql": "psycopg", "mariadb": "pymysql"}
 
 # Given the kind of client, the address of its server, and the server's processes.
 INTERRUPTED = """
