@@ -22,7 +22,7 @@ from tests.processes import ROOT, gunicorn, require, serving
 NEEDED = {
     "quickstart": "sessionware",
     "login": "sessionware",
-    "redis_sessions": "redis",
+    "devices": "redis",
     "bottle_app": "bottle",
     "django_app": "django",
     "falcon_app": "falcon",

@@ -1,4 +1,4 @@
-"""The site of examples/redis_sessions.py, under gunicorn and beside a redis-server."""
+"""The site of examples/devices.py, under gunicorn and beside a redis-server."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @pytest.fixture(scope="module")
 def url(server: RedisServer) -> Iterator[str]:
     env = {"SECRET_KEY": KEY, "REDIS_URL": f"redis://127.0.0.1:{server.port}/0"}
-    with serving("examples.redis_sessions:app", "--workers=2", env=env) as address:
+    with serving("examples.devices:app", "--workers=2", env=env) as address:
         yield address
 
 
