@@ -1,4 +1,4 @@
-"""A small site with its sessions in Redis: your devices, end one of them, log out everywhere."""
+"""A small site with its sessions in a store: your devices, end one of them, log out everywhere."""
 
 import os
 from collections.abc import Iterable
@@ -6,9 +6,6 @@ from datetime import timedelta
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from markupsafe import Markup
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from werkzeug import Request, Response
 from werkzeug.exceptions import BadRequest, Forbidden, HTTPException, ServiceUnavailable
 from werkzeug.routing import Map, Rule
@@ -16,6 +13,7 @@ from werkzeug.utils import redirect
 
 from sessionware import Session, SessionMiddleware, SessionUnavailable
 from sessionware.redis import RedisStore
+from sessionware.sql import SQLStore
 from sessionware.store import KeptSession, key_of
 
 from .login import ERROR, FLASH, HEADERS, LOGIN, PAGE, PASSWORD, REMEMBERED, STYLE, form_to, same
@@ -23,15 +21,28 @@ from .login import ERROR, FLASH, HEADERS, LOGIN, PAGE, PASSWORD, REMEMBERED, STY
 DEVICE = Markup("<p>{device}<br><small>{state}</small></p>\n")
 KEY = Markup('<input type="hidden" name="key" value="{key}">\n')
 
-# A request that waits for Redis blocks a thread, so a second is enough. Retries are off, because a
-# command whose reply was lost may have run.
-client = Redis.from_url(
-    os.environ.get("REDIS_URL", "redis://127.0.0.1:6379/0"),
-    socket_timeout=1,
-    socket_connect_timeout=1,
-    retry=Retry(NoBackoff(), 0),
-)
-store = RedisStore(client)
+
+def store_at(url: str) -> RedisStore | SQLStore:
+    """Return the store for this URL: Redis, or a database that SQLAlchemy knows."""
+    if url.startswith(("redis://", "rediss://")):
+        return redis_store_at(url)
+    return SQLStore(url)
+
+
+def redis_store_at(url: str) -> RedisStore:
+    """Return a store that waits for a second at most.
+
+    Retries are off, because a command whose reply was lost may have run.
+    """
+    from redis import Redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    once = Retry(NoBackoff(), 0)
+    return RedisStore(Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=once))
+
+
+store = store_at(os.environ.get("STORE_URL", "sqlite:///sessions.db"))
 
 
 def home(session: Session) -> Markup:
@@ -145,10 +156,12 @@ sessions = SessionMiddleware(
     idle_timeout=timedelta(hours=1),
     permanent_timeout=REMEMBERED,
 )
+if isinstance(store, SQLStore):
+    store.create_table()  # Each worker may: the first one creates it.
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Show an error page if Redis does not answer, even when the session is saved."""
+    """Show an error page if the store does not answer, even when the session is saved."""
     try:
         return sessions(environ, start_response)
     except SessionUnavailable:

@@ -1,5 +1,6 @@
-"""The site of examples/devices.py, under gunicorn and beside a redis-server."""
+"""The site of examples/devices.py, under gunicorn, with its sessions in each kind of store."""
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -7,30 +8,39 @@ import pytest
 import requests
 
 from tests.gateway import KEY
-from tests.processes import serving
-from tests.stores.servers import ON_DISK, RedisServer
+from tests.live.places import KINDS, Place, provide
+from tests.processes import require, serving
+
+NUMBERS = itertools.count(1)
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    require("sqlalchemy")
+    with provide(request.param, tmp_path_factory.mktemp("place")) as provided:
+        yield provided
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    with RedisServer(tmp_path_factory.mktemp("redis"), *ON_DISK) as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def url(server: RedisServer) -> Iterator[str]:
-    env = {"SECRET_KEY": KEY, "REDIS_URL": f"redis://127.0.0.1:{server.port}/0"}
-    with serving("examples.devices:app", "--workers=2", env=env) as address:
+def url(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The site's. In SQLite, without a setting, it has its file where it was started."""
+    setting = {} if place.kind == "sqlite" else {"STORE_URL": place.url}
+    arguments = ("--workers=2", f"--chdir={tmp_path_factory.mktemp('site')}")
+    with serving("examples.devices:app", *arguments, env={"SECRET_KEY": KEY, **setting}) as address:
         yield address
 
 
 class Browser:
-    """A visitor with a device of this name; each page that comes back is kept."""
+    """A visitor of this name, with a device of that one; each page that comes back is kept."""
 
-    def __init__(self, url: str, device: str) -> None:
+    def __init__(self, url: str, name: str, device: str) -> None:
         self.client = requests.Session()
         self.client.headers["User-Agent"] = device
         self.url = url
+        self.name = name
 
     def look(self) -> str:
         self.page = self.client.get(self.url, timeout=10)
@@ -42,88 +52,125 @@ class Browser:
         self.page = self.client.post(self.url + action, form, timeout=10)
         return self.page.text
 
-    def log_in(self, name: str) -> str:
-        return self.send("/login", name=name, password="correct horse")
+    def log_in(self, password: str = PASSWORD) -> str:
+        return self.send("/login", name=self.name, password=password)
+
+    def is_logged_in(self) -> bool:
+        [heading] = re.findall("<h1>(.+)</h1>", self.look())
+        return {"Log in": False, f"The devices of {self.name}": True}[heading]
+
+    def devices(self) -> list[str]:
+        """Return what the page lists, this device first."""
+        return re.findall(r"<p>(.+)<br>", self.look())
 
     def keys(self) -> list[str]:
-        """What stands in the forms that end another device's session."""
+        """Return what stands in the forms that end another device's session."""
         return re.findall('name="key" value="([^"]+)"', self.look())
 
+    def cookie(self) -> str:
+        return str(self.client.cookies["session"])
+
+    def put_back(self, cookie: str) -> None:
+        """Send this copy of a former cookie from now on."""
+        self.client.cookies.clear()
+        self.client.cookies.set("session", cookie)
+
 
 @pytest.fixture
-def phone(url: str, server: RedisServer) -> Iterator[Browser]:
-    with server.client() as client:
-        client.flushall()
-    browser = Browser(url, "Phone")
+def name() -> str:
+    """Of a user that no other test has logged in."""
+    return f"Ada {next(NUMBERS)}"
+
+
+@pytest.fixture
+def phone(url: str, name: str) -> Iterator[Browser]:
+    browser = Browser(url, name, "Phone")
     with browser.client:
-        browser.log_in("Ada")
+        browser.log_in()
         yield browser
 
 
 @pytest.fixture
-def laptop(url: str, phone: Browser) -> Iterator[Browser]:
-    browser = Browser(url, "Laptop <b>")
+def laptop(url: str, name: str, phone: Browser) -> Iterator[Browser]:
+    browser = Browser(url, name, "Laptop <b>")
     with browser.client:
-        browser.log_in("Ada")
+        browser.log_in()
         yield browser
 
 
-def test_devices_are_listed_and_none_of_another_user(phone: Browser, laptop: Browser) -> None:
-    stranger = Browser(phone.url, "Tablet")
-    with stranger.client:
-        stranger.log_in("Bob")
-        assert "The devices of Ada" in phone.look()
-        assert re.findall(r"<p>(.+)<br>", phone.look()) == ["Phone", "Laptop &lt;b&gt;"]
-        assert re.findall(r"<p>(.+)<br>", stranger.look()) == ["Tablet"]
+@pytest.fixture
+def stranger(url: str, name: str) -> Iterator[Browser]:
+    """Another user, who is logged in too."""
+    browser = Browser(url, f"Not {name}", "Tablet")
+    with browser.client:
+        browser.log_in()
+        yield browser
+
+
+@pytest.fixture
+def visitor(url: str, name: str) -> Iterator[Browser]:
+    """A device on which the user is not logged in."""
+    browser = Browser(url, name, "Kiosk")
+    with browser.client:
+        yield browser
+
+
+def test_devices_are_listed_and_none_of_another_user(
+    phone: Browser, laptop: Browser, stranger: Browser
+) -> None:
+    assert phone.devices() == ["Phone", "Laptop &lt;b&gt;"]
+    assert stranger.devices() == ["Tablet"]
 
 
 def test_lost_device_is_logged_out_from_another(phone: Browser, laptop: Browser) -> None:
     assert "That device is logged out." in phone.send("/end", key=phone.keys()[0])
-    assert "Log in" in laptop.look()
-    assert phone.keys() == []
-    assert "The devices of Ada" in phone.look()
+    assert not laptop.is_logged_in()
+    assert phone.devices() == ["Phone"]
 
 
-def test_key_of_another_user_s_session_ends_nothing(phone: Browser, laptop: Browser) -> None:
-    stranger = Browser(phone.url, "Tablet")
-    with stranger.client:
-        stranger.log_in("Bob")
-        assert "already logged out" in stranger.send("/end", key=phone.keys()[0])
-    assert "The devices of Ada" in laptop.look()
+def test_key_of_another_user_s_session_ends_nothing(
+    phone: Browser, laptop: Browser, stranger: Browser
+) -> None:
+    assert "already logged out" in stranger.send("/end", key=phone.keys()[0])
+    assert laptop.is_logged_in()
 
 
-def test_log_out_everywhere_ends_every_device(phone: Browser, laptop: Browser) -> None:
+def test_log_out_everywhere_ends_every_device(
+    phone: Browser, laptop: Browser, stranger: Browser
+) -> None:
+    cookie = laptop.cookie()
     assert "You are logged out everywhere: 2 in all." in laptop.send("/everywhere")
-    assert "The devices of" not in phone.look() + laptop.look()
+    assert not phone.is_logged_in()
+    laptop.put_back(cookie)
+    assert not laptop.is_logged_in()
+    assert stranger.is_logged_in()
 
 
 def test_log_out_ends_this_device_and_no_other(phone: Browser, laptop: Browser) -> None:
-    cookie = str(laptop.client.cookies["session"])
+    cookie = laptop.cookie()
     assert "You are logged out." in laptop.send("/logout")
-    laptop.client.cookies.clear()
-    laptop.client.cookies.set("session", cookie)
-    assert "Log in" in laptop.look()
-    assert phone.keys() == []
+    laptop.put_back(cookie)
+    assert not laptop.is_logged_in()
+    assert phone.devices() == ["Phone"]
 
 
-def test_wrong_password_lets_no_visitor_in(url: str) -> None:
-    browser = Browser(url, "Phone")
-    with browser.client:
-        assert "Name or password is wrong" in browser.send("/login", name="Ada", password="wrong")
+def test_wrong_password_lets_no_visitor_in(visitor: Browser) -> None:
+    assert "Name or password is wrong" in visitor.log_in("wrong")
+    assert not visitor.is_logged_in()
 
 
 @pytest.mark.parametrize("action", ["/end", "/everywhere"])
-def test_devices_are_closed_to_a_visitor_who_is_not_logged_in(url: str, action: str) -> None:
-    browser = Browser(url, "Phone")
-    with browser.client:
-        browser.send(action)
-    assert browser.page.status_code == 403
+def test_devices_are_closed_to_a_visitor_who_is_not_logged_in(
+    visitor: Browser, action: str
+) -> None:
+    visitor.send(action)
+    assert visitor.page.status_code == 403
 
 
 def test_form_without_this_session_s_token_is_refused(phone: Browser) -> None:
     page = phone.client.post(phone.url + "/everywhere", {"csrf_token": "guessed"}, timeout=10)
     assert page.status_code == 400
-    assert "The devices of Ada" in phone.look()
+    assert phone.is_logged_in()
 
 
 def test_wrong_method_is_told_the_right_one(phone: Browser) -> None:
@@ -139,13 +186,15 @@ def test_every_page_is_html_and_keeps_out_of_every_cache(phone: Browser, path: s
     assert "<script" not in page.text
 
 
-def test_site_says_sorry_while_redis_is_down_and_then_goes_on(
-    phone: Browser, server: RedisServer
+@pytest.mark.parametrize("place", ["redis", "postgresql", "mariadb"], indirect=True)
+def test_site_says_sorry_while_the_store_is_down_and_then_goes_on(
+    place: Place, phone: Browser
 ) -> None:
-    server.kill()
+    assert place.server
+    place.server.kill()
     try:
         assert "Please try again in a minute." in phone.look()
         assert phone.page.status_code == 503
     finally:
-        server.start()
-    assert "The devices of Ada" in phone.look()
+        place.server.start()
+    assert phone.is_logged_in()

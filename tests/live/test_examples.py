@@ -22,7 +22,7 @@ from tests.processes import ROOT, gunicorn, require, serving
 NEEDED = {
     "quickstart": "sessionware",
     "login": "sessionware",
-    "devices": "redis",
+    "devices": "sqlalchemy",
     "bottle_app": "bottle",
     "django_app": "django",
     "falcon_app": "falcon",
