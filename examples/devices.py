@@ -62,7 +62,7 @@ def home(session: Session) -> Markup:
 
 def device(kept: KeptSession, session: Session) -> Markup:
     """Return a device, and a button that ends its session."""
-    state = f"ends after {round(kept.seconds / 86400)} days without use"
+    state = f"ends in {timedelta(seconds=kept.seconds)} unless it is used"
     shown = DEVICE.format(device=kept.data["device"], state=state)
     return shown + form_to("/end", KEY.format(key=kept.key), "Log out there", session)
 

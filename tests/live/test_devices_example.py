@@ -52,8 +52,8 @@ class Browser:
         self.page = self.client.post(self.url + action, form, timeout=10)
         return self.page.text
 
-    def log_in(self, password: str = PASSWORD) -> str:
-        return self.send("/login", name=self.name, password=password)
+    def log_in(self, password: str = PASSWORD, **fields: str) -> str:
+        return self.send("/login", name=self.name, password=password, **fields)
 
     def is_logged_in(self) -> bool:
         [heading] = re.findall("<h1>(.+)</h1>", self.look())
@@ -120,6 +120,17 @@ def test_devices_are_listed_and_none_of_another_user(
 ) -> None:
     assert phone.devices() == ["Phone", "Laptop &lt;b&gt;"]
     assert stranger.devices() == ["Tablet"]
+
+
+def test_other_device_is_listed_with_the_time_that_it_has_left(
+    phone: Browser, visitor: Browser
+) -> None:
+    """An hour without use, or two weeks if it is remembered."""
+    visitor.log_in()
+    assert re.search(r"ends in (0:59:5\d|1:00:00) unless it is used", phone.look())
+    visitor.send("/logout")
+    visitor.log_in(remember="on")
+    assert re.search(r"ends in 1(3 days, 23:59:5\d|4 days, 0:00:00) unless", phone.look())
 
 
 def test_lost_device_is_logged_out_from_another(phone: Browser, laptop: Browser) -> None:
