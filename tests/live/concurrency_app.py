@@ -1,9 +1,12 @@
 """A desk that many visitors come to at once, and the visitors, who check what they are told.
 
+And a board, whose clients share one session, which is kept in a store.
+
 As a program, ``python -m gevent.monkey --module tests.live.concurrency_app``, the visitors are
 greenlets.
 """
 
+import json
 import os
 import sys
 import threading
@@ -16,10 +19,15 @@ from typing import NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from itsdangerous import URLSafeTimedSerializer
+from redis import Redis
+from redis.cluster import RedisCluster
 from werkzeug.datastructures import Headers
 
 from sessionware import SecureCookieSessionInterface, SessionMiddleware
+from sessionware.redis import RedisStore
+from sessionware.store import Store
 from tests.gateway import KEY, call
+from tests.stores.servers import PATIENCE
 
 VISITORS = [f"visitor-{number}" for number in range(1, 9)]
 LOADED_BY = os.getpid()
@@ -150,6 +158,42 @@ MIDDLEWARES: dict[str, Callable[[WSGIApplication], WSGIApplication]] = {
     "mixing": Mixing,
 }
 app = SessionMiddleware(Desk(), KEY)
+
+
+# One session in a store
+
+
+def board(kind: str, url: str) -> SessionMiddleware:
+    """Return the application ``pin``, with its sessions in the store of this kind at the URL."""
+    return SessionMiddleware(pin, KEY, store=store_at(kind, url))
+
+
+def store_at(kind: str, url: str) -> Store:
+    match kind:
+        case "redis":
+            return RedisStore(Redis.from_url(url, **PATIENCE))
+        case "cluster":
+            return RedisStore(RedisCluster.from_url(url, **PATIENCE))
+    from sessionware.sql import SQLStore
+
+    store = SQLStore(url)
+    store.create_table()
+    return store
+
+
+def pin(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer what was there, and add what the query names: a key and a flash message."""
+    session, name = environ["session"], environ["QUERY_STRING"]
+    found = {"keys": [*session], "messages": session.peek_flash()}
+    time.sleep(0.001)  # here another request comes in between
+    if name:
+        session[name] = True
+        session.flash(name)
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(found).encode()]
+
+
+# As a program
 
 
 def main(kind: str, seconds: str) -> None:

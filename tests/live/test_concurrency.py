@@ -1,4 +1,4 @@
-"""Many requests at once on one middleware object: nothing of one shows in another."""
+"""Many requests at once: nothing of one shows in another, and in a store none loses a change."""
 
 import gc
 import os
@@ -29,10 +29,17 @@ from tests.live.concurrency_app import (
     in_process,
     visit,
 )
+from tests.live.places import KINDS, Place, provide
 from tests.processes import ROOT, require, serving
 
 SECONDS = float(os.environ.get("SESSIONWARE_RACE_SECONDS", "5"))
 STEPS = 15
+CLIENTS = 16
+PINS = 20
+SERVERS = {
+    "threads": ("--worker-class=gthread", "--threads=16"),
+    "processes": ("--workers=4",),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -171,3 +178,47 @@ def test_of_two_tabs_that_write_at_once_the_last_response_wins(tabs: tuple[str, 
         name, _, jar[name] = response.result().cookie.partition("=")
     data, _ = READER.loads(jar["session"])
     assert data == {"written by": tabs[1], tabs[1]: tabs[1]}
+
+
+# One session in a store
+
+
+@pytest.fixture(scope="module", params=[*KINDS, "cluster"])
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    with provide(request.param, tmp_path_factory.mktemp("place")) as provided:
+        yield provided
+
+
+def pin(url: str, client: requests.Session, name: str = "") -> dict[str, list[str]]:
+    """Add this to the session, and return what was there before."""
+    response = client.get(url, params=name, timeout=10)
+    response.raise_for_status()
+    found: dict[str, list[str]] = response.json()
+    return found
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_clients_that_add_to_one_session_lose_nothing(place: Place, server: str) -> None:
+    """Each adds twenty keys and twenty flash messages. Its own messages are in their order."""
+    app = f"tests.live.concurrency_app:board({place.kind!r}, {place.url!r})"
+    with serving(app, *SERVERS[server], env={}) as url, requests.Session() as first:
+        pin(url, first, "begun")
+        together = threading.Barrier(CLIENTS, timeout=10)
+
+        def run(number: int) -> list[int]:
+            with requests.Session() as client:
+                client.cookies.update(first.cookies)
+                together.wait()
+                return [len(pin(url, client, f"{number}.{step}")["keys"]) for step in range(PINS)]
+
+        with ThreadPoolExecutor(CLIENTS) as pool:
+            sizes = [size for found in pool.map(run, range(CLIENTS)) for size in found]
+        found = pin(url, first)
+    expected = [f"{number}.{step}" for number in range(CLIENTS) for step in range(PINS)]
+    begun, *messages = found["messages"]
+    assert set(found["keys"]) == {"_f_", "begun", *expected}
+    assert begun == "begun"
+    assert sorted(messages, key=lambda message: int(message.split(".")[0])) == expected
+    assert len(set(sizes)) < len(sizes)  # Two of them began with the same, so they were merged.
