@@ -8,7 +8,14 @@ from typing import NamedTuple, Protocol
 from tests.processes import require
 from tests.stores.servers import ON_DISK, RedisServer, cluster
 
-KINDS = ("sqlite", "redis", "postgresql", "mariadb")
+NEEDED = {
+    "sqlite": ("sqlalchemy",),
+    "redis": ("redis",),
+    "cluster": ("redis",),
+    "postgresql": ("sqlalchemy", "psycopg"),
+    "mariadb": ("sqlalchemy", "pymysql"),
+}
+"""The packages that a store of each kind needs."""
 
 
 class Server(Protocol):
@@ -32,6 +39,8 @@ class Place(NamedTuple):
 @contextmanager
 def provide(kind: str, folder: Path) -> Iterator[Place]:
     """Run what it takes, with nothing in it, while the block runs."""
+    for module in NEEDED[kind]:
+        require(module)
     match kind:
         case "sqlite":
             yield Place(kind, f"sqlite:///{folder}/sessions.db")
@@ -42,8 +51,6 @@ def provide(kind: str, folder: Path) -> Iterator[Place]:
             with cluster(folder) as nodes:
                 yield Place(kind, f"redis://127.0.0.1:{nodes[0].port}")
         case _:
-            require("sqlalchemy")
-            require({"postgresql": "psycopg", "mariadb": "pymysql"}[kind])
             from tests.stores.sql_servers import MariaDB, PostgreSQL
 
             with PostgreSQL() if kind == "postgresql" else MariaDB() as server:

@@ -29,7 +29,7 @@ from tests.live.concurrency_app import (
     in_process,
     visit,
 )
-from tests.live.places import KINDS, Place, provide
+from tests.live.places import NEEDED, Place, provide
 from tests.processes import ROOT, require, serving
 
 SECONDS = float(os.environ.get("SESSIONWARE_RACE_SECONDS", "5"))
@@ -183,7 +183,7 @@ def test_of_two_tabs_that_write_at_once_the_last_response_wins(tabs: tuple[str, 
 # One session in a store
 
 
-@pytest.fixture(scope="module", params=[*KINDS, "cluster"])
+@pytest.fixture(scope="module", params=NEEDED)
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:

@@ -8,18 +8,19 @@ import pytest
 import requests
 
 from tests.gateway import KEY
-from tests.live.places import KINDS, Place, provide
+from tests.live.places import Place, provide
 from tests.processes import require, serving
 
 NUMBERS = itertools.count(1)
 PASSWORD = "correct horse"
+SERVERS = ("redis", "postgresql", "mariadb")
 
 
-@pytest.fixture(scope="module", params=KINDS)
+@pytest.fixture(scope="module", params=["sqlite", *SERVERS])
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Place]:
-    require("sqlalchemy")
+    require("sqlalchemy")  # by the example, whatever the store
     with provide(request.param, tmp_path_factory.mktemp("place")) as provided:
         yield provided
 
@@ -197,7 +198,7 @@ def test_every_page_is_html_and_keeps_out_of_every_cache(phone: Browser, path: s
     assert "<script" not in page.text
 
 
-@pytest.mark.parametrize("place", ["redis", "postgresql", "mariadb"], indirect=True)
+@pytest.mark.parametrize("place", SERVERS, indirect=True)
 def test_site_says_sorry_while_the_store_is_down_and_then_goes_on(
     place: Place, phone: Browser
 ) -> None:
