@@ -25,21 +25,8 @@ KEY = Markup('<input type="hidden" name="key" value="{key}">\n')
 def store_at(url: str) -> RedisStore | SQLStore:
     """Return the store for this URL: Redis, or a database that SQLAlchemy knows."""
     if url.startswith(("redis://", "rediss://")):
-        return redis_store_at(url)
+        return RedisStore.from_url(url)
     return SQLStore(url)
-
-
-def redis_store_at(url: str) -> RedisStore:
-    """Return a store that waits for a second at most.
-
-    Retries are off, because a command whose reply was lost may have run.
-    """
-    from redis import Redis
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
-
-    once = Retry(NoBackoff(), 0)
-    return RedisStore(Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=once))
 
 
 store = store_at(os.environ.get("STORE_URL", "sqlite:///sessions.db"))
@@ -103,11 +90,11 @@ def log_out_everywhere(session: Session, _request: Request) -> str:
 
 def end_one(session: Session, request: Request) -> str:
     """End one other session, which has to be the same owner's."""
-    key = request.form.get("key", "")
-    if key not in [kept.key for kept in others(session)]:
-        return "That device was already logged out."
-    store.delete(key)
-    return "That device is logged out."
+    if session.owner is None:
+        raise Forbidden("Please log in first.")
+    if store.end(session.owner, request.form.get("key", "")):
+        return "That device is logged out."
+    return "That device was already logged out."
 
 
 URLS = Map([Rule("/", methods=["GET"], endpoint=home)])

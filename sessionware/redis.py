@@ -162,6 +162,12 @@ class _InRedis:
         except Exception as error:
             told = f"Could not {what} under {self._prefix!r}"
             raise SessionUnavailable(f"{told}; {_reason(error, self._prefix)}") from error
+        except BaseException:
+            # Such as a time-out of gevent's. A Sentinel's client keeps the connection, on which the
+            # next request would get the answer to this one (redis-py #4292).
+            with suppress(AttributeError):  # A cluster's has no such pool, nor the fault.
+                self._client.connection_pool.disconnect(inuse_connections=False)  # type: ignore[attr-defined]
+            raise
 
 
 class RedisStore(_InRedis):

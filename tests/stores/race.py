@@ -19,6 +19,7 @@ from redis.retry import Retry
 from sessionware import Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
 from tests.sites import Site
+from tests.stores import sentinel
 from tests.stores.databases import SQL_KINDS
 from tests.stores.model import Event
 from tests.stores.servers import connect
@@ -97,10 +98,17 @@ def keeping(kind: str, address: Any, keeper: str) -> Iterator[dict[str, Any]]:
             made: Any = (SQLStore if setting == "store" else SQLRevocations)(address)
             stack.callback(made.engine.dispose)
         else:
-            settings = {} if kind == "cluster" else {"retry": Retry(NoBackoff(), 0)}
-            client = stack.enter_context(closing(connect(kind, address, **settings)))
+            client = stack.enter_context(closing(client_of(kind, address)))
             made = (RedisStore if setting == "store" else RedisRevocations)(client)
         yield {setting: change(made)}
+
+
+def client_of(kind: str, port: int) -> Any:
+    """Return a client of Redis' that tries nothing twice."""
+    if kind == "sentinel":
+        return sentinel.connect(port)
+    settings = {} if kind == "cluster" else {"retry": Retry(NoBackoff(), 0)}
+    return connect(kind, port, **settings)
 
 
 def count_refusals(store: Any) -> Counter[str]:

@@ -31,7 +31,7 @@ class Trio:
             follows = ("--replicaof", "127.0.0.1", str(self.primary.port))
             replica = RedisServer(self._folder / "replica", *at_once, *follows)
             self.replica = stack.enter_context(replica)
-            self._port = stack.enter_context(free_port())
+            self.port = stack.enter_context(free_port())
             self.catch_up()
             self._watch()
             self._stack = stack.pop_all()
@@ -42,7 +42,7 @@ class Trio:
 
     def _watch(self) -> None:
         settings = (
-            f"port {self._port}",
+            f"port {self.port}",
             "bind 127.0.0.1",
             f"sentinel monitor {NAME} 127.0.0.1 {self.primary.port} 1",
             f"sentinel down-after-milliseconds {NAME} 1000",
@@ -52,17 +52,14 @@ class Trio:
         folder.mkdir()
         file = folder / "sentinel.conf"
         file.write_text("\n".join(settings))
-        self._sentinel = self._stack.enter_context(redis.Redis(port=self._port, socket_timeout=5))
+        self._sentinel = self._stack.enter_context(redis.Redis(port=self.port, socket_timeout=5))
         command = [program("redis-server"), str(file), "--sentinel"]
         self._stack.enter_context(running(command, folder, lambda: answers(self._sentinel)))
         wait_for(lambda: self._state()["num-slaves"] == 1, "the Sentinel knows the replica")
 
     def client(self) -> Any:
-        """Return a client that asks the Sentinel for the primary, and tries nothing twice."""
-        once = Retry(NoBackoff(), 0)
-        sentinels: Any = Sentinel  # which has no types
-        watchers = sentinels([("127.0.0.1", self._port)], socket_timeout=1)
-        return watchers.master_for(NAME, socket_timeout=1, socket_connect_timeout=1, retry=once)
+        """Return a client that asks the Sentinel for the primary."""
+        return connect(self.port)
 
     def catch_up(self) -> None:
         """Wait until the replica has what the primary has."""
@@ -90,3 +87,11 @@ class Trio:
 
     def _state(self) -> Any:
         return self._sentinel.sentinel_master(NAME)
+
+
+def connect(port: int) -> Any:
+    """Return a client that asks the Sentinel at this port, and tries nothing twice."""
+    sentinels: Any = Sentinel  # which has no types
+    once = Retry(NoBackoff(), 0)
+    watchers = sentinels([("127.0.0.1", port)], socket_timeout=1)
+    return watchers.master_for(NAME, socket_timeout=1, socket_connect_timeout=1, retry=once)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.processes import ROOT, family, require
 from tests.stores.databases import Databases
+from tests.stores.sentinel import Trio
 from tests.stores.sql_servers import SQLServers
 
 DRIVERS = {"postgresql": "psycopg", "mariadb": "pymysql"}
@@ -88,6 +89,13 @@ def test_answer_of_redis_that_comes_too_late_is_dropped(databases: Databases, ki
     database = databases.redis(kind)
     pids = [node.info("server")["process_id"] for node in database.nodes]
     run(kind, database.port, pids)
+
+
+def test_answer_to_the_client_of_a_sentinel_that_comes_too_late_is_dropped(tmp_path: Path) -> None:
+    """By the store, because redis-py and valkey keep the connection."""
+    require("gevent")
+    with Trio(tmp_path) as trio:
+        run("sentinel", trio.port, [trio.primary.process.pid])
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
