@@ -17,7 +17,7 @@ from .errors import (
     SessionUnavailable,
     kind_of,
 )
-from .expiry import Expiry
+from .expiry import CLOCK_SKEW, Expiry
 from .keys import TokenMask
 from .merge import merge
 from .serializer import dumps, loads
@@ -526,7 +526,9 @@ class Reader:
         if not self.backend.in_cookie:
             self.expiry.check(now, issued, created, loaded.permanent)
             loaded.parent, loaded.renewed = parent, renewed > 0
-            if carried.is_first and not loaded.renewed:
+            # Later, it is only there because an earlier request has done so.
+            is_visit = carried.is_first and now - issued <= MAX_VISITOR_TIME + CLOCK_SKEW
+            if is_visit and not loaded.renewed:
                 self.backend.keep(loaded)
         return loaded
 

@@ -617,6 +617,20 @@ def test_visitors_session_has_its_full_life_after_an_hour_of_use(idle: int, cloc
     assert site.read(cookie) == {"n": 1}
 
 
+def test_visitors_session_is_kept_once_more_only_in_its_first_hour(
+    site: Site, store: MemoryStore, clock: Clock
+) -> None:
+    """After that, it is there because an earlier request has kept it."""
+    cookie = site.visit(count).cookie
+    asked = []
+    for seconds in (0, 1800, 1800, 61):
+        clock.advance(seconds)
+        store.asked.clear()
+        assert site.read(cookie) == {"n": 1}
+        asked.append([*store.asked])
+    assert asked == [["load", "touch"]] * 3 + [["load"]]
+
+
 def test_request_that_brings_a_visitors_cookie_may_be_slow(site: Site, clock: Clock) -> None:
     cookie = site.visit(count).cookie
     clock.advance(3599)
