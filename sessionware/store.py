@@ -28,12 +28,14 @@ class Store(Protocol):
 
     - ``key``: 64 hex digits. It is the hash of a session's id, so a stolen copy of the store does
       not let anyone log in.
-    - ``text``: ASCII text of at most ``limit`` bytes. Do not interpret it.
+    - ``text``: ASCII text of at most ``limit`` bytes, which the caller has checked. Do not interpret
+      it.
     - ``seconds``: an int, at least 1: how long to keep the entry, counted from this call. An entry
       whose time is over is absent for every method, whether or not it takes up space. Do not forget
       an entry earlier.
-    - ``owner``: whose session it is, or ``None``. ``1`` and ``"1"`` are two owners. It is for
-      stores that list the sessions of an owner; others ignore it.
+    - ``owner``: whose session it is now, or ``None``. ``1`` and ``"1"`` are two owners. It is for
+      stores that list the sessions of an owner, as RedisStore and SQLStore do; others ignore it. If
+      it ends all of them at once, the store needs ``stamp(owner)`` as well.
 
     Several threads and processes call the methods at once. **Each call is atomic**: whatever
     happens at once has the outcome of the same calls made one after the other. So check and write
@@ -44,12 +46,13 @@ class Store(Protocol):
     - elsewhere, the server's own conditional write, transaction or script;
     - in memory, a lock around the whole method.
 
-    Raise SessionUnavailable if the server does not answer or refuses to write, and leave the entry
-    as it was. ``None`` and ``False`` are answers: they tell users that they are logged out.
+    Raise ``sessionware.SessionUnavailable``, with a message, if the server does not answer or
+    refuses to write, and leave the entry as it was. ``None`` and ``False`` are answers: they tell
+    users that they are logged out.
     """
 
     limit: int
-    """Bytes. A session whose JSON text is longer raises SessionTooLarge, and is not written."""
+    """Bytes, such as 1 MiB. A longer session is refused with SessionTooLarge by the caller."""
 
     def load(self, key: str, /) -> Kept | None:
         """Return the text and its version, or ``None`` if the key is absent.
@@ -100,8 +103,9 @@ class Revocations(Protocol):
       ``"1"`` are two owners.
 
     Several threads and processes call the methods at once, and each call is atomic, as those of a
-    store are. If the server does not answer, raise SessionUnavailable: returning a stamp would undo
-    log-outs.
+    store are. If the server does not answer, raise ``sessionware.SessionUnavailable``: returning a
+    stamp would undo log-outs. How all sessions of an owner are ended is the list's own matter, as
+    nothing here calls it: RedisRevocations has ``revoke_owner`` and ``revoke_all``.
     """
 
     def revoke(self, key: str, seconds: int, /) -> bool:
