@@ -123,6 +123,9 @@ class CookieBackend:
         Raise SessionUnavailable if they cannot be ended.
         """
 
+    def end_successors(self, session_id: str) -> None:
+        """End the sessions that have taken the place of one that is refused, as far as is known."""
+
     def end(self, session_id: str, created: int) -> None:
         """End a former session, which may be the one that the present one was made of."""
 
@@ -310,7 +313,12 @@ class ServerBackend(CookieBackend):
             return
         self._mark(loaded.parent, loaded.created)
         self._mark(loaded.id, loaded.created)
-        keys = [key_of(loaded.id)]
+        self._store.delete(key_of(loaded.id))
+        self.end_successors(loaded.id)
+
+    def end_successors(self, session_id: str) -> None:
+        """Delete the sessions that have taken its place within the last hour."""
+        keys = [*self._successors(key_of(session_id))]
         for key in keys:
             self._store.delete(key)
             keys.extend(self._successors(key))

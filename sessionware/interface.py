@@ -475,6 +475,10 @@ class SecureCookieSessionInterface(SessionInterface):
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
+        if loaded.new:  # Its cookie was refused, perhaps because the answer with the next was lost.
+            for verified in self._verify(self.cookie.find(cookie), int(time.time()), []):
+                if verified.envelope.id is not None:
+                    self.backend.end_successors(verified.envelope.id)
         return line
 
     def _end_others(

@@ -28,8 +28,7 @@ class Store(Protocol):
 
     - ``key``: 64 hex digits. It is the hash of a session's id, so a stolen copy of the store does
       not let anyone log in.
-    - ``text``: ASCII text of at most ``limit`` bytes, which the caller has checked. Do not interpret
-      it.
+    - ``text``: ASCII text of at most ``limit`` bytes: the caller checks that. Do not interpret it.
     - ``seconds``: an int, at least 1: how long to keep the entry, counted from this call. An entry
       whose time is over is absent for every method, whether or not it takes up space. Do not forget
       an entry earlier.
