@@ -110,7 +110,7 @@ def test_error_about_the_limit_names_the_largest_keys(database: Database) -> Non
 
 
 def test_session_is_forgotten_when_it_would_be_refused(site: Site, database: Database) -> None:
-    site.visit(count)
+    site.visit(count, site.visit(count).cookie)
     assert DAYS_31 - 5 <= database.seconds_of(database.only()) <= DAYS_31
 
 
@@ -269,17 +269,20 @@ def test_cookie_from_before_the_log_out_is_refused(site: Site, caplog: Any) -> N
     assert [record.reason for record in caplog.records] == ["revoked"]
 
 
-def test_regenerate_moves_the_data_and_deletes_the_old_record(
-    site: Site, database: Database
+def test_regenerate_moves_the_data_and_leaves_the_old_record_for_a_minute(
+    site: Site, database: Database, clock: Clock
 ) -> None:
     before = site.visit(count).cookie
     name = database.only()
     after = site.visit(Session.regenerate, before).cookie
     assert database.only() != name
+    assert 55 <= database.seconds_of(name) <= 60
+    assert (site.read(before), site.read(after)) == ({"n": 1}, {"n": 1})
+    clock.advance(61)
     assert (site.read(before), site.read(after)) == (None, {"n": 1})
 
 
-@pytest.mark.parametrize("end", [Session.invalidate, Session.regenerate, Session.clear])
+@pytest.mark.parametrize("end", [Session.invalidate, Session.clear])
 @pytest.mark.parametrize("act", [count, Session.regenerate])
 def test_slower_request_never_undoes_a_log_out(
     site: Site, database: Database, end: Act, act: Act
@@ -289,7 +292,15 @@ def test_slower_request_never_undoes_a_log_out(
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         site.visit_during(end, act, cookie)
     assert site.read(cookie) is None
-    assert len(database.content()) == (1 if end is Session.regenerate else 0)
+    assert database.content() == {}
+
+
+@pytest.mark.parametrize("act", [count, Session.regenerate])
+def test_slower_request_never_undoes_a_renewal(site: Site, act: Act) -> None:
+    cookie = site.visit(count).cookie
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit_during(Session.regenerate, act, cookie)
+    assert site.read(cookie) == {"n": 1}
 
 
 @pytest.mark.parametrize("act", [count, Session.regenerate])
