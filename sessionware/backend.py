@@ -244,11 +244,12 @@ class ServerBackend(CookieBackend):
         return held._replace(envelope=whole)
 
     def keep(self, loaded: Loaded) -> None:
-        """Keep a visitor's session for its full life."""
+        """Keep a visitor's session for its full life, unless the store cannot be written now."""
         left = self._expiry.left(int(time.time()), loaded.created, loaded.permanent)
-        key = key_of(str(loaded.id))
-        if not self._store.touch(key, seconds=max(1, left), owner=loaded.owner):
-            raise CookieRejected("revoked")
+        with suppress(SessionUnavailable):
+            key = key_of(str(loaded.id))
+            if not self._store.touch(key, seconds=max(1, left), owner=loaded.owner):
+                raise CookieRejected("revoked")
 
     def adopt(self, loaded: Loaded, ids: Sequence[str], of_client: Sequence[str] = ()) -> Loaded:
         """Return the session, as the store has it if another request has adopted it already.

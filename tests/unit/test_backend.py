@@ -651,6 +651,14 @@ def test_visitors_session_that_ends_while_its_cookie_comes_back_is_refused(
     assert site.read(cookie) is None
 
 
+def test_visitors_session_can_be_read_from_a_store_that_refuses_to_write(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.visit(count).cookie
+    monkeypatch.setattr(store, "touch", down)
+    assert site.read(cookie) == {"n": 1}
+
+
 @pytest.mark.parametrize(
     "begin",
     [Session.invalidate, lambda session: setattr(session, "owner", None)],
