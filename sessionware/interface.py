@@ -448,7 +448,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if not self.backend.in_cookie:
             text = FIRST if state.is_first_visit else IN_STORE
             return wrap(Envelope(text, None, age, state.id, stamp=stamp))
-        if self.backend.needs_id:
+        if self.backend.needs_id or not beside_twins:
             stamp = state.stamp
         token = state.csrf_token and self._mask.hide(state.csrf_token)
         wrapped = wrap(Envelope(text, None, age, state.id, token, state.owner, stamp))

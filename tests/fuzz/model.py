@@ -36,6 +36,7 @@ class Issued:
     """The content of a cookie. Times are in whole seconds since the epoch.
 
     ``ends``: it is the empty one that a log-out leaves if it could not delete all cookies.
+    ``beside``: it was written beside others, which would count without it.
     """
 
     data: dict[str, Any]
@@ -43,6 +44,7 @@ class Issued:
     created: int
     id: str | None
     key: str
+    beside: bool = False
 
     @property
     def ends(self) -> bool:
@@ -238,14 +240,15 @@ class Visit:
         self.twins = len(valid) > 1
         if not valid:
             return
-        found = valid[0]
-        if self.twins or found.ends:
-            self.newest = found.issued
+        found, *others = valid
+        if others or found.ends or found.beside:
+            own = found.issued - (found.ends or found.beside)
+            self.newest = max([own, *(other.issued for other in others)])
         if not found.ends:
             self.opened = found
             self.data, self.created, self.id = copied(found.data), found.created, found.id
             age = int(self.server.now) - found.issued
-            due = age > self.server.refresh or self.server.refresh == 0
+            due = age > min(self.server.refresh, self.server.idle / 2) or self.server.refresh == 0
             self.stale = due or found.key != self.server.keys[0]
 
     def changed(self) -> bool:
@@ -274,7 +277,7 @@ class Visit:
 
     def _leaves_others(self) -> bool:
         """Return whether a log-out would leave a cookie at another place."""
-        if not self.newest or self.opened is None:
+        if not self.newest or self.opened is None or self.opened.beside:
             return bool(self.newest)
         others = [cookie for cookie in self.server.valid(tokens_in(self.header)) if not cookie.ends]
         # At the end of the request, the opened one may have expired.
@@ -325,7 +328,8 @@ class Visit:
         issued = min(max(now, self.newest + 1), now + SKEW)
         # A session created in the future counts as created at the end of the allowed skew.
         created = issued if ends else min(self.created, issued + SKEW)
-        cookie = Issued(copied(self.data), issued, created, self.id, server.keys[0])
+        beside = self.newest > 0 and not ends
+        cookie = Issued(copied(self.data), issued, created, self.id, server.keys[0], beside)
         assert cookie.ends is ends
         assert repr(server.book.setdefault(token, cookie)) == repr(cookie)
         # Nobody is logged in, so it has to outlive the others, which may be from the future.

@@ -177,7 +177,9 @@ def _has_session(found: Envelope | None) -> bool:
 
 def _is_envelope(found: Any) -> bool:
     match found:
-        case [dict() | None, int(age), *parts]:
+        case [dict() | None | True, int(age), _, _, None, stamp]:  # without an owner
+            return bool(stamp) and _is_envelope([*found[:4], "owner", stamp])
+        case [dict() | None | True, int(age), *parts]:
             return _is_age(age) and len(parts) < 5 and all(map(_is_part, parts, _PARTS))
         case [int(age), dict() | None, *parts]:
             return _is_age(age) and len(parts) < 2 and all(map(_is_part, parts, [_ID]))
