@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any, NamedTuple, TypedDict
 
 from .codec import Codec
@@ -483,11 +482,10 @@ class ServerBackend(CookieBackend):
 
     def _successors(self, key: str) -> Iterator[str]:
         """Yield the keys of the sessions that have taken the place of the one with this key."""
-        for number in count():
-            kept = self._store.load(renewal_of(f"{number} {key}"))
-            if kept is None:
-                return
+        number = 0
+        while kept := self._store.load(renewal_of(f"{number} {key}")):
             yield str(loads(kept.text))
+            number += 1
 
     def _is_marked(self, session_id: str) -> bool:
         return session_id != "" and self._store.load(mark_of(session_id)) is not None

@@ -548,6 +548,14 @@ def test_session_that_another_request_renews_is_left_to_it(
     assert store.kept[key].endswith(",[null,0]")
 
 
+def test_session_whose_id_is_in_use_is_not_saved(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "create", lambda *_, **__: False)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(count)
+
+
 def test_renewal_gives_up_if_too_many_are_under_way(
     site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -317,6 +317,16 @@ def test_former_cookie_has_no_grace(renew: Act, acts: list[Act]) -> None:
     assert site.read(ours) is not None
 
 
+def test_session_of_former_settings_has_no_grace(store: MemoryStore) -> None:
+    """Servers with the former settings may still run, and have renewed it."""
+    then = Site(store=store, cookie_name="former")
+    old = then.visit(adding(cart=1)).cookie
+    then.visit(Session.regenerate, old)
+    former = SessionwareCookie(KEY, cookie_name="former", store=store)
+    site = Site(store=MemoryStore(), migrate_from=[former])
+    assert (then.read(old), site.read(old)) == ({"cart": 1}, None)
+
+
 def test_session_that_fills_the_store_to_its_limit_has_no_grace() -> None:
     """What is kept of it would not fit."""
     store = MemoryStore(limit=200)

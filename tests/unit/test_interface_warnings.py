@@ -1,13 +1,15 @@
 """SecureCookieSessionInterface: what it logs for whoever deploys, once per middleware."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from sessionware import Session, SessionMiddleware
+from sessionware.migration import SessionwareCookie
 from tests.gateway import KEY, Response, call
-from tests.sites import Act, count, data_of, untouched
+from tests.sites import Act, MemoryStore, count, data_of, untouched
 from tests.unit.applications import App, acting, serve
 
 OUT_OF_REACH = (
@@ -230,3 +232,18 @@ def test_both_ways_to_be_in_a_shared_cache_are_warned_about(
     reasons = [vars(record)["reason"] for record in caplog.records]
     assert reasons == ["shared_cache", "shared_cache"]
     assert len({record.getMessage() for record in caplog.records}) == 2
+
+
+@pytest.mark.parametrize("adopts", [False, True])
+def test_late_look_is_warned_about_whatever_opens_the_session(
+    adopts: bool, log: pytest.LogCaptureFixture
+) -> None:
+    former = [SessionwareCookie(KEY, cookie_name="former")] if adopts else []
+
+    def app(environ: Any, start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"page"
+        len(environ["session"])
+
+    call(SessionMiddleware(app, KEY, store=MemoryStore(), migrate_from=former))
+    assert reasons(log) == ["late_look"]

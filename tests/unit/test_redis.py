@@ -270,6 +270,29 @@ class Raising(redis.Redis):
         raise self.error
 
 
+class Interrupted(BaseException):
+    """Such as a time-out of gevent's."""
+
+
+def test_interrupted_client_gives_up_its_connections() -> None:
+    """How the next request would else get the answer to this one: stores/test_gevent.py."""
+    with Raising(Interrupted()) as client:  # type: ignore[arg-type]  # raised all the same
+        store, given_up = RedisStore(client), []
+        client.connection_pool.disconnect = lambda **options: given_up.append(options)
+        with pytest.raises(Interrupted):
+            store.load("key")
+        assert given_up == [{"inuse_connections": False}]
+
+
+def test_client_without_a_pool_of_connections_may_be_interrupted() -> None:
+    with Raising(Interrupted()) as client:  # type: ignore[arg-type]  # raised all the same
+        store, pool = RedisStore(client), client.connection_pool
+        del client.connection_pool
+        with pytest.raises(Interrupted):
+            store.load("key")
+        client.connection_pool = pool
+
+
 Asking = Callable[[RedisStore, RedisRevocations], object]
 
 
