@@ -80,6 +80,11 @@ class Life(TypedDict):
     owner: Owner | None
 
 
+_NOTE_LIFE: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
+_ENDING = '"ended"'
+"""What a store has of a session that is about to be deleted."""
+
+
 class CookieBackend:
     """The cookie alone: it carries the data, and only the browser keeps it."""
 
@@ -313,8 +318,14 @@ class ServerBackend(CookieBackend):
             return
         self._mark(loaded.parent, loaded.created)
         self._mark(loaded.id, loaded.created)
-        self._store.delete(key_of(loaded.id))
-        self.end_successors(loaded.id)
+        key, version = key_of(loaded.id), "" if loaded.renewed else loaded.version
+        # Only one of this and a renewal succeeds. One that is under way may be a log-in of its own.
+        while version and not self._store.replace(key, _ENDING, version=version, **_NOTE_LIFE):
+            held = self._present(loaded.id)
+            version = "" if held is None or held.successor else held.version
+        self._store.delete(key)
+        if not version:
+            self.end_successors(loaded.id)
 
     def end_successors(self, session_id: str) -> None:
         """Delete the sessions that have taken its place within the last hour."""
@@ -473,10 +484,9 @@ class ServerBackend(CookieBackend):
 
     def _name_successor(self, session_id: str, successor: str) -> None:
         """Save that a session takes the place of this one, as each of several log-ins does."""
-        life: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
         for number in range(MAX_MERGES):
             name = renewal_of(f"{number} {key_of(session_id)}")
-            if self._store.create(name, dumps(key_of(successor)), **life):
+            if self._store.create(name, dumps(key_of(successor)), **_NOTE_LIFE):
                 return
         raise SessionUnavailable(_BUSY)
 

@@ -264,6 +264,42 @@ def test_log_in_that_finds_its_session_ended_is_one_of_its_own(site: Site) -> No
     assert site.visit(owner_of, site.visit(slow, cookie).cookie).result == "ann"
 
 
+def test_log_in_that_is_under_way_when_its_session_is_ended_is_one_of_its_own(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its new session is saved and named already, but the log-out does not end it."""
+    cookie = site.visit(count).cookie
+    replace = store.replace
+
+    def log_out_meanwhile(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace)
+        site.visit(Session.invalidate, cookie)
+        return replace(*arguments, **options)
+
+    monkeypatch.setattr(store, "replace", log_out_meanwhile)
+    page = site.visit(log_in, cookie)
+    assert site.visit(owner_of, page.cookie).result == "ann"
+
+
+def test_log_out_ends_a_session_that_another_request_has_changed(
+    site: Site, store: MemoryStore
+) -> None:
+    cookie = site.log_in("ann")
+    site.visit_during(count, Session.invalidate, cookie)
+    assert site.read(cookie) is None
+    assert store.kept == {}
+
+
+def test_session_that_is_about_to_be_deleted_is_refused(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.log_in("ann")
+    monkeypatch.setattr(store, "delete", down)
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(Session.invalidate, cookie)
+    assert site.read(cookie) is None
+
+
 def test_session_is_not_saved_if_its_owner_was_ended_meanwhile(
     site: Site, store: MemoryStore
 ) -> None:
