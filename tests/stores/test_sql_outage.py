@@ -200,7 +200,7 @@ def test_server_that_turns_read_only_still_serves_those_who_read(
     for act in (Session.regenerate, Session.invalidate):
         refused(partial(site.visit, act, cookie), told)
     read_only(False)
-    wait_for(lambda: not refuses(partial(site.visit, Session.regenerate, cookie)), "it is not")
+    wait_for(lambda: not refuses(partial(site.visit, Session.invalidate, cookie)), "it is not")
     assert site.read(cookie) is None
 
 
