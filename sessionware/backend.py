@@ -1,5 +1,6 @@
 """Where a session is kept: in the cookie, in the cookie beside a list, in a store."""
 
+import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypedDict
 
 from .codec import Codec
-from .envelope import IN_STORE, Envelope, unwrap, wrap
+from .envelope import IN_STORE, TWINS, Envelope, unwrap, wrap
 from .errors import (
     CookieRejected,
     Problem,
@@ -267,7 +268,7 @@ class ServerBackend(CookieBackend):
             ids = of_client
         for session_id in ids:
             held = self._held(key_of(session_id))
-            if held is not None and held.successor:
+            if held is not None and (held.successor or self._is_marked(held.parent)):
                 raise CookieRejected("revoked")
             if held is not None:
                 text, data, _, _, csrf_token, owner, stamp = held.envelope
@@ -329,10 +330,12 @@ class ServerBackend(CookieBackend):
 
     def end_successors(self, session_id: str) -> None:
         """Delete the sessions that have taken its place within the last hour."""
-        keys = [*self._successors(key_of(session_id))]
-        for key in keys:
+        found = [*self._successors(key_of(session_id))]
+        for _, key in found:
             self._store.delete(key)
-            keys.extend(self._successors(key))
+            found.extend(self._successors(key))
+        for name, _ in found:  # Last, so that a log-out which failed can be sent again.
+            self._store.delete(name)
 
     def end(self, session_id: str, created: int) -> None:
         """Delete the session, unless it is closed already."""
@@ -401,6 +404,8 @@ class ServerBackend(CookieBackend):
 
     def _renew(self, state: State, text: str, last: str) -> bool:
         """End the session that had this id, now that another one has taken its place."""
+        if state.emptied:
+            self.end_successors(last)
         try:
             # First, so that a log-out which finds the session deleted finds the new one.
             self._name_successor(last, str(state.id))
@@ -490,12 +495,14 @@ class ServerBackend(CookieBackend):
                 return
         raise SessionUnavailable(_BUSY)
 
-    def _successors(self, key: str) -> Iterator[str]:
-        """Yield the keys of the sessions that have taken the place of the one with this key."""
-        number = 0
-        while kept := self._store.load(renewal_of(f"{number} {key}")):
-            yield str(loads(kept.text))
-            number += 1
+    def _successors(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the notes of the sessions that have taken the place of this one, and their keys."""
+        for number in itertools.count():
+            name = renewal_of(f"{number} {key}")
+            kept = self._store.load(name)
+            if kept is None:
+                break
+            yield name, str(loads(kept.text))
 
     def _is_marked(self, session_id: str) -> bool:
         return session_id != "" and self._store.load(mark_of(session_id)) is not None
@@ -526,7 +533,9 @@ class Reader:
             raise CookieRejected("too_large")
         opened = self.codec.decode(token)
         envelope, issued = unwrap(opened.text), opened.issued
-        self.expiry.check(now, issued, issued - envelope.age, envelope.permanent)
+        # What is written beside older cookies has to hide them for as long as they are valid.
+        permanent = None if envelope.stamp == TWINS else envelope.permanent
+        self.expiry.check(now, issued, issued - envelope.age, permanent)
         return Verified(envelope, issued, opened.old_key, token)
 
     def accept(self, verified: "Verified", now: int) -> Loaded:

@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -228,8 +229,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 )
         if self._others:
             self._find_leftovers(loaded, cookie)
-            if self._has_unnamed(cookie):
-                loaded.outlived, loaded.newest = True, max(loaded.newest, 1)
+        if self.migrate_from and self._has_unnamed(cookie):
+            loaded.outlived, loaded.newest = True, max(loaded.newest, 1)
         return loaded
 
     def _load_own(self, tokens: list[str], now: int, refused: list[str]) -> Loaded | None:
@@ -237,7 +238,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if len(found) > 1:
             _log(logging.INFO, "twins", "A request had several session cookies of our name")
         for verified in found:
-            if verified.envelope.ends:
+            if verified.envelope.ends or self._is_only_left(verified, now):
                 # Those that are older are cookies that the log-out could not delete.
                 newest = _newest(verified, found)
                 return Loaded({}, "{}", now, new=True, outlived=True, newest=newest)
@@ -253,6 +254,15 @@ class SecureCookieSessionInterface(SessionInterface):
                     loaded.outlived = verified.envelope.stamp == TWINS
                 return loaded
         return None
+
+    def _is_only_left(self, verified: Verified, now: int) -> bool:
+        """Return whether a session has idled out, and its cookie still hides older ones."""
+        envelope, issued = verified.envelope, verified.issued
+        try:
+            self.expiry.check(now, issued, issued - envelope.age, envelope.permanent)
+        except CookieRejected:
+            return True
+        return False
 
     def _verify(self, tokens: list[str], now: int, refused: list[str]) -> list[Verified]:
         """Return the cookies that are ours and in time, the newest first."""
@@ -289,7 +299,8 @@ class SecureCookieSessionInterface(SessionInterface):
                     if not State(loaded).alive:
                         continue  # nothing to go on with
                     ids, of_client = self._ids_of(loaded, token), self._ids.of(f"{client}\0{token}")
-                    for later in self.migrate_from[:count]:
+                    # Without an id, its own list or store was not asked: it may be from before.
+                    for later in self.migrate_from[: count + (loaded.id is None)]:
                         later.check_ended(loaded, ids)
                     loaded = self.backend.adopt(loaded, ids, of_client)
                 except CookieRejected as error:
@@ -396,7 +407,8 @@ class SecureCookieSessionInterface(SessionInterface):
             return self._log_out(session.cookie, state, text, environ)
         line = self._write(state, text, environ)
         if state.emptied:  # the log-in of another user
-            self._end_others(state.loaded, self._twins(session.cookie, state.loaded))
+            twins = self._twins(session.cookie, state.loaded)
+            self._end_others(state.loaded, twins, self._former(session.cookie))
         return line
 
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
@@ -458,7 +470,10 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _next_issue(self, state: State, now: int) -> int:
         """Return the time now, or one that makes the cookie newer than the others that came."""
-        return min(max(now, state.loaded.newest + 1), now + CLOCK_SKEW)
+        newest = state.loaded.newest
+        if newest and state.has_ended:  # It may be at another place, too.
+            newest = max(newest, state.loaded.issued)
+        return min(max(now, newest + 1), now + CLOCK_SKEW)
 
     def _log_out(
         self, cookie: str, state: State, text: str, environ: WSGIEnvironment
@@ -475,15 +490,15 @@ class SecureCookieSessionInterface(SessionInterface):
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
+        ids = [other.id for other in former]
         if loaded.new:  # Its cookie was refused, perhaps because the answer with the next was lost.
-            for verified in self._verify(self.cookie.find(cookie), int(time.time()), []):
-                if verified.envelope.id is not None:
-                    self.backend.end_successors(verified.envelope.id)
+            tokens, now = self.cookie.find(cookie), int(time.time())
+            ids += [verified.envelope.id for verified in self._verify(tokens, now, [])]
+        for session_id in filter(None, ids):
+            self.backend.end_successors(session_id)
         return line
 
-    def _end_others(
-        self, loaded: Loaded, twins: list[Loaded], former: Sequence[Loaded] = ()
-    ) -> None:
+    def _end_others(self, loaded: Loaded, twins: list[Loaded], former: list[Loaded]) -> None:
         """End the sessions of the other cookies that the request has brought."""
         for twin in twins:
             self.backend.log_out(twin)
@@ -646,7 +661,10 @@ def _client_of(environ: WSGIEnvironment) -> str:
     It is not trusted: a client can make it differ, but not equal to that of another one, because
     a proxy adds the client's address.
     """
-    return "\0".join(str(environ.get(name, "")) for name in _TELLING)
+    told = "\0".join(str(environ.get(name, "")) for name in _TELLING)
+    return re.sub(
+        r"(\.[0-9]+|\]):[0-9]+", r"\1", told
+    )  # without ports: each connection has another
 
 
 _TELLING = ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_USER_AGENT")

@@ -200,6 +200,7 @@ def test_sessions_of_copies_of_one_cookie_end_together(clock: Clock, source: str
     anns = victim.visit(header, len, REMOTE_ADDR="192.0.2.1").cookie
     victim.visit(anns, log_out)
     assert victim.asks(thiefs, user) is None
+    assert victim.visit(header, len, REMOTE_ADDR="192.0.2.2").data == b"0"  # the copy itself
 
 
 LIMITS: dict[str, dict[str, Any]] = {

@@ -257,6 +257,29 @@ def test_the_log_out_outlives_a_twin_that_is_remembered(clock: Clock, mode: str,
     assert seen == [None] * 32
 
 
+@cookie_alone
+@every_move
+@pytest.mark.parametrize("after", [log_in("cleo"), count])
+def test_what_hides_a_remembered_twin_hides_it_after_its_own_end(
+    clock: Clock, mode: str, move: str, after: Callable[[Any], object]
+) -> None:
+    """A permanent twin has the longer of the two idle timeouts."""
+    before, present = sites(mode, move, idle_timeout=HOUR, permanent_timeout=30 * DAY)
+
+    def remember(session: Any) -> None:
+        session.owner = "bob"
+        session.permanent = True
+
+    jar = Jar()
+    jar.visit(before, remember)
+    clock.advance(60)
+    jar.visit(present, log_in("ada"))
+    jar.visit(present, log_out)
+    jar.visit(present, after)
+    clock.advance(2 * HOUR)
+    assert jar.visit(present, who) is None
+
+
 def flash_shown(jar: Jar, present: Victim, path: str) -> None:
     jar.visit(present, lambda session: session.flash("Bye"))
     jar.visit(present, lambda session: session.pop_flash(), path)

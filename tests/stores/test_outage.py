@@ -88,7 +88,7 @@ def test_log_out_is_not_acknowledged_where_it_would_not_hold(
         session.invalidate()
         server.kill()
 
-    with pytest.raises(SessionUnavailable, match="(end|save) a session"):
+    with pytest.raises(SessionUnavailable, match=r"(end|save) a session"):
         site.visit(last_moment, cookie)
 
 

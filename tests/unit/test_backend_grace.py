@@ -173,6 +173,13 @@ def test_log_in_with_the_old_id_lives_on_after_the_log_out_of_another(site: Site
     assert site.read(second) == {"cart": 1}
 
 
+def test_log_in_with_the_old_id_as_somebody_else_ends_the_renewed_session(site: Site) -> None:
+    old = site.log_in("ann")
+    anns = site.visit(Session.regenerate, old).cookie
+    bobs = site.visit(log_in_as_bob, old).cookie
+    assert (site.read(anns), site.visit(owner_of, bobs).result) == (None, "bob")
+
+
 # A log-out
 
 
@@ -193,6 +200,41 @@ def test_log_out_with_the_old_id_ends_every_log_in_that_it_was_used_for(site: Si
     cookies = [site.visit(log_in, old).cookie for _ in range(3)]
     site.visit(Session.invalidate, old)
     assert [site.read(cookie) for cookie in (old, *cookies)] == [None] * 4
+
+
+def test_log_out_that_is_sent_again_does_not_look_for_all_successors_again(
+    site: Site, store: MemoryStore
+) -> None:
+    """Or else it would take as long as an attacker wants, each time."""
+    old = site.log_in("ann")
+    for _ in range(20):
+        site.visit(log_in, old)
+    asked = []
+    for _ in range(2):
+        store.asked.clear()
+        site.visit(Session.invalidate, old)
+        asked.append(len(store.asked))
+    assert asked[0] > 60 > 5 > asked[1]
+
+
+def test_log_out_that_failed_can_be_sent_again(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = site.log_in("ann")
+    new = site.visit(Session.regenerate, old).cookie
+    delete, refused = store.delete, {key_of(site.visit(id_of, new).result)}
+
+    def fail_once(key: str, /) -> bool:
+        if key in refused:
+            refused.clear()
+            raise SessionUnavailable("down")
+        return delete(key)
+
+    monkeypatch.setattr(store, "delete", fail_once)
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(Session.invalidate, old)
+    site.visit(Session.invalidate, old)
+    assert site.read(new) is None
 
 
 def test_slow_log_out_ends_the_successor_within_an_hour(site: Site, clock: Clock) -> None:

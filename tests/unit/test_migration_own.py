@@ -809,6 +809,45 @@ def test_session_goes_on_across_two_changes(clock: Clock, second: str) -> None:
     assert site.read(copy) == {"n": 1}
 
 
+@pytest.mark.parametrize("third", ERAS)
+def test_cookie_from_before_the_first_list_is_refused_with_the_second(
+    clock: Clock, third: str
+) -> None:
+    """The settings were the same before, so its reader is that of the first list."""
+    copy, revocations = Site().log_in("ann"), MemoryRevocations()
+    Site(revocations=revocations).visit(Session.invalidate, copy)
+    former = [reader({"revocations": revocations})]
+    assert Site(**MODES[third](), salt="present", migrate_from=former).read(copy) is None
+
+
+@pytest.mark.parametrize("former", ["signed", "encrypted"])
+@pytest.mark.parametrize("change", ["salt", "key"])
+def test_twins_of_former_settings_at_our_own_place_stay_hidden_after_a_log_out(
+    clock: Clock, former: str, change: str
+) -> None:
+    sites = Change(former, "signed", change)
+    twins = [sites.then.log_in("ann"), sites.then.log_in("ann")]
+    page = sites.site.visit(Session.invalidate, "; ".join(twins))
+    assert sites.site.read(f"{page.cookie}; {twins[1]}") is None
+
+
+@held_on_the_server
+def test_log_in_of_another_user_ends_former_sessions_beside_ours(clock: Clock, mode: str) -> None:
+    sites = Change("signed", mode)
+    twins = [sites.then.log_in("ann"), sites.then.log_in("ann", n=1)]
+    sites.site.visit(lambda session: setattr(session, "owner", "ben"), "; ".join(twins))
+    assert [sites.site.read(twin) for twin in twins] == [None, None]
+
+
+def test_log_out_with_a_former_cookie_ends_the_session_that_came_of_it(clock: Clock) -> None:
+    """The answer to regenerate() was lost."""
+    sites = Change("signed", "store")
+    old = sites.then.log_in("ann")
+    new = sites.site.visit(Session.regenerate, old).cookie
+    sites.site.visit(Session.invalidate, old)
+    assert sites.site.read(new) is None
+
+
 # A session that the server has ended by itself
 
 
