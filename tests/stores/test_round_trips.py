@@ -7,7 +7,7 @@ import pytest
 
 from sessionware import Session
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.benchmarks import redis as benchmark
+from tests.benchmarks import stores as benchmark
 from tests.conftest import Clock
 from tests.sites import Site, count, data_of, untouched
 from tests.stores.databases import REDIS_KINDS, Databases, RedisDatabase

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.redis`: round trips, and requests against the bare commands.
+"""`python -m tests.benchmarks.stores`: round trips, and requests against the bare commands.
 
 A redis-server of its own on 127.0.0.1 is asked by one thread, over one connection. The contestants
 take turns, and of each the fastest round counts; the clock is the one on the wall, because to wait
