@@ -44,7 +44,7 @@ def figures(options: Namespace) -> int:
     limit, ours, encrypted, *others = peers = [peer() for peer in made]
     names = [peer.name for peer in peers]
     pace, slow = (QUICK, QUICK) if options.quick else (FULL, GROWTH)
-    where = machine.here(peers)
+    where = machine.here({peer.name: peer.version for peer in peers})
     say(str(where), "\n")
 
     costs = by_scenario(peers, pace)

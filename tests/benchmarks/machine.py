@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-
-from .contestants import Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +23,13 @@ class Machine:
         return f"{self.date} · {self.processor} · {self.python} · {self.versions}"
 
 
-def here(peers: Sequence[Peer]) -> Machine:
+def here(versions: Mapping[str, str]) -> Machine:
+    """Describe this machine, and the releases of the libraries."""
     return Machine(
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         processor=f"{processor()}, {os.cpu_count()} cores",
         python=f"{platform.python_implementation()} {platform.python_version()}",
-        versions=", ".join(f"{peer.name} {peer.version}" for peer in peers if peer.version),
+        versions=", ".join(f"{name} {versions[name]}" for name in versions if versions[name]),
     )
 
 

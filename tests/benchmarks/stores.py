@@ -1,169 +1,221 @@
-"""`python -m tests.benchmarks.stores`: round trips, and requests against the bare commands.
+"""`python -m tests.benchmarks.stores`: what sessions in Redis, PostgreSQL and SQLite cost.
 
-A redis-server of its own on 127.0.0.1 is asked by one thread, over one connection. The contestants
-take turns, and of each the fastest round counts; the clock is the one on the wall, because to wait
-for an answer is the better part of it.
+Redis, PostgreSQL and a file of SQLite's are asked by one thread, on this machine, without waiting
+for a disk. What is shown is what a session adds to a request of the same application without
+sessions. The contestants take turns, and of each the fastest round counts; the clock is the one on
+the wall, because to wait for an answer is the better part of it.
 """
 
 from __future__ import annotations
 
-import secrets
+import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from operator import itemgetter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
+from typing import Any, NamedTuple, TypeVar
 
-from redis import Redis
+from sqlalchemy import NullPool, create_engine, text
 
-from sessionware import Session
-from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.serializer import dumps
-from tests.gateway import make_environ, run
-from tests.sites import Act, Site, count, untouched
-from tests.stores.servers import Proxy, RedisServer
+from tests.stores.servers import RedisServer
+from tests.stores.sql_servers import PostgreSQL
 
-from .report import table
+from . import machine, round_trips
+from .bare_commands import COMMANDS, CORE, bare_commands
+from .contestants import nothing, release
+from .growth import sized
+from .report import REFUSED, table
+from .round_trips import Trips
+from .server_side import (
+    ACTS,
+    READ,
+    REGENERATE,
+    SESSION,
+    STORE,
+    UNTOUCHED,
+    WRITE,
+    Act,
+    Browser,
+    Contestant,
+    begin,
+    libraries,
+    sessionware,
+)
+from .targets import Target
+from .timing import Pace, take_turns
 
-ROUNDS = 15
-SECONDS = 0.1
-"""Of each turn, about."""
-SESSION = {
-    "user": "ann",
-    "cart": [{"item": f"item {number}", "price": 1.5, "count": 2} for number in range(20)],
-}
-ACTS: dict[str, Act] = {
-    "untouched": untouched,
-    "read": itemgetter("user"),
-    "write": count,
-    "regenerate": Session.regenerate,
-}
-Turn = Callable[[], object]
-VERSION_SIZE = 16
-SET_IF = """
-if redis.call("GETRANGE", KEYS[1], 0, #ARGV[1] - 1) ~= ARGV[1] then return 0 end
-redis.call("SET", KEYS[1], ARGV[2], "EX", ARGV[3])
-return 1
-"""
+FULL = Pace(rounds=12, seconds=0.08)
+GROWTH = Pace(rounds=7, seconds=0.08)
+SIZES = {"1 KB": 1_000, "10 KB": 10_000, "100 KB": 100_000, "1 MB": 1_000_000}
+TIMES_THE_COMMANDS = {READ: 1.5, WRITE: 1.8}
+LIBRARIES = ("sessionware", "Flask-Session", "Django", "Beaker", "redis", "SQLAlchemy", "psycopg")
+
+T = TypeVar("T")
+Costs = dict[str, dict[str, float]]
+"""Microseconds, by the name of the contestant, and of the act."""
 
 
-def sites(client: Redis) -> dict[str, Site]:
+class Figures(NamedTuple):
+    """What was measured in one database."""
+
+    trips: Trips
+    costs: Costs
+    growth: dict[str, Costs]
+    """By the size of the session."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The same request over and over, on the clock on the wall."""
+
+    browser: Browser
+    act: Act
+
+    def seconds(self, calls: int) -> float:
+        visit, act = self.browser.visit, self.act
+        start = perf_counter()
+        for _ in range(calls):
+            visit(act)
+        return perf_counter() - start
+
+
+# In a process of its own
+
+
+def figures_of(url: str, pace: Pace, slow: Pace) -> Figures:
+    return Figures(alone(count, url), alone(measure, url, pace), alone(grow, url, slow))
+
+
+def alone(function: Callable[..., T], *arguments: object) -> T:
+    """Call it in another process, because Django can be configured only once in each."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as process:
+        return process.submit(function, *arguments).result()
+
+
+def count(url: str) -> Trips:
+    """Count the round trips."""
+    with TemporaryDirectory() as folder, round_trips.counted(url) as (through, so_far):
+        contestants = [*bare_commands(through), *libraries(through, folder)]
+        return round_trips.of_each(contestants, so_far)
+
+
+def measure(url: str, pace: Pace) -> Costs:
+    """Measure every contestant, with the same session."""
+    with TemporaryDirectory() as folder:
+        return added([*bare_commands(url), *libraries(url, folder)], SESSION, ACTS, pace)
+
+
+def grow(url: str, pace: Pace) -> dict[str, Costs]:
+    """Measure ours, and the bare commands, with sessions of each size."""
+    store, _ = sessionware(url)
+    contestants = [*bare_commands(url), store]
     return {
-        "store": Site(store=RedisStore(client)),
-        "revocations": Site(revocations=RedisRevocations(client)),
+        name: added(contestants, {"user": "ann", **sized(size)}, (READ, WRITE), pace)
+        for name, size in SIZES.items()
     }
 
 
-def visits(site: Site, act: Act) -> Turn:
-    """The same request over and over, each time with the cookie of the last."""
-    page = site.visit(lambda session: session.update(SESSION))
-
-    def visit() -> None:
-        nonlocal page
-        page = site.visit(act, page.cookie)
-
-    return visit
-
-
-def bare(client: Any) -> dict[str, Turn]:
-    """An application that sends the same text by itself, under a key of the same length.
-
-    With SET, it would lose what another request has written since GET.
-    """
-    key, text = "session:" + "0" * 64, dumps(SESSION)
-    version = "0" * VERSION_SIZE
-    client.set(key, version + text)
-
-    def get() -> None:
-        client.get(key)
-
-    def get_and_set() -> None:
-        client.get(key)
-        client.set(key, version + text, ex=1000, xx=True)
-
-    def get_and_eval() -> None:
-        old = client.get(key)[:VERSION_SIZE]
-        new = secrets.token_hex(VERSION_SIZE // 2)
-        client.execute_command("EVAL", SET_IF, 1, key, old, new + text, 1000)
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["test.act"]()
-        start_response("200 OK", [])
-        return []
-
-    return {
-        "GET": lambda: run(app, make_environ(test__act=get)),
-        "GET and SET": lambda: run(app, make_environ(test__act=get_and_set)),
-        "GET and EVAL": lambda: run(app, make_environ(test__act=get_and_eval)),
-    }
+def added(
+    contestants: Sequence[Contestant], data: dict[str, Any], acts: Sequence[str], pace: Pace
+) -> Costs:
+    """Return the microseconds that each act adds to the application without sessions."""
+    turns = {(one.name, ""): Turn(Browser(one.without), nothing) for one in contestants}
+    for one in contestants:
+        for name in acts:
+            if name in one.acts:
+                turns[one.name, name] = Turn(begin(one, data), one.acts[name])
+    fastest = {key: min(taken) for key, taken in take_turns(turns, pace).items()}
+    costs: Costs = {one.name: {} for one in contestants}
+    for name, act in turns:
+        if act:
+            costs[name][act] = fastest[name, act] - fastest[name, ""]
+    return costs
 
 
-def round_trips(port: int) -> dict[str, dict[str, int]]:
-    """How often a request waits for Redis, counted on the wire."""
-    with Proxy(port) as proxy, Redis(port=proxy.port) as client:
-        found: dict[str, dict[str, int]] = {}
-        for name, site in sites(client).items():
-            found[name] = {}
-            for act in ACTS:
-                visit = visits(site, ACTS[act])
-                before = proxy.round_trips
-                visit()
-                found[name][act] = proxy.round_trips - before
-    return found
+# The databases
 
 
-def microseconds(turns: Mapping[str, Turn], rounds: int, seconds: float) -> dict[str, float]:
-    """What each takes, the turns being taken in another order in every round."""
-    calls = {name: max(5, round(seconds / taken(turn, 5))) for name, turn in turns.items()}
-    found: dict[str, list[float]] = {name: [] for name in turns}
-    order = list(turns)
-    for _ in range(rounds):
-        for name in order:
-            found[name].append(taken(turns[name], calls[name]) * 1e6)
-        order.append(order.pop(0))
-    return {name: min(each) for name, each in found.items()}
-
-
-def taken(turn: Turn, calls: int) -> float:
-    start = perf_counter()
-    for _ in range(calls):
-        turn()
-    return (perf_counter() - start) / calls
-
-
-def figures(rounds: int, seconds: float) -> str:
+@contextmanager
+def databases() -> Iterator[dict[str, str]]:
+    """Start them, and yield the URL of each by its name and release."""
     with (
         TemporaryDirectory() as folder,
-        RedisServer(Path(folder)) as server,
-        server.client() as client,
+        RedisServer(Path(folder)) as redis,
+        PostgreSQL() as postgresql,
+        redis.client() as client,
+        create_engine(postgresql.url, poolclass=NullPool).connect() as connection,
     ):
-        trips = round_trips(server.port)
-        turns = bare(client)
-        for name, site in sites(client).items():
-            turns |= {f"{name}, {act}": visits(site, ACTS[act]) for act in ACTS}
-        costs = microseconds(turns, rounds, seconds)
-        rows = {name: row(name, cost, costs, trips) for name, cost in costs.items()}
-        server_is = f"Redis {client.info('server')['redis_version']}"
-    shown = table("one thread", ["round trips", "µs", "per second", ": the bare commands"], rows)
-    return f"{shown}\n{len(dumps(SESSION))} bytes of JSON, {server_is}\n"
+        shown = str(connection.scalar(text("SHOW server_version")))
+        yield {
+            f"Redis {client.info('server')['redis_version']}": f"redis://127.0.0.1:{redis.port}/0",
+            f"PostgreSQL {shown.partition(' ')[0]}": postgresql.url,
+            f"SQLite {sqlite3.sqlite_version}": f"sqlite:///{folder}/sessions.db",
+        }
 
 
-def row(
-    name: str, cost: float, costs: Mapping[str, float], trips: dict[str, dict[str, int]]
-) -> list[str]:
-    keeper, _, act = name.partition(", ")
-    limit = {"read": "GET", "write": "GET and EVAL"}.get(act) if keeper == "store" else None
-    waits: Any = trips[keeper][act] if act else 1 + name.count(" and ")
-    ratio = f"{cost / costs[limit]:.2f}" if limit else "-"
-    return [str(waits), f"{cost:.0f}", f"{1e6 / cost:.0f}", ratio]
+# What is printed
 
 
-def main(rounds: int = ROUNDS, seconds: float = SECONDS) -> int:
-    sys.stdout.write(figures(rounds, seconds))
-    return 0
+def acts_table(figures: Mapping[str, Figures], acts: Sequence[str]) -> str:
+    """A row for each contestant that does one of these acts."""
+    columns = [f"{database}: {act}" for database in figures for act in acts]
+    names = [COMMANDS, CORE, *(name for each in figures.values() for name in each.costs)]
+    rows = {}
+    for name in dict.fromkeys(names):
+        cells = [cell(each, name, act) for each in figures.values() for act in acts]
+        if {*cells} != {REFUSED}:
+            rows[name] = cells
+    return table("µs (round trips)", columns, rows)
+
+
+def cell(figures: Figures, name: str, act: str) -> str:
+    cost = figures.costs.get(name, {}).get(act)
+    return REFUSED if cost is None else f"{cost:.0f} ({figures.trips[name][act]})"
+
+
+def growth_table(figures: Mapping[str, Figures]) -> str:
+    rows = {
+        f"{database}, {act}": [
+            f"{costs[STORE][act]:.0f} / {costs[COMMANDS][act]:.0f}"
+            for costs in each.growth.values()
+        ]
+        for database, each in figures.items()
+        for act in (READ, WRITE)
+    }
+    return table("µs, ours / bare commands, JSON of", list(SIZES), rows)
+
+
+def targets(figures: Mapping[str, Figures]) -> Iterator[Target]:
+    for database, each in figures.items():
+        for act, bound in TIMES_THE_COMMANDS.items():
+            ours = each.costs[STORE][act]
+            for bare in (COMMANDS, CORE):
+                if bare in each.costs:
+                    name = f"{database}, {act}, times {bare}"
+                    yield Target(name, ours / each.costs[bare][act], bound)
+
+
+def main(pace: Pace = FULL, slow: Pace = GROWTH) -> int:
+    """Print the tables; 1 if a target was missed."""
+    with databases() as urls:
+        figures = {name: figures_of(url, pace, slow) for name, url in urls.items()}
+    promised = [*targets(figures)]
+    parts = [
+        f"{machine.here({name: release(name) for name in LIBRARIES})}\n",
+        f"{len(dumps(SESSION))} bytes of JSON; for SQLite, statements are counted\n",
+        acts_table(figures, (READ, WRITE)),
+        acts_table(figures, (UNTOUCHED, REGENERATE)),
+        growth_table(figures),
+        "".join(map(str, promised)),
+    ]
+    sys.stdout.write("\n".join(parts))
+    return int(not all(target.held for target in promised))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The benchmark: every peer does what it is timed for, and what needs no stopwatch holds."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
@@ -7,9 +8,11 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from tests.benchmarks import __main__ as benchmark
-from tests.benchmarks import flat, growth, targets
+from tests.benchmarks import flat, growth, stores, targets
 from tests.benchmarks.contestants import LIMIT, OTHERS, OURS, Peer
 from tests.benchmarks.scenarios import SCENARIOS, Scenario, WrongResultError, check, untouched
+from tests.benchmarks.timing import QUICK
+from tests.processes import require
 
 # What the peers' own code is warned about is not for us to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -54,3 +57,14 @@ def test_it_runs_and_draws_its_chart(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert f"| {peer().name} " in printed
         assert peer().name in drawn
     assert "PASS" in printed
+
+
+def test_it_measures_sessions_in_every_database(capsys: pytest.CaptureFixture[str]) -> None:
+    for package in ("flask_session", "flask_sqlalchemy", "psycopg"):
+        require(package)
+    stores.main(QUICK, QUICK)
+    printed = capsys.readouterr().out
+    for contestant in ("bare commands", "sessionware, store", "Flask-Session", "Django", "Beaker"):
+        assert f"| {contestant} " in printed
+    for database in ("Redis", "PostgreSQL", "SQLite"):
+        assert f"{database}, write, times bare commands" in re.sub(" [0-9.]+,", ",", printed)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import process_time
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from .contestants import KEYS, Peer, bare, bare_asgi
 from .gateways import ASGI, WSGI, Gateway, Reply, Request
@@ -40,6 +40,13 @@ class Pace:
 FULL = Pace(rounds=15, seconds=0.02)
 GROWTH = Pace(rounds=9, seconds=0.01)
 QUICK = Pace(rounds=3, seconds=0.0005)
+
+
+class Timed(Protocol):
+    """What can take a turn."""
+
+    def seconds(self, calls: int) -> float:
+        """Return how long it takes to do it so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,9 @@ def added(groups: Mapping[Group, Mapping[Peer, Turn]], pace: Pace) -> dict[Group
     }
 
 
-def take_turns(contestants: Mapping[Contestant, Turn], pace: Pace) -> dict[Contestant, list[float]]:
+def take_turns(
+    contestants: Mapping[Contestant, Timed], pace: Pace
+) -> dict[Contestant, list[float]]:
     """Microseconds per request of each contestant, in each round."""
     calls = {
         contestant: max(10, round(pace.seconds * 20 / each.seconds(20)))
