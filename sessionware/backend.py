@@ -404,21 +404,25 @@ class ServerBackend(CookieBackend):
 
     def _renew(self, state: State, text: str, last: str) -> bool:
         """End the session that had this id, now that another one has taken its place."""
-        if state.emptied:
+        loaded, key = state.loaded, key_of(str(state.id))
+        if loaded.owner not in (None, state.owner):  # 1 and "1" differ
             self.end_successors(last)
         try:
             # First, so that a log-out which finds the session deleted finds the new one.
             self._name_successor(last, str(state.id))
-            self._mark(state.loaded.parent, state.loaded.created)
-            was_marked = not self._mark(last, state.loaded.created)
-            if was_marked and state.loaded.adopted and not state.begins_anew:
+            self._mark(loaded.parent, loaded.created)
+            was_marked = not self._mark(last, loaded.created)
+            if was_marked and loaded.adopted and not state.begins_anew:
                 raise SessionUnavailable(_ENDED)
             if not state.emptied:
                 return self._hand_over(state, text, last)
             self._store.delete(key_of(last))
         except (SessionTooLarge, SessionUnavailable):
             with suppress(SessionUnavailable):
-                self._store.delete(key_of(str(state.id)))
+                # If only the answer was lost, this is all that is left of the session.
+                held = self._present(last)
+                if held is None or held.successor != key:
+                    self._store.delete(key)
             raise
         return state.permanent
 
@@ -433,13 +437,12 @@ class ServerBackend(CookieBackend):
             if self._close(last, held, key):
                 return permanent
             present = self._present(last)
-            has_ended = present is None or present.successor
-            if has_ended and not state.begins_anew:
+            if (present is None or present.successor) and not state.begins_anew:
                 raise SessionUnavailable(_ENDED)
             if present is None:
                 return permanent
             held = present
-            if not has_ended:
+            if held.envelope.data is not None:
                 record, permanent = self._merged(state, text, held.envelope)
                 kept, life = self._store.load(key), self._life(state, permanent)
                 version = "" if kept is None else kept.version

@@ -22,7 +22,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 from .envelope import unwrap
 from .errors import ConfigurationError, CookieRejected, Problem, SessionUnavailable, kind_of
 from .session import Owner, plain_owner
-from .store import Kept, KeptSession
+from .store import Kept, KeptSession, is_key
 
 TAG_SIZE = 32
 """Characters of an owner's tag, a hash."""
@@ -264,6 +264,8 @@ class RedisStore(_InRedis):
         One that someone has given no time to live has the seconds that it was last saved for.
         """
         tag, now = _tag_of(owner), time.time()
+        if most < 1:
+            return []
         with self._asking("list an owner's sessions"):
             listed = self._client.zrevrange(self._list_of(tag), 0, most - 1, withscores=True)
             with self._client.pipeline(transaction=False) as pipeline:
@@ -285,7 +287,7 @@ class RedisStore(_InRedis):
         """End one session if it belongs to the owner. Return whether there was one."""
         tag = _tag_of(owner)
         with self._asking("end a session"):
-            return self._end(key, tag) in _DONE
+            return is_key(key) and self._end(key, tag) in _DONE
 
     def stamp(self, owner: Owner, /) -> str:
         """Return the owner's stamp: a text that changes with ``revoke_owner`` and ``revoke_all``.

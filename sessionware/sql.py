@@ -60,7 +60,7 @@ from .errors import (
     kind_of,
 )
 from .session import Owner, plain_owner
-from .store import Kept, KeptSession
+from .store import Kept, KeptSession, is_key
 
 SWEEP_EVERY = 100
 """Rows that a process adds between two deletions of expired ones. The first row begins with one."""
@@ -169,6 +169,7 @@ class _InDatabase:
                 with self._quietly.connect() as connection:
                     for part in parts:
                         part.create(connection, checkfirst=True)
+                    connection.commit()
                 return
             except Exception as error:
                 # Another worker may have created it between our look and our attempt.
@@ -219,7 +220,7 @@ class _InDatabase:
         found = select(self._c.key).where(*conditions).order_by(order).limit(most)
         return [row.key for row in self._rows(what, found)]
 
-    # Stamps. The owner's own counts, or else that of all.
+    # Stamps: that of an owner, and that of all.
 
     def _texts(self, what: str, first: str, second: str) -> dict[str, str]:
         """Return what is under these two keys, and the stamp of all, as of one moment."""
@@ -231,10 +232,6 @@ class _InDatabase:
         # If it cannot be added, another call has renewed it since.
         if not self._count(what, renewed):
             self._add(what, key=key, text=_token())
-
-    def _renew_all(self, what: str) -> None:
-        self._renew(what, _STAMP_OF_ALL)
-        self._delete_rows(what, self._c.expires.is_(None), self._c.key != _STAMP_OF_ALL)
 
     # One statement
 
@@ -253,17 +250,24 @@ class _InDatabase:
             try:
                 with self._quietly.connect() as connection:
                     result = connection.execute(statement, values)
-                    return (result.all() if result.returns_rows else ()), result.rowcount
+                    answer = (result.all() if result.returns_rows else ()), result.rowcount
+                    if self._is_sqlite:  # An engine may be set up to begin by itself.
+                        connection.commit()
+                    return answer
             except Exception as error:
                 is_over = tries == MAX_TRIES or time.monotonic() > end
                 if is_over or not self._may_try_again(error, statement):
                     raise self._unavailable(what, error) from error
             tries += 1
 
+    @property
+    def _is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
     # Errors
 
     def _may_try_again(self, error: Exception, statement: Executable) -> bool:
-        if self.engine.dialect.name == "sqlite" and self._misses_table(error):
+        if self._is_sqlite and self._misses_table(error):
             self.create_table()
             return True
         if isinstance(error, exc.DBAPIError) and error.connection_invalidated:
@@ -282,10 +286,9 @@ class _InDatabase:
                 "application is deployed."
             )
         elif self._is_unreachable(error):
-            is_file = self.engine.dialect.name == "sqlite"
             parts.append(
                 "Check that the file's directory exists, and that both may be written to."
-                if is_file
+                if self._is_sqlite
                 else "Check that the database is up and reachable."
             )
         return SessionUnavailable(" ".join(parts))
@@ -399,7 +402,7 @@ class SQLStore(_InDatabase):
             select(c.key, c.text, c.expires)
             .where(c.owner == _hashed(owner), self._living)
             .order_by(c.expires.desc())
-            .limit(most)
+            .limit(max(0, most))
         )
         listed = []
         for key, text, expires in self._rows("list an owner's sessions", found):
@@ -410,7 +413,7 @@ class SQLStore(_InDatabase):
     def end(self, owner: Owner, key: str) -> bool:
         """End one session if it belongs to the owner. Return whether there was one."""
         its = (self._c.key == key, self._c.owner == _hashed(owner), self._living)
-        return self._delete_rows("end a session", *its) > 0
+        return is_key(key) and self._delete_rows("end a session", *its) > 0
 
     def stamp(self, owner: Owner, /) -> str:
         """Return the owner's stamp: a text that changes with ``revoke_owner`` and ``revoke_all``.
@@ -418,7 +421,7 @@ class SQLStore(_InDatabase):
         It is ``""`` at first.
         """
         own = _stamp_of(owner)
-        return _newest(self._texts("check an owner", own, own), own)
+        return _joined(self._texts("check an owner", own, own), own)
 
     def revoke_owner(self, owner: Owner) -> int:
         """End all sessions of the owner, and return how many there were."""
@@ -433,7 +436,7 @@ class SQLStore(_InDatabase):
         What tells that a session has ended stays, as do the stamps.
         """
         what, ended, last, session = "end all sessions", 0, "", self._c.kind == _SESSION
-        self._renew_all(what)
+        self._renew(what, _STAMP_OF_ALL)
         # Through the keys in their order, so that it ends even if sessions begin all the time.
         while keys := self._keys(
             what, session, self._c.key > last, order=self._c.key, most=MAX_ROWS_AT_ONCE
@@ -464,7 +467,7 @@ class SQLRevocations(_InDatabase):
         """
         own = _STAMP_OF_ALL if owner is None else _stamp_of(owner)
         texts = self._texts("check a session", key, own)
-        return None if key in texts else _newest(texts, own)
+        return None if key in texts else _joined(texts, own)
 
     def revoke_owner(self, owner: Owner) -> None:
         """End all present sessions of the owner: log out everywhere."""
@@ -472,7 +475,7 @@ class SQLRevocations(_InDatabase):
 
     def revoke_all(self) -> None:
         """End every session that began before, with or without an owner."""
-        self._renew_all("end all sessions")
+        self._renew("end all sessions", _STAMP_OF_ALL)
 
 
 def _values(text: str, seconds: int, owner: Owner | None) -> dict[str, Any]:
@@ -500,9 +503,9 @@ def _stamp_of(owner: Owner) -> str:
     return _STAMP_OF_ALL + _hashed(owner)
 
 
-def _newest(texts: Mapping[str, str], own: str) -> str:
-    """Return the owner's stamp. revoke_all deletes those of owners, so that its own is newer."""
-    return texts.get(own) or texts.get(_STAMP_OF_ALL) or ""
+def _joined(texts: Mapping[str, str], own: str) -> str:
+    """Return the owner's stamp, which is its own and that of all."""
+    return ".".join(texts[key] for key in dict.fromkeys((own, _STAMP_OF_ALL)) if key in texts)
 
 
 # The engine

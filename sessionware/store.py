@@ -1,5 +1,6 @@
 """The contracts for data on the server: Store and Revocations, and what they hand over."""
 
+import re
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 from uuid import UUID
@@ -144,6 +145,11 @@ class KeptSession(NamedTuple):
 def key_of(session_id: str) -> str:
     """Return the key of the session with this id: the SHA-256 hash of the id, in hex."""
     return sha256(session_id.encode(errors="surrogatepass")).hexdigest()
+
+
+def is_key(text: str) -> bool:
+    """Return whether the text can be a key, as one from a form need not be."""
+    return re.fullmatch("[0-9A-Za-z]+", text) is not None
 
 
 def mark_of(session_id: str) -> str:

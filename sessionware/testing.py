@@ -292,19 +292,22 @@ class StoreContract(_Contract):
 
     def test_entry_whose_time_is_over_is_absent(self) -> None:
         """After its seconds, a key is absent for every verb, and may be created again."""
-        store, keys = self.make(), [_new_key() for _ in range(4)]
+        store, keys = self.make(), [_new_key() for _ in range(5)]
         for key in keys:
-            store.create(key, "text", seconds=1 if key == keys[0] else _HOUR, owner=None)
+            seconds = 1 if key in (keys[0], keys[4]) else _HOUR
+            store.create(key, "text", seconds=seconds, owner=None)
         version = self._load(store, keys[1]).version
         store.replace(keys[1], "text", version=version, seconds=1, owner=None)
         store.touch(keys[2], seconds=1, owner=None)
+        versions = [self._load(store, key).version for key in keys]
         self.wait(2)
-        self._expect_absent(store, keys[0], "whose seconds from create are over")
-        self._expect_absent(store, keys[1], "whose seconds from replace are over")
-        self._expect_absent(store, keys[2], "whose seconds from touch are over")
+        self._expect(_create(store, keys[4], "anew"), "create refused a key whose time is over")
+        found = self._load(store, keys[4])
+        self._expect(found.text == "anew", "create did not write its text")
+        self._expect(found.version != versions[4], "the version of an entry came again")
+        for key, version, verb in zip(keys, versions, ("create", "replace", "touch"), strict=False):
+            self._expect_absent(store, key, f"whose seconds from {verb} are over", version)
         self._expect(store.load(keys[3]), "an entry was forgotten before its time was over")
-        self._expect(_create(store, keys[0], "anew"), "create refused a key whose time is over")
-        self._expect(self._load(store, keys[0]).text == "anew", "create did not write its text")
 
     def test_replace_and_touch_prolong(self) -> None:
         """``replace`` and ``touch`` count the seconds from now on."""
@@ -558,7 +561,9 @@ class RevocationsContract(_Contract):
                 seen.add((owner, ended.check(key, owner)))
                 if owner is not None:
                     cast(Any, ended).revoke_owner(owner)
-                    seen.add((owner, ended.check(key, owner)))
+                    stamp = ended.check(key, owner)
+                    self._expect((owner, stamp) not in seen, "a stamp came again")
+                    seen.add((owner, stamp))
             revoke_all()
             for owner in owners:
                 stamp = ended.check(key, owner)

@@ -145,6 +145,19 @@ def test_log_in_that_is_sent_twice_gives_two_sessions(site: Site) -> None:
     assert [site.read(page.cookie) for page in pages] == [{"cart": 1}] * 3
 
 
+def test_log_in_that_meets_another_keeps_what_a_third_request_has_saved(site: Site) -> None:
+    """A double click, and an item that is put into the cart between the two."""
+    old = site.visit(adding(cart=["apple"])).cookie
+
+    def slow(session: Session) -> None:
+        dict(session)
+        site.visit(lambda other: other["cart"].append("pear"), old)
+        site.visit(log_in, old)
+        log_in(session)
+
+    assert site.read(site.visit(slow, old).cookie) == {"cart": ["apple", "pear"]}
+
+
 def test_log_in_whose_answer_was_lost_loses_no_cart(site: Site) -> None:
     old = site.visit(adding(cart=[1])).cookie
     site.visit(log_in, old)
@@ -178,6 +191,25 @@ def test_log_in_with_the_old_id_as_somebody_else_ends_the_renewed_session(site: 
     anns = site.visit(Session.regenerate, old).cookie
     bobs = site.visit(log_in_as_bob, old).cookie
     assert (site.read(anns), site.visit(owner_of, bobs).result) == (None, "bob")
+
+
+def test_renewal_whose_answer_from_the_store_is_lost_leaves_the_session(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store has closed it already, so that only the new one has its data."""
+    old = site.visit(adding(cart=1)).cookie
+    replace = store.replace
+
+    def lose_the_answer(*arguments: Any, **options: Any) -> bool:
+        replace(*arguments, **options)
+        raise SessionUnavailable("lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "replace", lose_the_answer)
+        with pytest.raises(SessionUnavailable, match="lost"):
+            site.visit(log_in, old)
+    assert site.read(old) == {"cart": 1}
+    assert site.read(site.visit(log_in, old).cookie) == {"cart": 1}
 
 
 # A log-out

@@ -270,6 +270,18 @@ class Raising(redis.Redis):
         raise self.error
 
 
+@pytest.mark.parametrize("key", ["", "stamp:", "owner:x", "\0", "\ud800"])
+def test_text_from_a_form_that_is_no_key_ends_nothing(key: str) -> None:
+    with Raising(OSError()) as client:
+        assert RedisStore(client).end("ann", key) is False
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_no_session_is_listed_if_none_is_asked_for(most: int) -> None:
+    with Raising(OSError()) as client:
+        assert RedisStore(client).sessions_of("ann", most) == []
+
+
 class Interrupted(BaseException):
     """Such as a time-out of gevent's."""
 

@@ -595,8 +595,64 @@ def test_stamp_is_another_with_each_end_of_all_sessions(store: SQLStore) -> None
         stamps.append(store.stamp("ann"))
     assert stamps[0] == ""
     assert len({*stamps}) == 7
+
+
+def test_stamp_of_an_owner_changes_with_that_of_all_but_not_with_others(store: SQLStore) -> None:
+    store.revoke_all()
+    stamp = store.stamp("bob")
     store.revoke_owner("ann")
-    assert store.stamp("bob") == stamps[-1]
+    assert store.stamp("bob") == stamp
+    store.revoke_all()
+    assert store.stamp("bob") != stamp
+
+
+def test_end_of_an_owners_sessions_during_that_of_all_is_not_undone(
+    store: SQLStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the order of their statements is."""
+    store.revoke_all()
+    stamps, run = [store.stamp("ann")], store._run
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(store, "_run", run)
+        answer = run(*arguments, **options)
+        stamps.append(store.stamp("ann"))
+        store.revoke_owner("ann")
+        return answer
+
+    monkeypatch.setattr(store, "_run", meanwhile)
+    store.revoke_all()
+    assert store.stamp("ann") not in stamps
+
+
+@pytest.mark.parametrize("kind", [SQLStore, SQLRevocations])
+def test_engine_that_begins_by_itself_keeps_what_is_written(
+    kind: type[SQLStore | SQLRevocations], tmp_path: Path
+) -> None:
+    """SQLAlchemy's recipe for SAVEPOINT and serializable transactions in SQLite."""
+    engine = create_engine(f"sqlite:///{tmp_path / 'sessions.db'}")
+    event.listen(engine, "connect", lambda it, _: setattr(it, "isolation_level", None))
+    event.listen(engine, "begin", lambda it: it.exec_driver_sql("BEGIN"))
+    its: Any = kind(engine)
+    its.create_table()
+    if kind is SQLStore:
+        assert its.create("a" * 64, "text", seconds=9, owner=None)
+        assert its.load("a" * 64).text == "text"
+    else:
+        assert its.revoke("a" * 64, 9)
+        assert its.check("a" * 64, None) is None
+    engine.dispose()
+
+
+@pytest.mark.parametrize("key", ["", "\0", "\xe9", "\ud800", "stamp:"])
+def test_text_from_a_form_that_is_no_key_ends_nothing(store: SQLStore, key: str) -> None:
+    assert store.end("ann", key) is False
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_no_session_is_listed_if_none_is_asked_for(store: SQLStore, most: int) -> None:
+    store.create("a" * 64, "[{},0]", seconds=9, owner="ann")
+    assert store.sessions_of("ann", most) == []
 
 
 @pytest.mark.parametrize("end", [lambda store: store.revoke_owner("ann"), SQLStore.revoke_all])

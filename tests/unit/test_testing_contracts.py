@@ -305,7 +305,7 @@ class Silent(Shelf):
         (Blind, "replace_needs_the_present_version", "returned True for another version"),
         (Counting, "version_never_comes_again", "a version came again"),
         (Stubborn, "threads_lose_no_update", "replace returned False though nothing else"),
-        (Eternal, "entry_whose_time_is_over_is_absent", "whose seconds from create are over"),
+        (Eternal, "entry_whose_time_is_over_is_absent", "create refused a key whose time is over"),
         (Hasty, "entry_whose_time_is_over_is_absent", "forgotten before its time was over"),
         (Silent, "created_text_comes_back", "load returned None for a key in use"),
     ],
