@@ -732,7 +732,7 @@ def failing(made: Made, error: BaseException, times: int = 1000) -> list[str]:
             "save a session in the table 'sessions'",
         ),
         (lambda store, _: store.delete(SECRET), "end a session in the table 'sessions'"),
-        (lambda store, _: store.end(SECRET, SECRET), "end a session in the table 'sessions'"),
+        (lambda store, _: store.end(SECRET, "k"), "end a session in the table 'sessions'"),
         (lambda store, _: store.sessions_of(SECRET), "list an owner's sessions in the table"),
         (lambda store, _: store.stamp(SECRET), "check an owner in the table 'sessions'"),
         (lambda store, _: store.revoke_owner(SECRET), "end an owner's sessions in the table"),
