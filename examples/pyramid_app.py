@@ -5,12 +5,8 @@ from datetime import UTC, datetime
 
 from pyramid.config import Configurator
 from pyramid.httpexceptions import HTTPSeeOther
-from pyramid.interfaces import ISession
 from pyramid.request import Request
 from pyramid.response import Response
-from zope.interface import classImplements
-
-from sessionware import Session, SessionMiddleware
 
 PAGE = """<!doctype html><title>Visits</title>{flash} Visit {count} since {since:%H:%M} UTC.
 <form method="post"><button>Forget me</button></form>"""
@@ -31,10 +27,10 @@ def forget(request: Request) -> Response:
     return HTTPSeeOther("/")
 
 
-classImplements(Session, ISession)  # For add-ons that check it; Pyramid itself does not.
-with Configurator() as config:
-    config.set_session_factory(lambda request: request.environ["session"])
+settings = {"session.secret_key": os.environ.get("SECRET_KEY", "")}  # As in an ini file.
+with Configurator(settings=settings) as config:
+    config.include("sessionware.pyramid")
     config.add_route("visits", "/")
     config.add_view(show, route_name="visits", request_method="GET")
     config.add_view(forget, route_name="visits", request_method="POST")
-app = SessionMiddleware(config.make_wsgi_app(), os.environ.get("SECRET_KEY", ""))
+app = config.make_wsgi_app()

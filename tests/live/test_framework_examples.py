@@ -23,16 +23,14 @@ pytestmark = [  # Pyramid still imports pkg_resources.
 
 
 @contextmanager
-def imported(framework: str) -> Iterator[SessionMiddleware]:
+def imported(framework: str) -> Iterator[Any]:
     """The example's `app`, as a process of its own would import it."""
     require(framework)
     module = f"examples.{framework}_app"
     with pytest.MonkeyPatch.context() as patch, djangos_settings_of_its_own(framework):
         patch.setenv("SECRET_KEY", KEY)
         patch.delitem(sys.modules, module, raising=False)
-        app = importlib.import_module(module).app
-        assert isinstance(app, SessionMiddleware)
-        yield app
+        yield importlib.import_module(module).app
 
 
 @contextmanager
@@ -52,21 +50,32 @@ def djangos_settings_of_its_own(framework: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", params=FRAMEWORKS)
-def app(request: pytest.FixtureRequest) -> Iterator[SessionMiddleware]:
+def app(request: pytest.FixtureRequest) -> Iterator[Any]:
     with imported(request.param) as app:
         yield app
 
 
 @pytest.fixture
-def browser(app: SessionMiddleware) -> TestApp:
+def browser(app: Any) -> TestApp:
     return TestApp(app)
 
 
-def data_of(browser: TestApp, app: SessionMiddleware) -> dict[str, Any]:
-    """What the browser's cookie holds."""
-    session = app.interface.open_session(make_environ(f"session={browser.cookies['session']}"))
+def middleware_of(app: Any) -> SessionMiddleware:
+    """The middleware that is the app, or that a framework has around itself."""
+    middleware = app.registry["sessionware"] if hasattr(app, "registry") else app
+    assert isinstance(middleware, SessionMiddleware)
+    return middleware
+
+
+def session_of(app: Any, cookie: str = "") -> Session:
+    session = middleware_of(app).interface.open_session(make_environ(cookie))
     assert isinstance(session, Session)
-    return session.copy()
+    return session
+
+
+def data_of(browser: TestApp, app: Any) -> dict[str, Any]:
+    """What the browser's cookie holds."""
+    return session_of(app, f"session={browser.cookies['session']}").copy()
 
 
 # What its visitors see
@@ -77,14 +86,12 @@ def test_visits_are_counted_over_requests(browser: TestApp) -> None:
     assert [f"Visit {number} since" in page for number, page in enumerate(pages, 1)] == [True] * 3
 
 
-def test_every_browser_is_counted_alone(app: SessionMiddleware) -> None:
+def test_every_browser_is_counted_alone(app: Any) -> None:
     assert "Visit 1 since" in TestApp(app).get("/")
     assert "Visit 1 since" in TestApp(app).get("/")
 
 
-def test_a_change_inside_a_value_is_kept_beside_what_was_there(
-    browser: TestApp, app: SessionMiddleware
-) -> None:
+def test_a_change_inside_a_value_is_kept_beside_what_was_there(browser: TestApp, app: Any) -> None:
     browser.get("/")
     first = data_of(browser, app)["visits"]
     browser.get("/")
@@ -101,7 +108,7 @@ def test_a_page_stays_out_of_shared_caches(browser: TestApp) -> None:
     assert (headers["Vary"], headers["Cache-Control"]) == ("Cookie", "private")
 
 
-def test_the_button_forgets_every_visit(browser: TestApp, app: SessionMiddleware) -> None:
+def test_the_button_forgets_every_visit(browser: TestApp, app: Any) -> None:
     browser.get("/")
     page = browser.get("/").form.submit()
     assert "visits" not in data_of(browser, app)
@@ -129,7 +136,7 @@ def test_a_forged_cookie_counts_from_the_start(browser: TestApp) -> None:
 
 def test_pyramids_session_is_what_its_interface_asks_for() -> None:
     with imported("pyramid") as app:
-        session = app.interface.open_session(make_environ())
+        session = session_of(app)
     from pyramid.interfaces import ISession
     from zope.interface.verify import verifyObject
 

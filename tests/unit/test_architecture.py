@@ -39,6 +39,7 @@ ROWS = {
     "settings": 7,
     "inspect": 7,
     "flask": 8,
+    "pyramid": 8,
     "testing": 8,
     "__init__": 8,
     "__main__": 8,
@@ -49,7 +50,12 @@ DEPENDENCIES = {"itsdangerous", "werkzeug"}
 OF_WERKZEUG = {"markupsafe"}
 """What Werkzeug depends on and so is always there."""
 
-EXTRAS = {"encryption": {"cryptography"}, "flask": {"flask"}, "sql": {"sqlalchemy"}}
+EXTRAS = {
+    "encryption": {"cryptography"},
+    "flask": {"flask"},
+    "pyramid": {"pyramid", "pyramid_retry", "zope"},
+    "sql": {"sqlalchemy"},
+}
 """Optional packages that a module may import, because the module is useful only with them."""
 
 
