@@ -16,7 +16,7 @@ MAX_COOKIE_AGE = 400 * 24 * 60 * 60
 Duration = timedelta | float
 """A length of time, or a number of seconds."""
 
-_MAX_DURATION = timedelta.max.total_seconds()
+_MAX_SECONDS = timedelta.max.total_seconds()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +118,29 @@ class Expiry:
         return self.permanent_timeout if permanent else self.idle_timeout
 
 
+def bounds_of(name: str) -> str:
+    """Return the shortest and the longest duration that this setting may have, in words."""
+    return f"from {'0 seconds' if _least(name) == 0 else '1 second'} to 1,000,000,000 days"
+
+
+def is_within_bounds(name: str, seconds: float) -> bool:
+    """Return whether the setting may have this duration."""
+    return _least(name) <= seconds <= _MAX_SECONDS
+
+
+def _least(name: str) -> int:
+    return 0 if name == "refresh_after" else 1
+
+
 def _seconds(value: Duration) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _problems(name: str, value: object) -> Iterator[Problem]:
-    least = 0 if name == "refresh_after" else 1
-    expected = f"expected a timedelta or a number of seconds from {least} to {_MAX_DURATION:.0f}"
-    if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
+    expected = f"expected a timedelta or a number of seconds, {bounds_of(name)}"
+    if isinstance(value, str):
+        yield Problem(name, f"found {value[:40]!r}, {expected}")
+    elif isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         yield Problem(name, f"found {type(value).__name__}, {expected}")
-    elif not least <= _seconds(value) <= _MAX_DURATION:
+    elif not is_within_bounds(name, _seconds(value)):
         yield Problem(name, f"found {value!r}, {expected}")

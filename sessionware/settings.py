@@ -3,7 +3,6 @@
 The settings themselves, and their defaults, are in ``interface.py``.
 """
 
-import difflib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -12,8 +11,8 @@ from wsgiref.types import WSGIApplication
 
 from .cookie import SameSite, Secure
 from .errors import ConfigurationError, Problem
-from .expiry import Duration
-from .interface import Settings
+from .expiry import Duration, bounds_of, is_within_bounds
+from .interface import Settings, advice_on
 from .keys import SecretKey
 from .middleware import SessionMiddleware
 
@@ -23,7 +22,8 @@ def from_settings(
 ) -> SessionMiddleware:
     """Wrap the application with the settings whose names begin with the prefix, in any case.
 
-    The settings are those of SessionMiddleware, except for objects such as ``interface``:
+    A ``secret_key`` is required. The settings are those of SessionMiddleware; ``interface``,
+    ``migrate_from``, ``store`` and ``revocations`` have to be objects:
 
     - durations: seconds, or ``45s``, ``30m``, ``12h``, ``31d``;
     - booleans: ``true``, ``yes``, ``on``, ``1`` or ``false``, ``no``, ``off``, ``0``;
@@ -31,18 +31,16 @@ def from_settings(
     - an empty value: none, for ``cookie_domain``, ``absolute_timeout``, ``refresh_after`` and
       ``cookie_samesite``, where it means no attribute (``none`` is the attribute's value);
     - ``secret_key_fallbacks``: keys with white space between them;
-    - ``$NAME`` or ``${NAME}``, in capitals: the value of that environment variable. A value that
-      itself begins with ``$`` has to come from there.
+    - ``$NAME`` or ``${NAME}``, in capitals and without quotes: the value of that environment
+      variable. A value that itself begins with ``$`` has to come from there.
 
     A value that is not text is used as is. Raises ConfigurationError with every problem of
     every setting, and never a secret key.
     """
     keys = [key for key in mapping if key.lower().startswith(prefix.lower())]
-    if mapping and not keys:
-        found = f"found no name that begins with {prefix!r}"
-        raise ConfigurationError([Problem(f"{prefix}secret_key", found)])
     written = {key[len(prefix) :].lower(): key for key in keys}
     problems = [Problem(key, "given twice") for key in keys if key not in written.values()]
+    problems += _missing_key(mapping, written, prefix)
     settings = {}
     for name, key in written.items():
         try:
@@ -55,12 +53,24 @@ def from_settings(
         for problem in error.problems:
             name, bracket, index = problem.setting.partition("[")
             # A setting that could not be read is at its default, so a problem with it is not real.
-            if name in settings or name not in written:
+            if name in settings or name not in (*written, "secret_key"):
                 key = written.get(name, f"{prefix}{name}" if name in _KINDS else name)
                 problems.append(problem._replace(setting=f"{key}{bracket}{index}"))
     if problems:
         raise ConfigurationError(problems)
     return middleware
+
+
+def _missing_key(
+    mapping: Mapping[str, Any], written: Mapping[str, str], prefix: str
+) -> list[Problem]:
+    """Return the problem of having no secret key, which would make every session a null session."""
+    if "interface" in written or mapping.get(written.get("secret_key", "")) is not None:
+        return []
+    is_there = written or not prefix
+    found = "not set" if is_there else f"found no name that begins with {prefix!r}"
+    advice = "python -m sessionware secret prints one"
+    return [Problem(f"{prefix}secret_key", f"{found}, expected a secret key", advice)]
 
 
 def filter_app_factory(
@@ -93,7 +103,11 @@ _BOOLEAN = "true, yes, on or 1, or false, no, off or 0"
 _DURATION = "a number of seconds, or a number with s, m, h or d, as in 45s, 30m, 12h or 31d"
 
 
-def _duration(text: str) -> float:
+def seconds_of(text: str) -> float:
+    """Return the seconds of a duration, such as ``1800``, ``30m``, ``12h`` or ``31d``.
+
+    Raises LookupError if it is none.
+    """
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)", text)
     if not found:
         raise LookupError
@@ -105,9 +119,9 @@ _OF_TYPE: dict[Any, _Kind] = {
     str: _Kind("text", str),
     str | None: _Kind("text", lambda text: text or None),
     bool: _Kind(_BOOLEAN, lambda text: _BOOLEANS[text.lower()]),
-    Duration: _Kind(_DURATION, _duration),
+    Duration: _Kind(_DURATION, seconds_of),
     Duration | None: _Kind(
-        f"{_DURATION}, or nothing", lambda text: _duration(text) if text else None
+        f"{_DURATION}, or nothing", lambda text: seconds_of(text) if text else None
     ),
     SameSite: _Kind(
         "Lax, Strict or None, or nothing for no attribute",
@@ -134,18 +148,38 @@ def _read(name: str, value: Any, prefix: str) -> Any:
         raise ValueError(_unknown(name, prefix))
     kind = _KINDS[name]
     text = " ".join(map(_expand, value.split() if kind is _KEYS else [value]))
+    if name in ("secret_key", "secret_key_fallbacks"):
+        _check_keys(text.split() if kind is _KEYS else [text])
     try:
-        return kind.read(text)
+        found = kind.read(text)
     except LookupError:
         # The text as it was written: the environment may hold a secret.
         raise ValueError(f"found {value!r}, expected {kind.expected}") from None
+    if isinstance(found, float) and not is_within_bounds(name, found):
+        raise ValueError(f"found {value!r}, expected a duration {bounds_of(name)}")
+    return found
 
 
 def _unknown(name: str, prefix: str) -> str:
     if name in _TYPES:
-        return "cannot be set as text: give it to SessionMiddleware in code"
-    near = difflib.get_close_matches(name, _KINDS, n=1)
-    return "unknown setting" + (f"; did you mean {prefix}{near[0]}?" if near else "")
+        return "cannot be set as text: give the object in code"
+    advice = advice_on(name, _TYPES, prefix)
+    return f"unknown setting; {advice}" if advice else "unknown setting"
+
+
+def _check_keys(keys: Sequence[str]) -> None:
+    """Raise ValueError if one is the name of a variable, so that the name would be the secret."""
+    if any(_NAME_IN_PLACE_OF_KEY.fullmatch(key) for key in keys):
+        raise ValueError(
+            "found the name of a variable in place of its value, expected a key, or $NAME without "
+            "quotes for an environment variable"
+        )
+
+
+# $NAME and ${NAME}, also in quotes, and NAME of two words or more.
+_NAME_IN_PLACE_OF_KEY = re.compile(
+    r"""["']?\$\{?\w+\}?["']?|["']?[A-Z]+(?:_[A-Z]+)+["']?""", re.ASCII
+)
 
 
 def _expand(text: str) -> str:

@@ -27,7 +27,8 @@ TOKEN = "letters, digits and !#$%&'*+-.^_`|~"
 HOST = "an ASCII host name without a port (or None)"
 PATH = "ASCII text that begins with '/'"
 SAMESITE = "'Lax', 'Strict', 'None' or None"
-SECONDS = "expected a timedelta or a number of seconds from 1 to 86400000000000"
+SECONDS = "expected a timedelta or a number of seconds, from 1 second to 1,000,000,000 days"
+FROM_ZERO = SECONDS.replace("1 second", "0 seconds")
 KEY_SIZE = "expected a str or bytes of at least 16 bytes; python -m sessionware secret prints one"
 OVER_HTTP = (
     "A Secure session cookie was set over http, and browsers drop it there: serve https, or set "
@@ -296,7 +297,7 @@ def test_every_problem_of_every_setting_is_in_one_message() -> None:
         f"cookie_samesite: found 'lax', expected {SAMESITE}",
         f"idle_timeout: found 0, {SECONDS}",
         f"absolute_timeout: found bool, {SECONDS}",
-        f"refresh_after: found datetime.timedelta(days=-1), {SECONDS.replace('1', '0', 1)}",
+        f"refresh_after: found datetime.timedelta(days=-1), {FROM_ZERO}",
         f"secret_key: found 4 bytes, {KEY_SIZE}",
         f"secret_key_fallbacks[0]: found 0 bytes, {KEY_SIZE}",
         f"secret_key_fallbacks[2]: found int, {KEY_SIZE}",

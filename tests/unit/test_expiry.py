@@ -14,7 +14,7 @@ from tests.sites import Site, owner_of
 
 NOW = 1_800_000_000
 HOUR, DAY = 3600, 86400
-EXPECTED = "expected a timedelta or a number of seconds from 1 to 86400000000000"
+EXPECTED = "expected a timedelta or a number of seconds, from 1 second to 1,000,000,000 days"
 
 
 def reason(
@@ -294,7 +294,7 @@ REFUSED = [
     (timedelta(-1), "datetime.timedelta(days=-1)"),
     (True, "bool"),
     (False, "bool"),
-    ("3600", "str"),
+    ("3600", "'3600'"),
     (b"3600", "bytes"),
     (Decimal(3600), "Decimal"),
     ((), "tuple"),
@@ -333,7 +333,7 @@ def test_bad_permanent_timeout_is_refused(value: Any, found: str) -> None:
 )
 def test_bad_refresh_after_is_refused(value: Any, found: str) -> None:
     """It may be 0: the cookie is issued again on every use."""
-    expected = EXPECTED.replace("from 1", "from 0")
+    expected = EXPECTED.replace("1 second", "0 seconds")
     assert refusal(HOUR, None, value) == (
         f"Invalid sessionware configuration:\nrefresh_after: found {found}, {expected}"
     )
@@ -349,8 +349,8 @@ def test_every_problem_is_reported_at_once() -> None:
         "Invalid sessionware configuration:\n"
         f"idle_timeout: found NoneType, {EXPECTED}\n"
         f"permanent_timeout: found 0, {EXPECTED}\n"
-        f"absolute_timeout: found str, {EXPECTED}\n"
-        f"refresh_after: found bool, {EXPECTED.replace('from 1', 'from 0')}"
+        f"absolute_timeout: found '1', {EXPECTED}\n"
+        f"refresh_after: found bool, {EXPECTED.replace('1 second', '0 seconds')}"
     )
 
 

@@ -13,6 +13,7 @@ from sessionware.interface import Settings
 from sessionware.migration import FlaskCookie
 from sessionware.settings import filter_app_factory, from_settings
 from tests.gateway import KEY, call
+from tests.unit.interfaces import MySessionInterface
 
 
 def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -30,6 +31,11 @@ def interface_of(**settings: Any) -> SecureCookieSessionInterface:
 
 
 def problems_of(mapping: dict[str, Any], prefix: str = "session.") -> tuple[str, ...]:
+    """Return the problems of these settings and a secret key."""
+    return problems_of_all({f"{prefix}secret_key": KEY} | mapping, prefix)
+
+
+def problems_of_all(mapping: dict[str, Any], prefix: str = "session.") -> tuple[str, ...]:
     with pytest.raises(ConfigurationError) as caught:
         from_settings(app, mapping, prefix)
     return tuple(map(str, caught.value.problems))
@@ -56,7 +62,8 @@ def test_names_without_the_prefix_are_ignored() -> None:
 
 
 def test_the_prefix_can_be_set() -> None:
-    assert from_settings(app, {"shop_environ_key": "cart"}, prefix="shop_").environ_key == "cart"
+    mapping = {"shop_secret_key": KEY, "shop_environ_key": "cart"}
+    assert from_settings(app, mapping, prefix="shop_").environ_key == "cart"
 
 
 def test_a_name_may_be_in_capitals_as_in_the_process_environment() -> None:
@@ -98,6 +105,18 @@ def test_a_duration_is_in_seconds_or_has_a_unit(text: str, seconds: int) -> None
 def test_any_other_text_for_a_duration_is_refused(text: str) -> None:
     [problem] = problems_of({"session.idle_timeout": text})
     assert problem.startswith(f"session.idle_timeout: found {text!r}, expected a number of seconds")
+
+
+@pytest.mark.parametrize("text", ["0", "0.5s", "1000000001d", "9" * 400])
+def test_a_duration_out_of_bounds_is_refused_as_it_was_written(text: str) -> None:
+    assert problems_of({"session.idle_timeout": text}) == (
+        f"session.idle_timeout: found {text!r}, "
+        "expected a duration from 1 second to 1,000,000,000 days",
+    )
+
+
+def test_refresh_after_may_be_zero() -> None:
+    assert interface_of(refresh_after="0").expiry.refresh_after == 0
 
 
 @pytest.mark.parametrize("name", ["absolute_timeout", "refresh_after"])
@@ -203,6 +222,52 @@ def test_a_key_that_begins_with_a_dollar_is_refused_and_not_shown(value: str) ->
     )
 
 
+NAMES = [
+    "'$SESSION_SECRET_KEY'",
+    '"$SESSION_SECRET_KEY"',
+    '"${SESSION_SECRET_KEY}"',
+    '"$session_secret_key"',
+    "SESSION_SECRET_KEY",
+    '"SESSION_SECRET_KEY"',
+]
+NOT_A_KEY = (
+    "found the name of a variable in place of its value, expected a key, or $NAME without quotes "
+    "for an environment variable"
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("setting", ["secret_key", "secret_key_fallbacks"])
+def test_a_key_that_is_still_the_name_of_its_variable_is_refused(setting: str, name: str) -> None:
+    """In an ini file, quotes are a part of the value."""
+    assert problems_of({f"session.{setting}": name}) == (f"session.{setting}: {NOT_A_KEY}",)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "$SESSION_SECRET_KEY", "${SESSION_SECRET_KEY}"])
+def test_a_variable_that_holds_the_name_of_another_one_is_no_key(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing has expanded it, such as a shell that was given single quotes."""
+    monkeypatch.setenv("APP_KEY", name)
+    assert problems_of({"session.secret_key": "$APP_KEY"}) == (f"session.secret_key: {NOT_A_KEY}",)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U",
+        '"quoted, and all of it is the key"',
+        "US$ 100 is the key that costs us nothing",
+        "$OME keys look like this one, but not many",
+    ],
+)
+def test_a_key_that_only_looks_like_a_name_is_accepted(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("APP_KEY", key)
+    from_settings(app, {"session.secret_key": "$APP_KEY"})
+
+
 def test_the_value_of_an_environment_variable_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APP_KEY", KEY)
     [problem] = problems_of({"session.idle_timeout": "$APP_KEY"})
@@ -216,6 +281,46 @@ def test_an_unknown_name_is_reported_with_the_nearest_known_name() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("validate_key", "did you mean session.secret_key?"),
+        ("timeout", "did you mean session.idle_timeout?"),
+        ("reissue_time", "did you mean session.refresh_after?"),
+        ("cookie_age", "did you mean session.idle_timeout?"),
+        ("type", "did you mean session.store?"),
+        (
+            "cookie_expires",
+            "set session.permanent = True at the log-in to keep a cookie for longer",
+        ),
+        ("save_every_request", "set refresh_after to 0"),
+        ("refresh_each_request", "set refresh_after to 0"),
+        ("auto", "leave it out, because changes are saved by themselves"),
+    ],
+)
+def test_a_setting_of_beaker_pyramid_flask_or_django_is_told_what_to_write(
+    name: str, advice: str
+) -> None:
+    [problem] = problems_of({f"session.{name}": "x"})
+    assert problem == f"session.{name}: unknown setting; {advice}"
+
+
+def test_the_settings_of_flask_and_django_that_cannot_be_honoured_are_named() -> None:
+    environment = {
+        "SESSION_SECRET_KEY": KEY,
+        "SESSION_COOKIE_NAME": "shop",
+        "SESSION_COOKIE_SECURE": "on",
+        "SESSION_REFRESH_EACH_REQUEST": "on",
+        "SESSION_ENGINE": "django.contrib.sessions.backends.cache",
+        "SESSION_FILE_PATH": "/tmp",  # noqa: S108
+    }
+    assert [it.partition(": ")[0] for it in problems_of_all(environment, "SESSION_")] == [
+        "SESSION_REFRESH_EACH_REQUEST",
+        "SESSION_ENGINE",
+        "SESSION_FILE_PATH",
+    ]
+
+
 def test_an_unknown_name_without_a_near_one_is_reported_too() -> None:
     assert problems_of({"session.zzz": "x"}) == ("session.zzz: unknown setting",)
 
@@ -227,7 +332,7 @@ def test_a_parameter_that_is_not_a_setting_is_unknown(name: str) -> None:
 
 def test_an_interface_cannot_be_text() -> None:
     assert problems_of({"session.interface": "x"}) == (
-        "session.interface: cannot be set as text: give it to SessionMiddleware in code",
+        "session.interface: cannot be set as text: give the object in code",
     )
 
 
@@ -251,8 +356,8 @@ def test_all_problems_are_reported_at_once_with_those_of_the_middleware() -> Non
 
 
 def test_a_setting_that_was_not_given_is_named_with_the_prefix() -> None:
-    [problem] = problems_of({"session.secret_key_fallbacks": KEY.replace(" ", "-")})
-    assert problem.startswith("session.secret_key: found None with")
+    [problem] = problems_of({"session.cookie_samesite": "none"})
+    assert problem.startswith("session.cookie_secure: found 'auto', expected True with")
 
 
 def test_a_value_that_cannot_be_read_is_reported_once() -> None:
@@ -268,7 +373,8 @@ def test_a_wrong_application_is_reported_without_the_prefix() -> None:
 
 @pytest.mark.parametrize("name", ["secret_key", "secret_key_fallbacks", "secret_kye"])
 def test_a_secret_is_never_shown(name: str) -> None:
-    assert "hunter2" not in str(problems_of({f"session.{name}": "hunter2", "session.salt2": ""}))
+    mapping = {f"session.{name}": "hunter2", "session.salt2": ""}
+    assert "hunter2" not in str(problems_of_all(mapping))
 
 
 INI = f"""
@@ -310,13 +416,38 @@ def test_the_filters_own_parameters_are_not_settings(name: str) -> None:
 # The mapping
 
 
-def test_mapping_without_any_name_with_the_prefix_is_an_error() -> None:
+@pytest.mark.parametrize("mapping", [{}, {"secret_key": KEY}, {"sessions.secret_key": KEY}])
+def test_mapping_without_any_name_with_the_prefix_is_an_error(mapping: dict[str, str]) -> None:
     """The prefix was probably forgotten, and the application would have no secret key."""
-    with pytest.raises(ConfigurationError) as caught:
-        from_settings(lambda *_: [], {"secret_key": KEY})
-    assert tuple(map(str, caught.value.problems)) == (
-        "session.secret_key: found no name that begins with 'session.'",
+    assert problems_of_all(mapping) == (
+        "session.secret_key: found no name that begins with 'session.', expected a secret key; "
+        "python -m sessionware secret prints one",
     )
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"session.salt": "shop"},
+        {"session.secret_key": None},
+        {"session.secret_key_fallbacks": KEY.replace(" ", "-")},
+    ],
+)
+def test_settings_without_a_secret_key_are_an_error(mapping: dict[str, Any]) -> None:
+    assert problems_of_all(mapping) == (
+        "session.secret_key: not set, expected a secret key; "
+        "python -m sessionware secret prints one",
+    )
+
+
+def test_filter_without_settings_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match=r"(?m)^secret_key: not set"):
+        filter_app_factory(app, {})
+
+
+def test_interface_needs_no_secret_key() -> None:
+    interface = MySessionInterface()
+    assert from_settings(app, {"session.interface": interface}).interface is interface
 
 
 def test_object_is_used_as_is() -> None:
