@@ -484,3 +484,70 @@ def plain_owner(value: Any, name: str) -> Owner:
     if issubclass(kind, UUID):
         return UUID(int=value.int)
     raise UnserializableValue(f"{name}: found {kind.__name__}, expected str, int or UUID")
+
+
+# What the sessions of Beaker, Django, Flask-Session, Pyramid and secure-cookie have beside a dict.
+_ELSEWHERE = {
+    **dict.fromkeys(("save()", "persist()"), "not needed, changes are saved by themselves"),
+    **dict.fromkeys(("delete()", "flush()"), "use session.invalidate()"),
+    **dict.fromkeys(("sid", "session_key", "session_id", "get_id()"), "use session.id"),
+    **dict.fromkeys(
+        ("accessed_time", "last_accessed"), "not kept; session.created tells when it began"
+    ),
+    **dict.fromkeys(
+        (
+            "expires",
+            "get_expiry_age()",
+            "get_expiry_date()",
+            "max_age",
+            "permanent_session_lifetime",
+            "set_expiry()",
+            "timeout",
+        ),
+        "the settings idle_timeout, permanent_timeout and absolute_timeout limit a session, and "
+        "session.permanent = True keeps it when the browser is closed",
+    ),
+    **dict.fromkeys(
+        ("set_test_cookie()", "test_cookie_worked()", "delete_test_cookie()"),
+        "not needed, session.new tells whether a cookie came back",
+    ),
+    "cycle_key()": "use session.regenerate(keep_created=True)",
+    "is_empty()": "use len(session) == 0",
+    "is_new": "use session.new",
+    "load()": "not needed, the session is loaded on its first use",
+    "should_save": "use session.modified",
+}
+
+
+def _explain(session: Session, name: str) -> NoReturn:
+    """Raise the AttributeError of a name that is no attribute, with what to write in its place."""
+    if name.startswith("_"):
+        raise AttributeError(f"{type(session).__name__!r} object has no attribute {name!r}")
+    for written in (f"{name}()", name):
+        if written in _ELSEWHERE:
+            raise AttributeError(f"session.{written}: {_ELSEWHERE[written]}")
+    also = ", or session.owner for the user who is logged in" if name in _USERS else ""
+    raise AttributeError(f'session.{name}: use session["{name}"]{also}')
+
+
+_USERS = ("user", "user_id", "username")
+
+
+class _Key:
+    """A name that is likely to be assigned as an attribute, which would not be saved."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, session: object, _: object) -> NoReturn:
+        raise AttributeError(self._name)  # for an instance, _explain says more
+
+    def __set__(self, session: Session, _: object) -> NoReturn:
+        _explain(session, self._name)
+
+
+# Not in the class, or type checkers would take any name for an attribute. A __setattr__ for all
+# names would triple the time of a request that leaves its session alone.
+Session.__getattr__ = _explain  # type: ignore[attr-defined]  # see above
+for _name in _USERS:
+    setattr(Session, _name, _Key(_name))
