@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from .codec import MAX_TEXT
-from .errors import ConfigurationError
+from .errors import ConfigurationError, Problem
 from .inspect import ENCRYPTED, inspect
+from .settings import read
 
 INSPECT = """\
 Show what a session cookie holds. The cookie is given as name=value, as the value alone, or as a
@@ -49,9 +50,8 @@ def _parsers() -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
     for name in TIMEOUTS:
         inspect.add_argument(
             f"--{name.replace('_', '-')}",
-            type=float,
-            metavar="SECONDS",
-            help="the application's setting",
+            metavar="DURATION",
+            help="the application's setting, such as 1800, 30m, 12h or 31d",
         )
     return parser, inspect
 
@@ -65,8 +65,8 @@ def _escaped(word: str) -> str:
 
 
 def _inspect(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tuple[int, list[str]]:
-    timeouts = {name: value for name in TIMEOUTS if (value := getattr(options, name)) is not None}
     try:
+        timeouts = _timeouts(options)
         report = inspect(
             _given(options.cookie),
             options.name,
@@ -80,6 +80,21 @@ def _inspect(parser: argparse.ArgumentParser, options: argparse.Namespace) -> tu
     if report is None:
         parser.error("no cookie was given, neither as an argument nor on standard input")
     return (0 if report.verified else 1), report.lines
+
+
+def _timeouts(options: argparse.Namespace) -> dict[str, float | None]:
+    """Return the timeouts that were given. Raises ConfigurationError with every problem."""
+    timeouts, problems = {}, []
+    for name in TIMEOUTS:
+        text = getattr(options, name)
+        try:
+            if text is not None:
+                timeouts[name] = read(name, text)
+        except ValueError as mistake:
+            problems.append(Problem(name, str(mistake)))
+    if problems:
+        raise ConfigurationError(problems)
+    return timeouts
 
 
 def _given(cookie: str | None) -> str:

@@ -4,9 +4,12 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from base64 import b64decode, urlsafe_b64decode
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
+from itertools import product
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -26,6 +29,10 @@ BAR_WIDTH = 40
 
 ENCRYPTED = re.compile("[0-9A-Za-z_-]{123,}")
 """A cookie that looks encrypted: one block or more, and no dot. (A signed cookie has two.)"""
+
+
+USUAL_NAMES = ("session", "__Host-session", "__Secure-session")
+"""The names that are tried where a cookie does not verify under its own."""
 
 
 class Report(NamedTuple):
@@ -50,7 +57,7 @@ def inspect(
     they are not the defaults. Raises ConfigurationError with every problem of a key, the salt or a
     timeout.
     """
-    name, token = _find(header, name)
+    named, (name, token) = name is not None, _find(header, name)
     if not token:
         return None
     problems: list[Problem] = []
@@ -60,14 +67,28 @@ def inspect(
         codecs = _codecs(token, salt, name, secret_key, fallbacks)
     if problems:
         raise ConfigurationError(problems)
-    verified, verdict, opened = _open(token, codecs)
+    found = _open(token, codecs)
+    hints: Iterable[str] = ()
+    if codecs and found.is_ours and not found.verified:
+        own = _name_before(token, header)
+        names = [name, own or name, *USUAL_NAMES]
+        verifies = partial(_verifies, token, secret_key, fallbacks)
+        hints = _hints(names, salt, not (named or own), verifies)
     lines = [
         _line("cookie", _to_json(name)),
-        _line("signature", verdict),
+        _line("format", found.format),
+        _line("signature", found.verdict),
+        *(_line("try", hint) for hint in hints),
         _line("size", _size(len(name) + len(token))),
-        *(_contents(opened, expiry, timeouts) if opened else ()),
+        *(_contents(found.opened, expiry, timeouts) if found.opened else ()),
     ]
-    return Report(verified, lines)
+    return Report(found.verified, lines)
+
+
+def _name_before(token: str, header: str) -> str:
+    """Return the name that the header has before this value, or ``""``."""
+    before, equals, _ = header.partition(f"={token}")
+    return re.split("[ ;:]", before)[-1] if equals else ""
 
 
 def _find(header: str, name: str | None) -> tuple[str, str]:
@@ -100,24 +121,105 @@ def _codecs(
     }
 
 
-def _open(token: str, codecs: dict[str, Codec]) -> tuple[bool, str, Opened | None]:
-    """Return whether the signature verifies, the verdict in words, and the opened cookie."""
+class _Found(NamedTuple):
+    """What opening a cookie has shown, with the verdict on its signature in words."""
+
+    verified: bool
+    verdict: str
+    format: str
+    opened: Opened | None = None
+    is_ours: bool = True
+
+
+def _open(token: str, codecs: dict[str, Codec]) -> _Found:
     reason = ""
     for key, codec in codecs.items():
         try:
-            return True, f"verifies with {key}", codec.decode(token)
+            opened: Opened | None = codec.decode(token)
+            return _Found(True, f"verifies with {key}", _format(token, opened), opened)
         except CookieRejected as error:
             reason = error.reason
     opened = _read_unverified(token)
+    if framework := _framework_of(token):
+        advice = f"{framework}'s, which {framework}Cookie in migrate_from takes over"
+        return _Found(False, "not checked, because it is not ours", advice, opened, False)
     if opened is None and (reason == "malformed" or not ENCRYPTED.fullmatch(token)):
-        return False, "none: sessionware does not write such a cookie", None
+        verdict = "none: sessionware does not write such a cookie"
+        return _Found(False, verdict, "unknown", is_ours=False)
     if codecs:
         verdict, meaning = f"does NOT verify ({reason})", "anyone may have written what follows"
     else:
         verdict, meaning = "not checked, SECRET_KEY is not set", "anyone can read what follows"
     if opened is None:
         meaning = "it looks encrypted, and only its key can decrypt it"
-    return False, f"{verdict}: {meaning}", opened
+    return _Found(False, f"{verdict}: {meaning}", _format(token, opened), opened)
+
+
+def _format(token: str, opened: Opened | None) -> str:
+    """Return who writes such a cookie: this version, or 1.0, or another use of our codec."""
+    kind = "encrypted" if ENCRYPTED.fullmatch(token) else "signed"
+    if opened is None:
+        return kind
+    try:
+        _envelope(opened.text)
+    except CookieRejected:
+        return f"{kind}, but no session"
+    is_first = re.match(r"\[\s*-?[0-9]", opened.text)
+    return f"{kind}, of version 1.0" if is_first else f"{kind}, of this version"
+
+
+def _framework_of(token: str) -> str:
+    """Return the framework that writes cookies of this form, or ``""``."""
+    if re.fullmatch(r"\.?[\w-]+:\w{6}:[\w-]{43}", token, re.ASCII):
+        return "Django"
+    if re.fullmatch(r"[0-9a-f]{40}[\w+/]+=*", token, re.ASCII):
+        return "Beaker"
+    if found := re.fullmatch(r"(\.?[\w+/-]+=*)\.[\w-]{6}\.[\w-]{27}", token, re.ASCII):
+        return "Starlette" if _is_of_starlette(found[1]) else "Flask"
+    return "Pyramid" if _is_of_pyramid(token) else ""
+
+
+def _is_of_starlette(payload: str) -> bool:
+    try:
+        text = b64decode(payload, validate=True).decode()
+        return json.dumps(json.loads(text)) == text  # Flask writes no spaces
+    except (ValueError, RecursionError):
+        return False
+
+
+def _is_of_pyramid(token: str) -> bool:
+    try:
+        # The payload comes after a signature of SHA-512.
+        match json.loads(urlsafe_b64decode(f"{token}==")[64:]):
+            case [int() | float(), int() | float(), dict()]:
+                return True
+    except (ValueError, RecursionError):
+        pass
+    return False
+
+
+def _verifies(token: str, key: str, fallbacks: Sequence[str], name: str, salt: str) -> bool:
+    return _open(token, _codecs(token, salt, name, key, fallbacks)).verified
+
+
+def _hints(
+    names: Sequence[str], salt: str, assumed: bool, verifies: Callable[[str, str], bool]
+) -> Iterator[str]:
+    """Yield what to try for a cookie that does not verify: another name, salt or key.
+
+    ``names``: the cookie's, and others that it may have; ``assumed``: it was given without one.
+    """
+    name = names[0]
+    for other, other_salt in product(names, dict.fromkeys((salt, ""))):
+        if verifies(other, other_salt):
+            changes = [f"--name={_to_json(other)}"] if other != name else []
+            changes += ["no --salt"] if other_salt != salt else []
+            yield f"{' and '.join(changes)}, with which it verifies"
+            return
+    if assumed:
+        yield f"--name: the cookie was given without its name, and {_to_json(name)} was assumed"
+    yield f"--salt: {_to_json(salt)} was given" if salt else "--salt: none was given"
+    yield "another SECRET_KEY, or an older one in SECRET_KEY_FALLBACKS"
 
 
 def _read_unverified(token: str) -> Opened | None:

@@ -44,7 +44,7 @@ def from_settings(
     settings = {}
     for name, key in written.items():
         try:
-            settings[name] = _read(name, mapping[key], prefix)
+            settings[name] = read(name, mapping[key], prefix)
         except ValueError as mistake:
             problems.append(Problem(key, str(mistake)))
     try:
@@ -103,7 +103,7 @@ _BOOLEAN = "true, yes, on or 1, or false, no, off or 0"
 _DURATION = "a number of seconds, or a number with s, m, h or d, as in 45s, 30m, 12h or 31d"
 
 
-def seconds_of(text: str) -> float:
+def _seconds_of(text: str) -> float:
     """Return the seconds of a duration, such as ``1800``, ``30m``, ``12h`` or ``31d``.
 
     Raises LookupError if it is none.
@@ -119,9 +119,9 @@ _OF_TYPE: dict[Any, _Kind] = {
     str: _Kind("text", str),
     str | None: _Kind("text", lambda text: text or None),
     bool: _Kind(_BOOLEAN, lambda text: _BOOLEANS[text.lower()]),
-    Duration: _Kind(_DURATION, seconds_of),
+    Duration: _Kind(_DURATION, _seconds_of),
     Duration | None: _Kind(
-        f"{_DURATION}, or nothing", lambda text: seconds_of(text) if text else None
+        f"{_DURATION}, or nothing", lambda text: _seconds_of(text) if text else None
     ),
     SameSite: _Kind(
         "Lax, Strict or None, or nothing for no attribute",
@@ -140,8 +140,11 @@ _TYPES = {
 _KINDS = {name: _OF_TYPE[type_] for name, type_ in _TYPES.items() if type_ in _OF_TYPE}
 
 
-def _read(name: str, value: Any, prefix: str) -> Any:
-    """Return the value that the text stands for. Raises ValueError with what is wrong."""
+def read(name: str, value: Any, prefix: str = "") -> Any:
+    """Return the value of the setting that this text stands for.
+
+    Raises ValueError with what is wrong.
+    """
     if not isinstance(value, str) and name in _TYPES:
         return value
     if name not in _KINDS:

@@ -17,6 +17,8 @@ from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
 from tests.unit.extras import hide_cryptography
+from tests.unit.first_version import COOKIES
+from tests.unit.foreign_cookies import LITERALS, flask_cookie, sign_as_pyramid
 
 OLD = "an-older-key-of-more-than-thirty-two-bytes"
 DATA = '[{"user":"Ada","cart":[1,2]},60]'
@@ -79,6 +81,7 @@ def test_it_shows_everything_at_once(inspect: Inspect) -> None:
         0,
         """\
 cookie     "session"
+format     signed, of this version
 signature  verifies with the secret key
 size       202 of 4096 bytes [##......................................]
 issued     2027-01-15T08:00:00Z
@@ -102,10 +105,11 @@ data
 
 
 def test_it_shows_the_same_of_a_cookie_of_version_1_0(inspect: Inspect) -> None:
-    """Apart from its size."""
+    """Apart from its format and its size."""
 
     def lines(cookie: str) -> list[str]:
-        return [line for line in inspect(cookie)[1].splitlines() if not line.startswith("size")]
+        shown = inspect(cookie)[1].splitlines()
+        return [line for line in shown if not line.startswith(("format", "size"))]
 
     assert lines(OF_1_0) == lines(WHOLE)
 
@@ -213,6 +217,133 @@ def test_a_cookie_with_another_signature_does_not_verify(inspect: Inspect, wrong
     assert '"user": "Ada"' in text
 
 
+# What to try for a cookie that does not verify
+
+
+def hints(inspect: Inspect, *arguments: str) -> list[str]:
+    lines = inspect(*arguments)[1].splitlines()
+    return [line.removeprefix("try").strip() for line in lines if line.startswith("try ")]
+
+
+NO_SALT = "--salt: none was given"
+ANOTHER_KEY = "another SECRET_KEY, or an older one in SECRET_KEY_FALLBACKS"
+
+
+@pytest.mark.parametrize("name", ["__Host-session", "__Secure-session"])
+def test_the_usual_names_are_tried(inspect: Inspect, name: str) -> None:
+    assert hints(inspect, token(name=name)) == [f'--name="{name}", with which it verifies']
+
+
+@pytest.mark.parametrize("form", ["shop={}", "Cookie: shop={}", "Cookie: shop={}; b=2"])
+def test_the_name_that_the_cookie_was_given_with_is_tried(inspect: Inspect, form: str) -> None:
+    given = form.format(token(name="shop"))
+    assert hints(inspect, "--name=shpo", given) == ['--name="shop", with which it verifies']
+
+
+def test_no_salt_is_tried_where_one_was_given(inspect: Inspect) -> None:
+    assert hints(inspect, "--salt=x", token()) == ["no --salt, with which it verifies"]
+    assert hints(inspect, "--salt=x", "--name=x", token()) == [
+        '--name="session" and no --salt, with which it verifies'
+    ]
+
+
+def test_a_value_alone_may_have_another_name_salt_or_key(inspect: Inspect) -> None:
+    assert hints(inspect, token(name="x")) == [
+        '--name: the cookie was given without its name, and "session" was assumed',
+        NO_SALT,
+        ANOTHER_KEY,
+    ]
+
+
+@pytest.mark.parametrize("wrong", [token(salt="x"), token(key=OLD)])
+def test_a_cookie_with_its_name_may_have_another_salt_or_key(inspect: Inspect, wrong: str) -> None:
+    assert hints(inspect, f"session={wrong}") == [NO_SALT, ANOTHER_KEY]
+    assert hints(inspect, "--name=session", wrong) == [NO_SALT, ANOTHER_KEY]
+
+
+def test_a_salt_that_was_given_may_be_the_wrong_one(inspect: Inspect) -> None:
+    found = hints(inspect, "--salt=y", f"session={token(salt='x')}")
+    assert found == ['--salt: "y" was given', ANOTHER_KEY]
+
+
+def test_an_encrypted_cookie_has_the_same_hints(inspect: Inspect) -> None:
+    assert hints(inspect, f"session={encrypted(salt='x')}") == [NO_SALT, ANOTHER_KEY]
+    found = hints(inspect, encrypted(cookie_name="__Host-session"))
+    assert found == ['--name="__Host-session", with which it verifies']
+
+
+def test_nothing_is_to_be_tried_where_it_verifies_or_no_key_is_set(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hints(inspect, token()) == hints(inspect, "junk") == []
+    monkeypatch.delenv("SECRET_KEY")
+    assert hints(inspect, token()) == []
+
+
+# The format
+
+
+@pytest.mark.parametrize(
+    ("cookie", "shown"),
+    [
+        (WHOLE, "signed, of this version"),
+        (OF_1_0, "signed, of version 1.0"),
+        (token('[true,60,"an-id"]'), "signed, of this version"),
+        (token('["a text"]'), "signed, but no session"),
+        ("junk", "unknown"),
+    ],
+)
+def test_the_format_is_named(inspect: Inspect, cookie: str, shown: str) -> None:
+    assert inspect.line("format", cookie) == shown
+
+
+@pytest.mark.parametrize("name", COOKIES)
+def test_the_format_of_version_1_0_is_named(inspect: Inspect, name: str) -> None:
+    kind = "encrypted" if COOKIES[name].encrypt else "signed"
+    assert inspect.line("format", COOKIES[name].header) == f"{kind}, of version 1.0"
+
+
+def test_the_format_of_an_encrypted_cookie_is_known_in_part_without_its_key(
+    inspect: Inspect,
+) -> None:
+    assert inspect.line("format", encrypted()) == "encrypted, of this version"
+    assert inspect.line("format", encrypted(secret_key=OLD)) == "encrypted"
+
+
+@pytest.mark.parametrize("key", [KEY, None])
+@pytest.mark.parametrize("framework", LITERALS)
+def test_a_frameworks_cookie_is_named(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch, framework: str, key: str | None
+) -> None:
+    if key is None:
+        monkeypatch.delenv("SECRET_KEY")
+    status, text = inspect(f"session={LITERALS[framework]}")
+    assert status == 1
+    assert (
+        f"format     {framework}'s, which {framework}Cookie in migrate_from takes over\n"
+        "signature  not checked, because it is not ours\nsize "
+    ) in text
+
+
+@pytest.mark.parametrize("framework", ["Flask", "Starlette"])
+def test_what_can_be_read_of_a_frameworks_cookie_is_shown(inspect: Inspect, framework: str) -> None:
+    text = inspect(f"session={LITERALS[framework]}")[1]
+    assert 'data, but no session that sessionware writes\n{\n  "user": "alice"\n}\n' in text
+
+
+@pytest.mark.parametrize("payload", [b"{}", b'["a"]', b"\xff", b"[1,2]", b"[" * 9999])
+def test_a_cookie_of_another_form_is_not_taken_for_a_frameworks(
+    inspect: Inspect, payload: bytes
+) -> None:
+    assert "Pyramid" not in inspect.line("format", sign_as_pyramid(payload))
+
+
+def test_a_compressed_cookie_is_of_flask(inspect: Inspect) -> None:
+    cookie = flask_cookie("session", {"cart": ["tea"] * 100})
+    assert cookie.startswith("session=.")
+    assert inspect.line("format", cookie).startswith("Flask's")
+
+
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_fallback_key_is_reported_by_its_number(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch, number: int
@@ -311,9 +442,18 @@ def test_bad_timeouts_are_a_usage_error(inspect: Inspect) -> None:
     bad = ("--idle-timeout=nan", "--permanent-timeout=-1", "--absolute-timeout=0")
     status, text = inspect(*bad, token())
     assert status == 2
-    assert "idle_timeout: found nan" in text
-    assert "permanent_timeout: found -1.0" in text
-    assert "absolute_timeout: found 0.0" in text
+    assert "idle_timeout: found 'nan', expected a number of seconds, or a number with" in text
+    assert "permanent_timeout: found '-1', expected" in text
+    assert "absolute_timeout: found '0', expected a duration from 1 second to" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("30m", 1800), ("12h", 43_200), ("31d", 2678400)]
+)
+def test_a_timeout_may_have_a_unit(inspect: Inspect, text: str, seconds: int) -> None:
+    shown = inspect(f"--idle-timeout={text}", f"--absolute-timeout={text}", token())[1]
+    assert f" idle_timeout of {seconds} seconds\n" in shown
+    assert f" absolute_timeout of {seconds} seconds\n" in shown
 
 
 def test_the_keys_are_listed_the_largest_first(inspect: Inspect) -> None:
