@@ -16,8 +16,8 @@ from .headers import (
     names_of,
     vary_by_cookie,
 )
-from .interface import SecureCookieSessionInterface, SessionInterface, Settings
-from .session import SessionMixin
+from .interface import SecureCookieSessionInterface, SessionInterface, Settings, logger
+from .session import Session, SessionMixin
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
 
@@ -218,7 +218,10 @@ class _Response:
         """Refuse further changes: the response is over, committed or not."""
         # The recorded arguments may hold a traceback, whose frames hold the environ.
         self.recorded = None
-        self._session.sealed = True  # type: ignore[misc]  # as in SessionMiddleware.__call__
+        session = self._session
+        if not (self.committed or session.sealed) and _is_websocket(self._environ):
+            _warn_of_loss(session)
+        session.sealed = True  # type: ignore[misc]  # as in SessionMiddleware.__call__
 
 
 class _Body:
@@ -255,6 +258,20 @@ class _Body:
         body, self._body = self._body, None
         self._response.seal()
         _close(body)
+
+
+def _is_websocket(environ: WSGIEnvironment) -> bool:
+    return str(environ.get("HTTP_UPGRADE", "")).lower() == "websocket"
+
+
+def _warn_of_loss(session: SessionMixin) -> None:
+    """Log that a websocket's session was changed. Nothing else would tell that it is not saved."""
+    if isinstance(session, Session) and session.modified:
+        message = (
+            "A session was changed over a websocket, which has no response to set a cookie, so "
+            "the change is lost: change the session in an HTTP request (lost_change)."
+        )
+        logger.warning(message, extra={"reason": "lost_change"})
 
 
 def _close(body: object) -> None:

@@ -3,12 +3,16 @@
 import logging
 from collections.abc import Callable
 from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
+from sessionware import SessionMiddleware
 from tests.conftest import Clock
-from tests.gateway import KEY, OLDER_KEY, call
+from tests.gateway import KEY, OLDER_KEY, call, make_environ
+from tests.sites import Act
 from tests.unit.applications import acting, log_in
+from tests.unit.interfaces import MySessionInterface
 from tests.unit.sessions import sign
 
 REJECTED = "A session cookie was rejected, and a new session begins"
@@ -95,3 +99,79 @@ def test_a_short_secret_key_is_warned_about(caplog: pytest.LogCaptureFixture) ->
     assert record.getMessage() == "secret_key has 31 bytes, use 32 or more (short_key)."
     assert vars(record)["reason"] == "short_key"
     assert "éa" not in str(vars(record))
+
+
+# Websockets, whose connection ends without a response
+
+LOST = (
+    "A session was changed over a websocket, which has no response to set a cookie, so the change "
+    "is lost: change the session in an HTTP request (lost_change)."
+)
+
+
+def end_of(act: Act, caplog: pytest.LogCaptureFixture, **variables: Any) -> list[str]:
+    """Return what is logged if a connection ends, after this use of its session, by an error."""
+
+    def app(environ: WSGIEnvironment, _: StartResponse) -> list[bytes]:
+        act(environ["session"])
+        raise StopIteration
+
+    caplog.clear()
+    settings = variables.pop("settings", {"secret_key": KEY})
+    with pytest.raises(StopIteration):
+        call(SessionMiddleware(app, **settings), **variables)
+    return [record.getMessage() for record in caplog.records]
+
+
+@pytest.mark.parametrize("upgrade", ["websocket", "WebSocket"])
+def test_a_change_over_a_websocket_is_one_record(
+    caplog: pytest.LogCaptureFixture, upgrade: str
+) -> None:
+    assert end_of(log_in, caplog, HTTP_UPGRADE=upgrade) == [LOST]
+    assert vars(caplog.records[0])["reason"] == "lost_change"
+
+
+@pytest.mark.parametrize("act", [len, id], ids=["read", "unused"])
+def test_a_websocket_that_changes_nothing_logs_nothing(
+    caplog: pytest.LogCaptureFixture, act: Act
+) -> None:
+    assert end_of(act, caplog, HTTP_UPGRADE="websocket") == []
+
+
+@pytest.mark.parametrize("variables", [{}, {"HTTP_UPGRADE": "h2c"}])
+def test_a_request_that_fails_logs_nothing(
+    caplog: pytest.LogCaptureFixture, variables: dict[str, str]
+) -> None:
+    """Its error is known to the server."""
+    assert end_of(log_in, caplog, **variables) == []
+
+
+def test_a_custom_session_may_not_know_whether_it_was_changed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    settings = {"interface": MySessionInterface()}
+    variables = {"HTTP_UPGRADE": "websocket", "QUERY_STRING": ""}
+    assert end_of(log_in, caplog, settings=settings, **variables) == []
+
+
+def test_a_response_to_a_refused_websocket_saves_the_session(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    response = call(acting(log_in, status="400 Bad Request"), HTTP_UPGRADE="websocket")
+    assert response.cookie
+    assert caplog.records == []
+
+
+def test_a_websocket_of_a_server_that_wants_no_response_is_one_record(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Such as gevent-websocket, which calls no start_response and closes the empty body."""
+
+    def app(environ: WSGIEnvironment, _: StartResponse) -> list[bytes]:
+        log_in(environ["session"])
+        return []
+
+    body: Any = SessionMiddleware(app, KEY)(make_environ(HTTP_UPGRADE="websocket"), print)  # type: ignore[arg-type]
+    body.close()
+    body.close()
+    assert [record.getMessage() for record in caplog.records] == [LOST]
