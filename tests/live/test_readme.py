@@ -15,13 +15,16 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import pytest
 import requests
 from paste.deploy import loadfilter
+from webtest import TestApp
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client
 
 import sessionware
 from sessionware import SecureCookieSessionInterface, Session, SessionMiddleware
+from sessionware.migration import ForeignCookie
 from sessionware.redis import RedisStore
-from tests.gateway import KEY, call
+from tests.conftest import Clock
+from tests.gateway import KEY, call, make_environ
 from tests.live.server_kinds import KINDS
 from tests.processes import (
     ROOT,
@@ -34,6 +37,8 @@ from tests.processes import (
     serving,
 )
 from tests.stores.servers import RedisServer
+from tests.unit.foreign_cookies import KEY as FOREIGN_KEY
+from tests.unit.foreign_cookies import LITERALS
 
 PACKAGE = Path(sessionware.__file__).parent
 README, EXAMPLES, PROOFS, CONTRIBUTING, SECURITY = PAGES = [
@@ -227,7 +232,7 @@ ALONE = [recipe for recipe in recipes() if recipe not in (*WITH_REDIS, WITH_SQL)
 
 
 def test_the_recipes_are_found() -> None:
-    assert (len(ALONE), len(WITH_REDIS)) == (8, 2)
+    assert (len(ALONE), len(WITH_REDIS)) == (10, 2)
 
 
 @pytest.mark.parametrize("recipe", WITH_REDIS)
@@ -326,6 +331,39 @@ def test_the_lines_for_flask_put_its_session_on_ours() -> None:
     assert call(site, first.cookie).data == b"2"
 
 
+def test_the_lines_for_pyramid_log_in_and_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    require("pyramid")
+    from pyramid.config import Configurator
+    from pyramid.csrf import get_csrf_token
+    from pyramid.security import forget, remember
+
+    views = {
+        "token": get_csrf_token,
+        "in": lambda request: remember(request, "ann", permanent="remember" in request.POST),
+        "out": forget,
+        "me": lambda request: [request.authenticated_userid, request.identity],
+    }
+
+    def scan(config: Any, _: str) -> None:
+        for name, view in views.items():
+            config.add_route(name, f"/{name}")
+            config.add_view(
+                lambda request, view=view: view(request), route_name=name, renderer="json"
+            )
+
+    monkeypatch.setattr(Configurator, "scan", scan)
+    names = namespace()
+    exec(block("class SecurityPolicy"), names)  # noqa: S102
+    browser = TestApp(names["main"]({}, **{"session.secret_key": KEY}))
+    form = {"csrf_token": browser.get("/token").json}
+    assert "Max-Age" not in browser.post("/in", form).headers["Set-Cookie"]
+    assert browser.get("/me").json == ["ann", "ann"]
+    form = {"csrf_token": browser.get("/token").json, "remember": "on"}
+    assert "Max-Age" in browser.post("/in", form).headers["Set-Cookie"]
+    browser.post("/out", {"csrf_token": browser.get("/token").json})
+    assert browser.get("/me").json == [None, None]
+
+
 def test_the_session_of_a_test_client_can_be_changed() -> None:
     app = SessionMiddleware(counter, KEY)
     client = Client(app)
@@ -408,8 +446,25 @@ def test_the_table_of_reasons_has_every_reason_why_a_cookie_is_refused() -> None
     listed = re.findall(r"`(\w+)`", " ".join(row[0] for row in cells(why)))
     assert set(listed) == set(re.findall(r'CookieRejected\(\s*"(\w+)"', code))
     others = re.findall(r"`([a-z]+_\w+)`", why.rpartition("|")[2])
-    assert len(others) == 9
+    assert len(others) == 10
     assert [reason for reason in others if f'"{reason}"' not in code] == []
+
+
+def test_the_table_of_readers_has_each_with_its_arguments() -> None:
+    rows = {row[0].strip("`"): row[1] for row in cells(table("readers", EXAMPLES))}
+    readers = {kind.__name__: kind for kind in ForeignCookie.__subclasses__()}
+    arguments = {name: [*inspect.signature(kind).parameters] for name, kind in readers.items()}
+    assert {name: re.findall(r"`(\w+)`", row) for name, row in rows.items()} == arguments
+
+
+@pytest.mark.parametrize("framework", LITERALS)
+def test_the_readers_take_over_a_session_of_their_framework(framework: str, clock: Clock) -> None:
+    names = namespace() | {"old_secret_key": FOREIGN_KEY}
+    exec(block("former = ["), names)  # noqa: S102
+    [reader] = [it for it in names["former"] if type(it).__name__ == f"{framework}Cookie"]
+    cookie = f"{reader.cookie.name}={LITERALS[framework]}"
+    session = names["app"].interface.open_session(make_environ(cookie))
+    assert session["user"] == "alice"
 
 
 def test_what_is_ours_in_the_table_of_theirs_is_there() -> None:
