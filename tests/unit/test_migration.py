@@ -186,7 +186,7 @@ def test_every_problem_is_reported_at_once_under_the_frameworks_names() -> None:
 def test_a_bad_time_limit_is_refused_under_the_frameworks_name(peer: str) -> None:
     make, name = MAKERS[peer]
     [problem] = problems(make, KEY, **{name: "an hour"})
-    assert problem.startswith(f"{peer}Cookie: {name}: found str")
+    assert problem.startswith(f"{peer}Cookie: {name}: found 'an hour', expected")
 
 
 @pytest.mark.parametrize("hashalg", ["sha513", "shake_128", "", None, 5])

@@ -640,7 +640,7 @@ def problems(**settings: Any) -> list[str]:
         ("cookie_path", "app", "found 'app'"),
         ("cookie_partitioned", 1, "found 1"),
         ("idle_timeout", timedelta(0), "found datetime.timedelta(0)"),
-        ("permanent_timeout", "1", "found str"),
+        ("permanent_timeout", "1", "found '1'"),
         ("absolute_timeout", 0, "found 0"),
         ("encrypt", 1, "found int"),
         ("store", 1, "found int"),
