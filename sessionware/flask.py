@@ -1,28 +1,186 @@
-"""Flask's ``session`` proxy on top of ``environ["session"]``.
+"""Flask's ``session``, ``flash`` and test client with sessions of sessionware.
 
-    app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key)
-    app.session_interface = EnvironSessionInterface()
+    from sessionware.flask import Sessions, session
 
-The cookie's settings are those of SessionMiddleware. Flask's ``SESSION_*`` are ignored.
+    Sessions(app)
+
+``session`` is Flask's own proxy, with the type of ours.
 """
 
-from typing import Any
+import difflib
+import logging
+from collections.abc import Iterator
+from dataclasses import astuple
+from typing import Any, Unpack, cast
 
 import flask
-from flask.sessions import SessionInterface
+from markupsafe import Markup
 
-from .errors import ConfigurationError, Problem
+from .errors import ConfigurationError, Problem, collecting
+from .expiry import Expiry
+from .headers import Fields, carry_over, fields_of
+from .interface import SecureCookieSessionInterface, SessionInterface, Settings
+from .keys import SecretKey
 from .middleware import SessionMiddleware
-from .session import NullSession, SessionMixin
+from .session import NullSession, Session, SessionMixin
+
+logger: logging.Logger = logging.getLogger("sessionware")
+
+session: Session = cast("Session", flask.session)
+"""``flask.session``, whose ``owner``, ``regenerate()`` and so on a type checker knows."""
+
+CONFIGURATION = {
+    "secret_key": "SECRET_KEY",
+    "secret_key_fallbacks": "SECRET_KEY_FALLBACKS",
+    "cookie_name": "SESSION_COOKIE_NAME",
+    "cookie_domain": "SESSION_COOKIE_DOMAIN",
+    "cookie_path": "SESSION_COOKIE_PATH",
+    "cookie_secure": "SESSION_COOKIE_SECURE",
+    "cookie_httponly": "SESSION_COOKIE_HTTPONLY",
+    "cookie_samesite": "SESSION_COOKIE_SAMESITE",
+    "cookie_partitioned": "SESSION_COOKIE_PARTITIONED",
+    "idle_timeout": "PERMANENT_SESSION_LIFETIME",
+    "permanent_timeout": "PERMANENT_SESSION_LIFETIME",
+    "refresh_after": "SESSION_REFRESH_EACH_REQUEST",
+}
+"""Where each setting is in Flask's configuration."""
+
+_OF_OTHERS = {"SESSION_PROTECTION"}  # Flask-Login's
+_DECIDED = "sessionware.flask.decided"
+_PRESERVE = "werkzeug.debug.preserve_context"
+_WRAPPED = ("app", "_app", "wsgi_app", "application")
 
 
-class EnvironSessionInterface(SessionInterface):
+class FlaskSettings(Settings, total=False):
+    """The settings of Sessions."""
+
+    secret_key: SecretKey
+
+
+class Sessions:
+    """The Flask extension: ``Sessions(app)``, or ``Sessions()`` and ``init_app(app)``.
+
+    The settings are those of SessionMiddleware. What is not given comes from ``app.config`` at the
+    time of ``init_app``: SECRET_KEY, SECRET_KEY_FALLBACKS, SESSION_COOKIE_..., and
+
+    - ``SESSION_COOKIE_PATH``: without one, APPLICATION_ROOT.
+    - ``SESSION_COOKIE_SECURE``: False, Flask's default, is ``"auto"``.
+    - ``SESSION_COOKIE_SAMESITE``: None, Flask's default, is ``"Lax"``. For a cookie without the
+      attribute, give ``cookie_samesite=None``.
+    - ``PERMANENT_SESSION_LIFETIME``: both ``idle_timeout`` and ``permanent_timeout``.
+    - ``SESSION_REFRESH_EACH_REQUEST``: True is the default of ``refresh_after``, and a request that
+      does not use its session sets no cookie. False: only a change issues the cookie again.
+
+    Raises ConfigurationError with every problem, and logs a warning for every other ``SESSION_...``
+    in the configuration.
+
+    A session that a SessionMiddleware has opened in ``request.environ["session"]`` is used as it
+    is, with the middleware's settings.
+    """
+
+    def __init__(self, app: flask.Flask | None = None, **settings: Unpack[FlaskSettings]) -> None:
+        self.settings = settings
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: flask.Flask) -> None:
+        """Read the configuration, and put the sessions on the application."""
+        problems = [*_interface_problems(app)]
+        with collecting(problems):
+            own = _interface_of(app, dict(self.settings))
+        if problems:
+            raise ConfigurationError(problems)
+        _warn_of_unknown(app)
+        app.session_interface = _SessionsInterface(own)
+
+
+def _interface_problems(app: flask.Flask) -> Iterator[Problem]:
+    found = type(app.session_interface)
+    if found is not flask.sessions.SecureCookieSessionInterface:
+        yield Problem(
+            "app.session_interface",
+            f"found {found.__qualname__}, expected Flask's own, which Sessions replaces",
+            "call Sessions(app) or init_app(app) once, and remove other session extensions",
+        )
+
+
+def _interface_of(app: flask.Flask, given: dict[str, Any]) -> SecureCookieSessionInterface:
+    configured = _settings_of(app)
+    problems: list[Problem] = []
+    if given.get("secret_key", configured["secret_key"]) is None:
+        problems.append(
+            Problem(
+                "SECRET_KEY",
+                "not set",
+                "set it before Sessions(app): python -m sessionware secret prints one",
+            )
+        )
+    with collecting(problems):
+        interface = SecureCookieSessionInterface(**configured | given)
+    if problems:
+        raise ConfigurationError(dict.fromkeys(_named(each, given) for each in problems))
+    if not (app.config["SESSION_REFRESH_EACH_REQUEST"] or "refresh_after" in given):
+        interface.expiry = _NeverDue(*astuple(interface.expiry))
+    return interface
+
+
+def _settings_of(app: flask.Flask) -> dict[str, Any]:
+    """Return the settings that are in Flask's configuration."""
+    config = {name: app.config[key] for name, key in CONFIGURATION.items()}
+    partitioned = config["cookie_partitioned"] is True  # Flask makes such a cookie Secure too
+    return config | {
+        "secret_key_fallbacks": config["secret_key_fallbacks"] or (),
+        "cookie_path": config["cookie_path"] or app.config["APPLICATION_ROOT"],
+        "cookie_secure": config["cookie_secure"] or partitioned or "auto",
+        "cookie_samesite": config["cookie_samesite"] or "Lax",
+        "refresh_after": None,
+    }
+
+
+def _named(problem: Problem, given: dict[str, Any]) -> Problem:
+    """Return the problem under the name that its setting has in Flask's configuration."""
+    name, bracket, index = problem.setting.partition("[")
+    if name in given or name not in CONFIGURATION:
+        return problem
+    return problem._replace(setting=f"{CONFIGURATION[name]}{bracket}{index}")
+
+
+def _warn_of_unknown(app: flask.Flask) -> None:
+    known = {*CONFIGURATION.values(), *_OF_OTHERS}
+    for name in sorted(key for key in app.config if key.startswith("SESSION_")):
+        if name in known:
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        advice = f"did you mean {near[0]}?" if near else "give Sessions the setting that it needs"
+        logger.warning(
+            "app.config[%r] has no effect on the sessions of sessionware: %s (%s).",
+            name,
+            advice,
+            "unknown_setting",
+            extra={"reason": "unknown_setting"},
+        )
+
+
+class _NeverDue(Expiry):
+    """The timeouts of sessions whose cookie is issued again only when they change."""
+
+    __slots__ = ()
+
+    def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:  # noqa: ARG002
+        return False
+
+
+class EnvironSessionInterface(flask.sessions.SessionInterface):
     """Flask's session interface for the session that SessionMiddleware opens and saves.
 
-    ``environ_key`` is the middleware's. If a request does not come through the middleware
-    (``app.test_request_context``, ``session_transaction`` of Flask's test client), its interface
-    opens and saves the session. Raises ConfigurationError if ``app.wsgi_app`` has no middleware
-    with this key.
+        app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key)
+        app.session_interface = EnvironSessionInterface()
+
+    The cookie's settings are those of SessionMiddleware, and Flask's ``SESSION_*`` are ignored:
+    ``Sessions`` reads them. ``environ_key`` is the middleware's. If a request does not come through
+    the middleware (``app.test_request_context``, ``session_transaction`` of Flask's test client),
+    its interface opens and saves the session. Raises ConfigurationError if ``app.wsgi_app`` has no
+    middleware with this key.
     """
 
     null_session_class = NullSession  # type: ignore[assignment]  # Flask declares its own class, whose message would name Flask's settings
@@ -32,25 +190,37 @@ class EnvironSessionInterface(SessionInterface):
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> Any:
         """Return the session of this request, or ``None`` if it could not be loaded."""
-        session = request.environ.get(self.environ_key)
-        if isinstance(session, SessionMixin):
-            return session
-        return self._middleware_of(app).interface.open_session(request.environ)
+        environ = request.environ
+        session: Any = environ.get(self.environ_key)
+        if not isinstance(session, SessionMixin):
+            session = self._interface_of(app).open_session(environ)
+        if type(session) is Session and _PRESERVE in environ:
+            session.__class__ = _PreservedSession
+        return session
 
     def save_session(self, app: flask.Flask, session: Any, response: flask.Response) -> None:
         """Save the session if it was opened here. The middleware saves its own."""
+        if session is None:
+            return  # It could not be opened, and this response is the error page.
+        _make_plain(session)
         environ = flask.request.environ
-        # None: the session could not be opened, and this response is the error page.
-        opened_here = session is not None and session is not environ.get(self.environ_key)
-        if opened_here and session.accessed:
-            self._middleware_of(app).interface.save_session(environ, session, response.headers)
+        if session is environ.get(self.environ_key):
+            return
+        fields = fields_of(response.headers)
+        decided: tuple[Fields, Fields] | None = environ.get(_DECIDED)
+        if decided:  # This is an error page, in place of the response that it was saved with.
+            carry_over(*decided, fields)
+            return
+        before = [*fields]
+        if session.accessed:
+            self._interface_of(app).save_session(environ, session, response.headers)
+        environ[_DECIDED] = before, [*fields]
+        session.sealed = True
 
-    def _middleware_of(self, app: flask.Flask) -> SessionMiddleware:
-        found: object = app.wsgi_app
-        while found is not None:
-            if isinstance(found, SessionMiddleware) and found.environ_key == self.environ_key:
-                return found
-            found = getattr(found, "app", None)
+    def _interface_of(self, app: flask.Flask) -> SessionInterface:
+        """Return what opens and saves a session where no middleware has opened one."""
+        if middleware := self._middleware_of(app):
+            return middleware.interface
         key = "" if self.environ_key == "session" else f", environ_key={self.environ_key!r}"
         problem = Problem(
             "app.wsgi_app",
@@ -58,3 +228,70 @@ class EnvironSessionInterface(SessionInterface):
             f"app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key{key})",
         )
         raise ConfigurationError([problem])
+
+    def _middleware_of(self, app: flask.Flask) -> SessionMiddleware | None:
+        """Return the middleware that ``app.wsgi_app`` is wrapped in, at whatever depth."""
+        found: Any = app.wsgi_app
+        while found is not None and found is not app:
+            if isinstance(found, SessionMiddleware) and found.environ_key == self.environ_key:
+                return found
+            inner = (getattr(found, name, None) for name in _WRAPPED)
+            found = next(filter(callable, inner), None)
+        return None
+
+
+class _SessionsInterface(EnvironSessionInterface):
+    """What Sessions puts on an application: it needs no middleware."""
+
+    def __init__(self, own: SessionInterface) -> None:
+        super().__init__()
+        self._own = own
+
+    def _interface_of(self, app: flask.Flask) -> SessionInterface:
+        middleware = self._middleware_of(app)
+        return self._own if middleware is None else middleware.interface
+
+
+class _PreservedSession(Session):
+    """The session of a context that Flask's test client may keep after the response.
+
+    What is taken out of it there is not saved, and is no error: ``get_flashed_messages`` takes out
+    the messages.
+    """
+
+    __slots__ = ()
+
+    def __delitem__(self, key: str) -> None:
+        if self.sealed and _is_kept_by_test_client():
+            del self._read().data[key]
+        else:
+            super().__delitem__(key)
+
+
+def _is_kept_by_test_client() -> bool:
+    # Flask's test client and the debugger both have the context appended to a list. Only the test
+    # client empties it, when the context is the present one again.
+    append = flask.has_request_context() and flask.request.environ.get(_PRESERVE)
+    return getattr(append, "__self__", None) == []
+
+
+def _make_plain(session: Any) -> None:
+    """Put the text of flashed messages in the place of other objects that have one, as Flask."""
+    state = session.state if isinstance(session, Session) else None
+    if state is None:
+        return
+    flashes = state.data.get("_flashes", ())
+    for index, (category, message) in enumerate(flashes):
+        text = _text_of(message)
+        if text is not message:
+            flashes[index] = category, text
+
+
+def _text_of(message: Any) -> Any:
+    if isinstance(message, str):
+        return message
+    if hasattr(message, "casefold"):  # a lazily translated text, which has the methods of its str
+        return str(message)
+    if callable(getattr(message, "__html__", None)):
+        return Markup(message.__html__())  # noqa: S704 - this is what __html__ is for
+    return message

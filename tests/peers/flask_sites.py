@@ -1,4 +1,4 @@
-"""Flask applications with Flask's own session and with ours, and pages for both."""
+"""Flask applications with Flask's own session and with ours, and pages for all of them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from flask import session
 from werkzeug.test import TestResponse
 
 from sessionware import SessionMiddleware
-from sessionware.flask import EnvironSessionInterface
+from sessionware.flask import EnvironSessionInterface, Sessions
 from tests.gateway import KEY
 
 Page = Callable[[], object]
@@ -17,7 +17,14 @@ MakeApp = Callable[..., flask.Flask]
 
 
 def ours(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
-    """Return a Flask application with our session. Each page has its name as its URL."""
+    """Return a Flask application with our extension. Each page has its name as its URL."""
+    app = flasks(secret_key, **pages)
+    Sessions(app)
+    return app
+
+
+def wrapped(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
+    """Return a Flask application in our middleware, whose session it has."""
     app = flasks(secret_key, **pages)
     wrap(app)
     app.session_interface = EnvironSessionInterface()
@@ -35,7 +42,7 @@ def flasks(secret_key: str | None = KEY, **pages: Page) -> flask.Flask:
 
 
 def wrap(app: flask.Flask, **settings: Any) -> None:
-    """Wrap the application as the README says, with these settings of the middleware."""
+    """Wrap the application in the middleware, with these settings."""
     app.wsgi_app = SessionMiddleware(  # type: ignore[method-assign]  # Flask says so
         app.wsgi_app, app.secret_key, **settings
     )
@@ -74,5 +81,11 @@ def set_cookies(response: TestResponse) -> list[str]:
     return response.headers.getlist("Set-Cookie")
 
 
-both = pytest.mark.parametrize("make", [flasks, ours])
-"""Once with Flask's own session, once with ours."""
+each_way = pytest.mark.parametrize("make", [flasks, wrapped, ours])
+"""With Flask's own session, with that of our middleware, and with our extension."""
+
+each_way_of_ours = pytest.mark.parametrize("make", [wrapped, ours])
+"""With that of our middleware, and with our extension."""
+
+each_way_without_a_key = pytest.mark.parametrize("make", [flasks, wrapped])
+"""Our extension refuses to start without a key."""

@@ -1,5 +1,8 @@
 """Flask's own tests of sessions, run with Flask's session and with ours, and the differences.
 
+"Ours" are two: that of the middleware, and that of the extension.
+
+
 Based on Flask 3.1.3: ``tests/test_session_interface.py``, ``tests/test_testing.py``, and the
 tests of sessions in ``tests/test_basic.py``.
 """
@@ -25,27 +28,29 @@ from tests.gateway import KEY
 from tests.peers.flask_sites import (
     MakeApp,
     Page,
-    both,
     clear,
+    each_way,
+    each_way_of_ours,
+    each_way_without_a_key,
     flasks,
-    ours,
     put,
     put_permanent,
     read,
     set_cookies,
     vary,
     wrap,
+    wrapped,
 )
 
 
-@both
+@each_way
 def test_session_is_there_in_the_next_request(make: MakeApp) -> None:
     client = make(put=put(a=42), read=read).test_client()
     client.get("/put")
     assert client.get("/read").text == "42"
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     ("pages", "accessed", "modified"),
     [
@@ -68,7 +73,7 @@ def test_accessed_and_modified_are_set_by_this_request(
         assert ("Cookie" in vary(response)) is accessed
 
 
-@both
+@each_way_without_a_key
 def test_without_a_secret_key_it_reads_as_empty_and_refuses_changes(make: MakeApp) -> None:
     changes: list[Page] = [put(a=1), lambda: session.pop("a"), clear, put_permanent]
     with make(None).test_request_context():
@@ -78,13 +83,13 @@ def test_without_a_secret_key_it_reads_as_empty_and_refuses_changes(make: MakeAp
                 change()
 
 
-@both
+@each_way_without_a_key
 def test_without_a_secret_key_a_page_that_only_reads_is_shown(make: MakeApp) -> None:
     response = make(None, read=read).test_client().get("/read")
     assert (response.text, set_cookies(response)) == ("None", [])
 
 
-@both
+@each_way
 def test_permanent_session_has_an_expiry_of_31_days(make: MakeApp, clock: Clock) -> None:
     client = make(put=put_permanent, permanent=lambda: session.permanent).test_client()
     [cookie] = set_cookies(client.get("/put"))
@@ -92,7 +97,7 @@ def test_permanent_session_has_an_expiry_of_31_days(make: MakeApp, clock: Clock)
     assert client.get("/permanent").text == "True"
 
 
-@both
+@each_way
 def test_session_that_is_not_permanent_ends_with_the_browser(make: MakeApp) -> None:
     def put_not_permanent() -> None:
         session["a"] = 1
@@ -105,7 +110,7 @@ def test_session_that_is_not_permanent_ends_with_the_browser(make: MakeApp) -> N
     assert "Max-Age=" not in cookie
 
 
-@both
+@each_way
 def test_after_request_may_still_change_it(make: MakeApp) -> None:
     app = make(read=read)
 
@@ -118,7 +123,7 @@ def test_after_request_may_still_change_it(make: MakeApp) -> None:
     assert [client.get("/read").text for _ in range(2)] == ["None", "42"]
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     "value",
     [
@@ -139,7 +144,7 @@ def test_value_comes_back_unchanged(make: MakeApp, value: object) -> None:
     assert client.get("/read").text == repr(value)
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     "use",
     [put(a=1), read, lambda: session["a"], lambda: session.setdefault("a", 2), clear],
@@ -151,7 +156,7 @@ def test_any_use_varies_by_cookie(make: MakeApp, use: Page) -> None:
     assert vary(client.get("/use")) == ["Cookie"]
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     ("stated", "expected"),
     [("Cookie", "Cookie"), ("Accept-Encoding, Accept", "Accept-Encoding, Accept, Cookie")],
@@ -164,7 +169,7 @@ def test_existing_vary_is_merged(make: MakeApp, stated: str, expected: str) -> N
     assert vary(make(page=page).test_client().get("/page")) == [expected]
 
 
-@both
+@each_way
 def test_response_without_a_use_of_the_session_is_left_alone(make: MakeApp) -> None:
     client = make(put=put(a=1), nothing=str).test_client()
     client.get("/put")
@@ -172,7 +177,7 @@ def test_response_without_a_use_of_the_session_is_left_alone(make: MakeApp) -> N
     assert [*response.headers.keys()] == ["Content-Type", "Content-Length"]
 
 
-@both
+@each_way
 def test_emptied_session_removes_the_cookie(make: MakeApp) -> None:
     client = make(put=put(a=1), pop=lambda: session.pop("a")).test_client()
     client.get("/put")
@@ -181,7 +186,7 @@ def test_emptied_session_removes_the_cookie(make: MakeApp) -> None:
     assert client.get_cookie("session") is None
 
 
-@both
+@each_way
 def test_flash_modifies_the_session(make: MakeApp) -> None:
     with make().test_request_context():
         assert not session.modified
@@ -192,7 +197,7 @@ def test_flash_modifies_the_session(make: MakeApp) -> None:
         assert flask.get_flashed_messages() == ["Zap", "Zip"]
 
 
-@both
+@each_way
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -219,7 +224,7 @@ def test_flashed_messages_are_shown_once_on_the_next_page(
     assert [client.get("/show").text for _ in range(2)] == [str(expected), "[]"]
 
 
-@both
+@each_way
 def test_template_has_the_session(make: MakeApp) -> None:
     app = make(put=put(a=42), show=lambda: flask.render_template_string("{{ session.a }}"))
     client = app.test_client()
@@ -237,7 +242,7 @@ def test_open_session_can_read_the_endpoint(base: type[SessionInterface]) -> Non
             endpoints.append(request.endpoint)
             return super().open_session(app, request)
 
-    app = ours(index=str)
+    app = wrapped(index=str)
     app.session_interface = Interface()
     assert app.test_client().get("/index").status_code == 200
     assert endpoints == ["index"]
@@ -246,7 +251,7 @@ def test_open_session_can_read_the_endpoint(base: type[SessionInterface]) -> Non
 # Flask's test client
 
 
-@both
+@each_way
 def test_both_requests_of_a_redirect_change_it(make: MakeApp) -> None:
     def leave() -> flask.Response:
         session["redirect"] = True
@@ -257,7 +262,7 @@ def test_both_requests_of_a_redirect_change_it(make: MakeApp) -> None:
         assert dict(session) == {"redirect": True, "target": True}
 
 
-@both
+@each_way
 def test_transaction_reads_and_changes_it(make: MakeApp) -> None:
     with make(read=read).test_client() as client:
         with client.session_transaction() as kept:
@@ -269,7 +274,7 @@ def test_transaction_reads_and_changes_it(make: MakeApp) -> None:
             assert dict(kept) == {"a": [42]}
 
 
-@both
+@each_way
 def test_transaction_that_raises_changes_nothing(make: MakeApp) -> None:
     client = make().test_client()
     with pytest.raises(ZeroDivisionError), client.session_transaction() as kept:
@@ -277,7 +282,7 @@ def test_transaction_that_raises_changes_nothing(make: MakeApp) -> None:
     assert client.get_cookie("session") is None
 
 
-@both
+@each_way_without_a_key
 def test_transaction_without_a_secret_key_is_an_error(make: MakeApp) -> None:
     with (
         pytest.raises(RuntimeError, match="Session backend did not open a session"),
@@ -286,7 +291,7 @@ def test_transaction_without_a_secret_key_is_an_error(make: MakeApp) -> None:
         pass
 
 
-@both
+@each_way
 def test_transaction_keeps_the_context(make: MakeApp) -> None:
     app = make()
     with app.test_request_context():
@@ -295,7 +300,7 @@ def test_transaction_keeps_the_context(make: MakeApp) -> None:
             assert flask.request._get_current_object() is request  # type: ignore[attr-defined]
 
 
-@both
+@each_way
 def test_transaction_needs_cookies(make: MakeApp) -> None:
     client: FlaskClient = make().test_client(use_cookies=False)
     with pytest.raises(TypeError, match="Cookies are disabled"), client.session_transaction():
@@ -303,7 +308,7 @@ def test_transaction_needs_cookies(make: MakeApp) -> None:
 
 
 def test_transaction_finds_the_middleware_inside_others() -> None:
-    app = ours(read=read)
+    app = wrapped(read=read)
     wrap(app, environ_key="other", cookie_name="other")
     app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]  # Flask says so
     client = app.test_client()
@@ -312,8 +317,9 @@ def test_transaction_finds_the_middleware_inside_others() -> None:
     assert client.get("/read").text == "42"
 
 
-def test_transaction_over_https_sets_a_secure_cookie() -> None:
-    client = ours().test_client()
+@each_way_of_ours
+def test_transaction_over_https_sets_a_secure_cookie(make: MakeApp) -> None:
+    client = make().test_client()
     with client.session_transaction(base_url="https://localhost/") as kept:
         kept["a"] = 42
     cookie = client.get_cookie("session")
@@ -321,15 +327,16 @@ def test_transaction_over_https_sets_a_secure_cookie() -> None:
     assert cookie.secure
 
 
-def test_transaction_that_only_reads_sets_no_cookie() -> None:
-    client = ours().test_client()
+@each_way_of_ours
+def test_transaction_that_only_reads_sets_no_cookie(make: MakeApp) -> None:
+    client = make().test_client()
     with client.session_transaction() as kept:
         assert "a" not in kept
     assert client.get_cookie("session") is None
 
 
 def test_transaction_of_sessionware_works_with_flasks_client() -> None:
-    app = ours(read=read)
+    app = wrapped(read=read)
     client = app.test_client()
     middleware: Any = app.wsgi_app
     with session_transaction(client, middleware) as kept:
@@ -371,8 +378,8 @@ def test_settings_of_the_cookie_are_the_middlewares() -> None:
     assert deleted.endswith(attributes)
 
 
-@both
-def test_settings_in_flasks_configuration_are_flasks_alone(make: Any) -> None:
+@pytest.mark.parametrize("make", [flasks, wrapped])
+def test_settings_in_flasks_configuration_are_not_the_middlewares(make: Any) -> None:
     app = make(put=put(a=1))
     app.config.update(
         APPLICATION_ROOT="/foo",
@@ -411,7 +418,7 @@ def test_keys_are_rotated_with_the_middlewares_fallbacks() -> None:
     assert shown("another " * 5, "older " * 6, KEY) == "1"
 
 
-@both
+@each_way
 def test_permanent_session_is_issued_again_when_it_is_read_and_old(make: Any, clock: Clock) -> None:
     # Flask reissues it with every response, even if the session is not used
     # (SESSION_REFRESH_EACH_REQUEST).
@@ -423,7 +430,7 @@ def test_permanent_session_is_issued_again_when_it_is_read_and_old(make: Any, cl
     assert len(set_cookies(client.get("/read"))) == 1
 
 
-@both
+@each_way
 def test_nested_change_is_saved_without_modified(make: Any) -> None:
     client = make(put=put(a=[]), add=lambda: session["a"].append(1), read=read).test_client()
     for page in ("/put", "/add"):
@@ -431,7 +438,7 @@ def test_nested_change_is_saved_without_modified(make: Any) -> None:
     assert client.get("/read").text == ("[]" if make is flasks else "[1]")
 
 
-@both
+@each_way
 def test_change_while_the_body_is_sent_is_an_error(make: Any) -> None:
     def stream() -> flask.Response:
         return flask.Response(flask.stream_with_context(str(put(a=1)()) for _ in "."))
@@ -444,7 +451,7 @@ def test_change_while_the_body_is_sent_is_an_error(make: Any) -> None:
             client.get("/stream")
 
 
-@both
+@each_way
 def test_markup_comes_back_as_markup(make: Any) -> None:
     value = Markup("<em>Testing</em>")
     pages: dict[str, Page] = {"put": put(a=value), "read": lambda: repr(read())}

@@ -16,7 +16,16 @@ from werkzeug.routing import BaseConverter
 from sessionware import ConfigurationError, NullSession, SessionMiddleware
 from sessionware.flask import EnvironSessionInterface
 from tests.gateway import KEY, call
-from tests.peers.flask_sites import flasks, ours, put, read, set_cookies, wrap
+from tests.peers.flask_sites import (
+    MakeApp,
+    each_way_of_ours,
+    flasks,
+    put,
+    read,
+    set_cookies,
+    wrap,
+    wrapped,
+)
 from tests.unit.interfaces import MySessionInterface
 
 LINE = "add app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key)"
@@ -34,11 +43,11 @@ def same() -> bool:
 
 
 def test_flask_session_is_that_of_the_environ() -> None:
-    assert ours(same=same).test_client().get("/same").text == "True"
+    assert wrapped(same=same).test_client().get("/same").text == "True"
 
 
 def test_change_sets_one_cookie_and_the_middleware_reads_it() -> None:
-    app = ours(put=put(a=42))
+    app = wrapped(put=put(a=42))
     [cookie] = set_cookies(app.test_client().get("/put"))
     seen = []
 
@@ -51,37 +60,41 @@ def test_change_sets_one_cookie_and_the_middleware_reads_it() -> None:
     assert seen == [{"a": 42}]
 
 
-def test_session_can_be_read_while_the_body_is_sent() -> None:
+@each_way_of_ours
+def test_session_can_be_read_while_the_body_is_sent(make: MakeApp) -> None:
     def stream() -> flask.Response:
         return flask.Response(flask.stream_with_context(str(read()) for _ in ".."))
 
-    client = ours(put=put(a=4), stream=stream).test_client()
+    client = make(put=put(a=4), stream=stream).test_client()
     client.get("/put")
     assert client.get("/stream").text == "44"
 
 
-def test_session_can_be_read_after_the_response() -> None:
-    with ours(put=put(a=42), nothing=str).test_client() as client:
+@each_way_of_ours
+def test_session_can_be_read_after_the_response(make: MakeApp) -> None:
+    with make(put=put(a=42), nothing=str).test_client() as client:
         client.get("/put")
         client.get("/nothing")
         assert session["a"] == 42
         assert not session.new
 
 
-def test_error_page_saves_too() -> None:
-    app = ours(read=read, fail=lambda: put(a=42)() or 1 / 0)
+@each_way_of_ours
+def test_error_page_saves_too(make: MakeApp) -> None:
+    app = make(read=read, fail=lambda: put(a=42)() or 1 / 0)
     app.testing = False
     client = app.test_client()
     assert client.get("/fail").status_code == 500
     assert client.get("/read").text == "42"
 
 
-def test_url_converter_has_the_session() -> None:
+@each_way_of_ours
+def test_url_converter_has_the_session(make: MakeApp) -> None:
     class Mine(BaseConverter):
         def to_python(self, value: str) -> object:
             return session.get(value)
 
-    app = ours(put=put(a=42))
+    app = make(put=put(a=42))
     app.url_map.converters["mine"] = Mine
     app.add_url_rule("/show/<mine:value>", "show", str)
     app.view_functions["show"] = lambda value: str(value)
@@ -90,8 +103,9 @@ def test_url_converter_has_the_session() -> None:
     assert client.get("/show/a").text == "42"
 
 
-def test_response_processed_by_hand_has_the_cookie() -> None:
-    app = ours()
+@each_way_of_ours
+def test_response_processed_by_hand_has_the_cookie(make: MakeApp) -> None:
+    app = make()
     with app.test_request_context():
         session["a"] = 42
         response = app.process_response(app.response_class())
@@ -121,8 +135,8 @@ def test_custom_session_that_was_not_accessed_is_not_saved() -> None:
         kept.accessed = False
 
 
-def test_null_session_is_ours() -> None:
-    with ours(None).test_request_context() as context:
+def test_null_session_is_wrapped() -> None:
+    with wrapped(None).test_request_context() as context:
         opened: object = context._session
         assert type(opened) is NullSession
         with pytest.raises(RuntimeError, match="Set the secret_key of SessionMiddleware"):
