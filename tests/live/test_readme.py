@@ -314,23 +314,43 @@ def test_the_functions_for_redis_list_the_devices_and_end_them(
     assert seen == [None] * 3
 
 
-def test_the_lines_for_flask_put_its_session_on_ours() -> None:
+@pytest.mark.parametrize("line", ["Sessions(site)", "sessions.init_app(site)"])
+def test_the_lines_for_flask_put_its_session_on_ours(line: str) -> None:
     require("flask")
     import flask
 
     site = flask.Flask(__name__)
     site.secret_key = KEY
-    names = {"site": site}
-    exec(block("Sessions(site)"), names)  # noqa: S102
-    assert names["session"] is flask.session
+    exec(block(line), {"site": site, "secret_key": KEY})  # noqa: S102
 
     def index() -> str:
-        flask.session["visits"] = flask.session.get("visits", 0) + 1
-        return str(flask.session["visits"])
+        session = flask.session
+        session["visits"] = [*session.get("visits", []), 1]
+        session["visits"].append(1)  # Flask's own session would lose it.
+        return str(len(session["visits"]))
 
     site.add_url_rule("/", view_func=index)
     first = call(site)
-    assert call(site, first.cookie).data == b"2"
+    assert call(site, first.cookie).data == b"4"
+
+
+@pytest.mark.parametrize(
+    "checker",
+    [["mypy", "--strict"], ["pyright", "--pythonpath", sys.executable]],
+    ids=["mypy", "pyright"],
+)
+def test_flasks_session_has_our_types(tmp_path: Path, checker: list[str]) -> None:
+    require("flask")
+    require(checker[0])
+    (tmp_path / "sessionware").symlink_to(PACKAGE)  # whichever the checker would find
+    [line] = re.findall("^from sessionware.flask import .*$", block("Sessions(site)"), re.MULTILINE)
+    (tmp_path / "view.py").write_text(
+        f"{line}\nfrom uuid import UUID\ndef log_in() -> str | int | UUID | None:\n"
+        "    session.owner = 7\n    session.regenerate()\n    return session.owner\n"
+    )
+    command = [sys.executable, "-m", *checker, "view.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0, done.stdout
 
 
 def test_the_lines_for_pyramid_log_in_and_out(monkeypatch: pytest.MonkeyPatch) -> None:
