@@ -57,7 +57,11 @@ def program(name: str, *parts: str) -> str:
 
 def missing(name: str, install: str) -> NoReturn:
     """Skip the test with one line that says what to install, or fail it."""
-    reason = f"{name} is not installed: {install}"
+    unavailable(f"{name} is not installed: {install}")
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip the test for this reason; with SESSIONWARE_REQUIRE_ALL=1 fail it."""
     if os.environ.get("SESSIONWARE_REQUIRE_ALL") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)

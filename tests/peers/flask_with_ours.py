@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import flask
+import pytest
 from flask.sessions import SecureCookieSessionInterface
 
 from sessionware.flask import Sessions
@@ -15,6 +16,7 @@ from sessionware.flask import Sessions
 KEYS: WeakKeyDictionary[flask.Flask, list[str]] = WeakKeyDictionary()
 """The keys with which each application has got our sessions."""
 
+names: list[str] = []
 request_context = flask.Flask.request_context
 
 
@@ -29,6 +31,7 @@ def with_ours(app: flask.Flask, environ: Any) -> Any:
 
 def put_on(app: flask.Flask) -> None:
     KEYS[app] = keys_of(app)
+    names.append(app.name)
     Sessions(app, secret_key=KEYS[app][0], secret_key_fallbacks=KEYS[app][1:])
 
 
@@ -39,3 +42,7 @@ def keys_of(app: flask.Flask) -> list[str]:
 
 
 flask.Flask.request_context = with_ours  # type: ignore[assignment, method-assign]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(f"{len(names)} applications had our sessions")

@@ -41,6 +41,7 @@ from tests.peers.flask_sites import (
     wrap,
     wrapped,
 )
+from tests.processes import require
 
 
 @each_way
@@ -458,3 +459,20 @@ def test_markup_comes_back_as_markup(make: Any) -> None:
     client = make(**pages).test_client()
     client.get("/put")
     assert client.get("/read").text == repr(value)
+
+
+@each_way
+def test_lazily_translated_text_can_be_flashed(make: MakeApp) -> None:
+    """In Flask it comes back as Markup, which a template would not escape."""
+    require("flask_babel")
+    from flask_babel import Babel, lazy_gettext
+
+    app = make(
+        flash=lambda: flask.flash(lazy_gettext("Hello %(name)s", name="<b>")),
+        show=lambda: repr(flask.get_flashed_messages()),
+    )
+    Babel(app)
+    client = app.test_client()
+    client.get("/flash")
+    expected = Markup("Hello <b>") if make is flasks else "Hello <b>"
+    assert client.get("/show").text == repr([expected])
