@@ -11,9 +11,13 @@ import difflib
 import logging
 from collections.abc import Iterator
 from dataclasses import astuple
+from inspect import getclosurevars
+from types import FunctionType
 from typing import Any, Unpack, cast
 
 import flask
+from flask.sessions import SecureCookieSessionInterface as FlasksOwnInterface
+from flask.sessions import SessionInterface as FlasksInterface
 from markupsafe import Markup
 
 from .errors import ConfigurationError, Problem, collecting
@@ -46,9 +50,10 @@ CONFIGURATION = {
 """Where each setting is in Flask's configuration."""
 
 _OF_OTHERS = {"SESSION_PROTECTION"}  # Flask-Login's
-_DECIDED = "sessionware.flask.decided"
+_SAVED = "sessionware.flask.saved"
 _PRESERVE = "werkzeug.debug.preserve_context"
 _WRAPPED = ("app", "_app", "wsgi_app", "application")
+_MAX_LAYERS = 100
 
 
 class FlaskSettings(Settings, total=False):
@@ -96,7 +101,7 @@ class Sessions:
 
 def _interface_problems(app: flask.Flask) -> Iterator[Problem]:
     found = type(app.session_interface)
-    if found is not flask.sessions.SecureCookieSessionInterface:
+    if found is not FlasksOwnInterface:
         yield Problem(
             "app.session_interface",
             f"found {found.__qualname__}, expected Flask's own, which Sessions replaces",
@@ -151,7 +156,7 @@ def _warn_of_unknown(app: flask.Flask) -> None:
         if name in known:
             continue
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-        advice = f"did you mean {near[0]}?" if near else "give Sessions the setting that it needs"
+        advice = f"did you mean {near[0]}?" if near else "Sessions takes settings as keywords"
         logger.warning(
             "app.config[%r] has no effect on the sessions of sessionware: %s (%s).",
             name,
@@ -170,7 +175,7 @@ class _NeverDue(Expiry):
         return False
 
 
-class EnvironSessionInterface(flask.sessions.SessionInterface):
+class EnvironSessionInterface(FlasksInterface):
     """Flask's session interface for the session that SessionMiddleware opens and saves.
 
         app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key)
@@ -207,14 +212,15 @@ class EnvironSessionInterface(flask.sessions.SessionInterface):
         if session is environ.get(self.environ_key):
             return
         fields = fields_of(response.headers)
-        decided: tuple[Fields, Fields] | None = environ.get(_DECIDED)
-        if decided:  # This is an error page, in place of the response that it was saved with.
-            carry_over(*decided, fields)
+        saved: tuple[Any, Fields, Fields] | None = environ.get(_SAVED)
+        if saved and saved[0] is session:
+            # This is an error page, in place of the response that the session was saved with.
+            carry_over(*saved[1:], fields)
             return
         before = [*fields]
         if session.accessed:
             self._interface_of(app).save_session(environ, session, response.headers)
-        environ[_DECIDED] = before, [*fields]
+        environ[_SAVED] = session, before, [*fields]
         session.sealed = True
 
     def _interface_of(self, app: flask.Flask) -> SessionInterface:
@@ -231,13 +237,24 @@ class EnvironSessionInterface(flask.sessions.SessionInterface):
 
     def _middleware_of(self, app: flask.Flask) -> SessionMiddleware | None:
         """Return the middleware that ``app.wsgi_app`` is wrapped in, at whatever depth."""
-        found: Any = app.wsgi_app
-        while found is not None and found is not app:
+        for found in _layers_of(app):
             if isinstance(found, SessionMiddleware) and found.environ_key == self.environ_key:
                 return found
-            inner = (getattr(found, name, None) for name in _WRAPPED)
-            found = next(filter(callable, inner), None)
         return None
+
+
+def _layers_of(app: flask.Flask) -> Iterator[Any]:
+    """Yield what ``app.wsgi_app`` is wrapped in: objects, and functions with a closure."""
+    # Unless it was set, it is Flask's method.
+    layers: list[Any] = [app.wsgi_app] if "wsgi_app" in vars(app) else []
+    for layer in layers:
+        yield layer
+        inner = [getattr(layer, name, None) for name in _WRAPPED]
+        if isinstance(layer, FunctionType):
+            inner += getclosurevars(layer).nonlocals.values()
+        # A layer may lead back to the application, or make up any attribute, as a mock does.
+        room = _MAX_LAYERS - len(layers)
+        layers += [each for each in inner if callable(each) and each is not app][:room]
 
 
 class _SessionsInterface(EnvironSessionInterface):
@@ -276,7 +293,7 @@ def _is_kept_by_test_client() -> bool:
 
 
 def _make_plain(session: Any) -> None:
-    """Put the text of flashed messages in the place of other objects that have one, as Flask."""
+    """Replace flashed messages that are objects with a text, as Flask does when it saves them."""
     state = session.state if isinstance(session, Session) else None
     if state is None:
         return
@@ -291,7 +308,7 @@ def _text_of(message: Any) -> Any:
     if isinstance(message, str):
         return message
     if hasattr(message, "casefold"):  # a lazily translated text, which has the methods of its str
-        return str(message)
+        return str(message)  # not its __html__, which is not escaped
     if callable(getattr(message, "__html__", None)):
         return Markup(message.__html__())  # noqa: S704 - this is what __html__ is for
     return message

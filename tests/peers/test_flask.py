@@ -311,7 +311,8 @@ def test_transaction_needs_cookies(make: MakeApp) -> None:
 def test_transaction_finds_the_middleware_inside_others() -> None:
     app = wrapped(read=read)
     wrap(app, environ_key="other", cookie_name="other")
-    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]  # Flask says so
+    proxied = ProxyFix(app.wsgi_app)
+    app.wsgi_app = lambda *request: proxied(*request)  # type: ignore[method-assign]  # Flask says so
     client = app.test_client()
     with client.session_transaction() as kept:
         kept["a"] = 42

@@ -108,7 +108,7 @@ def test_middleware_saves_its_session_with_its_settings() -> None:
     assert cookie.startswith("outer=")
 
 
-@pytest.mark.parametrize("wrapper", [ProxyFix, lambda app: ProfilerMiddleware(app, stream=None)])
+@wrappers
 def test_transaction_has_the_settings_of_the_middleware(wrapper: Callable[[Any], Any]) -> None:
     app = inside({"store": MemoryStore()}, wrapper)
     client = app.test_client()
@@ -117,17 +117,47 @@ def test_transaction_has_the_settings_of_the_middleware(wrapper: Callable[[Any],
     assert client.get("/read").text == "41"
 
 
-def test_middleware_of_another_application_is_not_asked() -> None:
-    class Around:
-        def __init__(self, application: flask.Flask) -> None:
-            self.application = application
-            self.inner = application.wsgi_app
+def test_application_that_another_one_calls_has_a_session_of_its_own() -> None:
+    inner = flasks(put=put(b=2))
+    Sessions(inner, cookie_name="inner")
 
-        def __call__(self, environ: Any, start_response: Any) -> Any:
-            return self.inner(environ, start_response)
+    def call_inner() -> Any:
+        session["a"] = 1
+        return flask.Response.from_app(inner, {**flask.request.environ, "PATH_INFO": "/put"})
 
+    def call_inner_with_the_same_environ() -> Any:
+        session["a"] = 1
+        flask.request.environ["PATH_INFO"] = "/put"
+        return flask.Response.from_app(inner, flask.request.environ)
+
+    app = ours(one=call_inner, other=call_inner_with_the_same_environ)
+    for page in ("/one", "/other"):
+        cookies = set_cookies(app.test_client().get(page))
+        assert [cookie.partition("=")[0] for cookie in cookies] == ["inner", "session"]
+
+
+class LeadsBack:
+    """A layer that has the application, which has the layer."""
+
+    def __init__(self, application: flask.Flask) -> None:
+        self.application = application
+        self.wrapped = application.wsgi_app
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        return self.wrapped(environ, start_response)
+
+
+class MakesUp(LeadsBack):
+    """A layer that has any attribute, as a mock."""
+
+    def __getattr__(self, name: str) -> "MakesUp":
+        return MakesUp(self.application)
+
+
+@pytest.mark.parametrize("layer", [LeadsBack, MakesUp])
+def test_layer_without_a_middleware_in_it_is_searched_in_vain(layer: type[LeadsBack]) -> None:
     app = ours(read=read)
-    app.wsgi_app = Around(app)  # type: ignore[method-assign]  # Flask says so
+    app.wsgi_app = layer(app)  # type: ignore[method-assign]  # Flask says so
     client = app.test_client()
     with client.session_transaction() as kept:
         kept["a"] = 41

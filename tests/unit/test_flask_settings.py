@@ -255,7 +255,7 @@ def test_session_interface_of_another_extension_is_an_error() -> None:
     ("name", "advice"),
     [
         ("SESSION_COOKIE_SAMSITE", "did you mean SESSION_COOKIE_SAMESITE?"),
-        ("SESSION_TYPE", "give Sessions the setting that it needs"),
+        ("SESSION_TYPE", "Sessions takes settings as keywords"),
     ],
 )
 def test_session_setting_without_effect_is_logged(
