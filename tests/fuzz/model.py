@@ -324,8 +324,11 @@ class Visit:
     def _note(self, line: str, ends: bool) -> None:
         server, now = self.server, int(self.server.now)
         token, attributes = read(line)
-        # Newer than the others that came, as far as the allowed skew.
-        issued = min(max(now, self.newest + 1), now + SKEW)
+        # Newer than the others that came, as far as the allowed skew; after a log-out, than all.
+        newest = self.newest
+        if newest and self.opened and (ends or self.anew):
+            newest = max(newest, self.opened.issued)
+        issued = min(max(now, newest + 1), now + SKEW)
         # A session created in the future counts as created at the end of the allowed skew.
         created = issued if ends else min(self.created, issued + SKEW)
         beside = self.newest > 0 and not ends

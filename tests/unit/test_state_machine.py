@@ -572,8 +572,13 @@ class LogOuts(RuleBasedStateMachine):
 
     def newest(self, marks: dict[str, int | None]) -> set[int | None]:
         """Return the marks of the newest valid cookie, and of those within a second of it."""
-        # The empty cookie that a log-out may leave counts as no session, and may have expired.
-        empty = {token for token in marks if self.book[token].mark is None}
+        # The empty cookie that a log-out may leave counts as no session, and may have expired. What
+        # was written beside older cookies still hides them after it has expired.
+        empty = {
+            token
+            for token, mark in marks.items()
+            if self.book[token].mark is None or (mark is None and self.server.hides(token))
+        }
         valid = {token for token, mark in marks.items() if mark is not None}
         last = max((self.book[token].issued for token in valid), default=0)
         return {marks[token] for token in valid | empty if self.book[token].issued >= last - 1} or {

@@ -13,6 +13,7 @@ from sessionware import (
     SessionMiddleware,
     SessionUnavailable,
 )
+from sessionware.envelope import TWINS, unwrap
 from tests.conftest import Clock
 from tests.gateway import KEY, make_environ
 from tests.sites import MemoryRevocations, MemoryStore
@@ -171,6 +172,7 @@ class Server:
         settings = MODES[mode]()
         self.lists = bool(settings.keys() & {"store", "revocations"})
         self._deadlines = Deadlines(clock)
+        self._clock = clock
         self._forget: Callable[[str], object] = id
         if store := settings.get("store"):
             store.seconds = self._deadlines
@@ -193,6 +195,14 @@ class Server:
         interface = self.app.interface
         assert isinstance(interface, SecureCookieSessionInterface)
         return interface.codec.decode(token).issued
+
+    def hides(self, token: str) -> bool:
+        """Return whether a cookie hides older ones, even if its session has idled out."""
+        interface = self.app.interface
+        assert isinstance(interface, SecureCookieSessionInterface)
+        opened = interface.codec.decode(token)
+        in_time = self._clock.now - opened.issued <= interface.expiry.max_idle_timeout
+        return interface.backend.in_cookie and in_time and unwrap(opened.text).stamp == TWINS
 
     def forget(self) -> None:
         """Forget what the store or the list has kept for as long as it was told to."""
