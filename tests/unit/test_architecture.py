@@ -39,6 +39,7 @@ ROWS = {
     "settings": 7,
     "inspect": 7,
     "flask": 8,
+    "django": 8,
     "pyramid": 8,
     "testing": 8,
     "__init__": 8,
@@ -51,6 +52,7 @@ OF_WERKZEUG = {"markupsafe"}
 """What Werkzeug depends on and so is always there."""
 
 EXTRAS = {
+    "django": {"asgiref", "django"},
     "encryption": {"cryptography"},
     "flask": {"flask"},
     "pyramid": {"pyramid", "pyramid_retry", "zope"},

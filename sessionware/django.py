@@ -1,0 +1,590 @@
+"""Django's ``request.session`` on top of a session of ours.
+
+    MIDDLEWARE = ["sessionware.django.SessionMiddleware", ...]  # in the place of Django's own
+    SESSION_ENGINE = "sessionware.django"
+    SESSIONWARE = {"idle_timeout": ...}  # what Django has no setting for
+
+If the WSGI application is wrapped in ``sessionware.SessionMiddleware``, that one opens and saves
+the session, with its own settings. Otherwise the middleware here does, whatever the status of the
+response, and the settings are Django's own and SESSIONWARE.
+"""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, replace
+from datetime import datetime, timedelta
+from functools import cache
+from http.cookies import Morsel
+from typing import Any, cast
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY as USER_ID
+from django.contrib.auth import get_user_model
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.signals import setting_changed
+from django.http import HttpRequest, HttpResponseBase
+from werkzeug.datastructures import Headers
+from werkzeug.http import http_date
+
+from .errors import ConfigurationError, Problem, SessionUnavailable, UsageError, collecting, kind_of
+from .expiry import Expiry
+from .interface import SecureCookieSessionInterface
+from .migration import DjangoCookie
+from .session import OWNER_TYPES, Owner, Session
+
+logger: logging.Logger = logging.getLogger("sessionware")
+
+EXPIRY, MESSAGES = "_session_expiry", "_messages"
+"""Where ``set_expiry`` and ``messages`` keep what they are given."""
+
+
+class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
+    """A session as Django's applications know it, and with ``owner`` and all that ours have.
+
+    - ``session_key`` is the session's ``id``, and ``None`` until the session is saved.
+    - Log-in by ``contrib.auth`` sets the ``owner`` to the user's primary key.
+    - ``set_expiry`` ends the session by then at the latest, whatever the browser does.
+    - ``modified = True`` is not needed after a nested change.
+    """
+
+    def __init__(self, opened: Session) -> None:
+        self._opened = opened
+        self._is_checked = False
+
+    @property
+    def _session(self) -> Session:
+        """The session, which was ended if its own expiry is over."""
+        opened = self._opened
+        if not self._is_checked:
+            self._is_checked = True
+            expiry, state = opened.get(EXPIRY), opened.state
+            if expiry and state is not None and self._is_over(expiry, state.loaded.issued):
+                logger.info(
+                    "A session has ended, as set_expiry says (expired_idle).",
+                    extra={"reason": "expired_idle"},
+                )
+                if opened.sealed:  # the response has begun
+                    state.clear()
+                else:
+                    opened.invalidate()
+        return opened
+
+    def _is_over(self, expiry: Any, issued: int) -> bool:
+        if isinstance(expiry, str | datetime):
+            return bool(super().get_expiry_age(expiry=expiry) <= 0)
+        return bool(time.time() - issued > expiry)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        # To ask whether there is another name is not to use the session.
+        return getattr(self._session if hasattr(Session, name) else self._opened, name)
+
+    # A dict
+
+    def __getitem__(self, key: str) -> Any:
+        return _shown(key, self._session[key])
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == USER_ID and value is not None:
+            self.owner = owner_of({USER_ID: value})
+        self._session[key] = _kept(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        del self._session[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._session)
+
+    def __len__(self) -> int:
+        return len(self._session)
+
+    def __bool__(self) -> bool:
+        return True  # as Django's, be it empty or not
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._opened!r}>"
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the value of the key, or the default."""
+        return _shown(key, self._session.get(key, default))
+
+    def pop(self, key: str, *default: Any) -> Any:
+        """Remove the key and return its value, or the default."""
+        return _shown(key, self._session.pop(key, *default))
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        """Set several keys."""
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def clear(self) -> None:
+        """End the session: remove the data, the key and the owner."""
+        self._session.clear()
+
+    def is_empty(self) -> bool:
+        """Return whether there is nothing to keep: neither data nor a key."""
+        state = self._session.state
+        return state is None or not state.alive
+
+    # What has become of it
+
+    @property
+    def accessed(self) -> bool:
+        """Whether the session was used."""
+        return self._opened.accessed
+
+    @accessed.setter
+    def accessed(self, value: bool) -> None:
+        self._opened.accessed = value
+
+    @property
+    def modified(self) -> bool:
+        """Whether the session differs from what was loaded. ``True`` saves it in any case."""
+        return self._opened.modified
+
+    @modified.setter
+    def modified(self, value: bool) -> None:
+        self._session.modified = value
+
+    # Whose it is, and its key
+
+    @property
+    def owner(self) -> Owner | None:
+        """The user whose session it is. ``contrib.auth`` sets it."""
+        return self._session.owner
+
+    @owner.setter
+    def owner(self, value: Owner | None) -> None:
+        self._session.owner = value
+        if value is not None:
+            self._make_key()
+
+    @property
+    def session_key(self) -> str | None:
+        """The session's id, or ``None`` if it was not saved yet."""
+        state = self._session.state
+        return None if state is None else state.id
+
+    def _make_key(self) -> str:
+        return self._session.id
+
+    def cycle_key(self) -> None:
+        """Give the session a new key, and keep its data."""
+        self._session.regenerate(keep_created=True)
+        self._make_key()
+
+    def create(self) -> None:
+        """Give the session a key."""
+        self.cycle_key()
+
+    def save(self, must_create: bool = False) -> None:  # noqa: ARG002 - Django's signature
+        """Have the session saved with the response, whatever has changed."""
+        self._make_key()
+        self.modified = True
+
+    def flush(self) -> None:
+        """End the session: the log-out."""
+        self._session.invalidate()
+
+    def delete(self, session_key: str | None = None) -> None:
+        """End this session. One of another key cannot be ended so."""
+        if session_key not in (None, self.session_key):
+            raise UsageError(
+                "session_key: found that of another session, expected None or this one's. The "
+                "store ends others: end(owner, key_of(session_key)), or revoke_owner(owner)"
+            )
+        self.flush()
+
+    def load(self) -> dict[str, Any]:
+        """Return the session's data as a ``dict``."""
+        return self._session.copy()
+
+    def exists(self, session_key: str) -> bool:
+        """Return whether a cookie with this value is that of a session."""
+        return not _open(session_key).new
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Delete what has expired from a store or list that does not do so by itself."""
+        for name in ("store", "revocations"):
+            delete = getattr(_given().get(name), "delete_expired", None)
+            while delete is not None and delete():
+                pass
+
+    # How long it lives
+
+    @property
+    def permanent(self) -> bool:
+        """Whether the cookie is kept when the browser closes."""
+        return not self.get_expire_at_browser_close()
+
+    @permanent.setter
+    def permanent(self, value: bool) -> None:
+        if value != self.permanent:
+            self.set_expiry(_limit() if value else 0)
+
+    def get_session_cookie_age(self) -> int:
+        """Return how many seconds the session lives on if it is not used, without an own expiry."""
+        session = self._session
+        return interface().expiry.left(int(time.time()), session.created, self.permanent)
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        """Return in how many seconds the session expires."""
+        age: int = super().get_expiry_age(**kwargs)
+        return min(age, self.get_session_cookie_age())
+
+    def set_expiry(self, value: Any) -> None:
+        """Have the session end after these seconds without a change, or at this time.
+
+        ``0``: when the browser closes. ``None``: as the settings say. Raises UsageError for more
+        than the settings allow.
+        """
+        if isinstance(value, timedelta):
+            seconds = value.total_seconds()
+        else:
+            seconds = super().get_expiry_age(expiry=value)
+        if seconds > _limit():
+            raise UsageError(
+                f"set_expiry: found {seconds:.0f} seconds, expected at most {_limit()}, which is "
+                "SESSION_COOKIE_AGE: raise that, or set SESSIONWARE = {'permanent_timeout': "
+                f"{seconds:.0f}}}"
+            )
+        super().set_expiry(value)
+
+    def prepare(self) -> None:
+        """Give a session that will be saved its key, and its cookie the life that Django says."""
+        opened, state = self._opened, self._opened.state
+        if state is None or opened.sealed or not state.alive or not opened.modified:
+            return
+        self._make_key()
+        if opened.permanent != self.permanent:
+            opened.permanent = self.permanent
+
+    # The same for coroutines, in a thread: a store may have to be asked.
+
+    async def _aget_session(self, no_load: bool = False) -> "DjangoSession":  # noqa: ARG002 - Django's signature
+        if not self._is_checked:
+            await sync_to_async(self.is_empty)()
+        return self
+
+    async def aset(self, key: str, value: Any) -> None:
+        """Set the key."""
+        await sync_to_async(self.__setitem__)(key, value)
+
+    async def apop(self, key: str, *default: Any) -> Any:
+        """Remove the key and return its value, or the default."""
+        return await sync_to_async(self.pop)(key, *default)
+
+    async def aupdate(self, *args: Any, **kwargs: Any) -> None:
+        """Set several keys."""
+        await sync_to_async(self.update)(*args, **kwargs)
+
+    async def acycle_key(self) -> None:
+        """Give the session a new key, and keep its data."""
+        await sync_to_async(self.cycle_key)()
+
+    async def aflush(self) -> None:
+        """End the session: the log-out."""
+        await sync_to_async(self.flush)()
+
+    async def aset_expiry(self, value: Any) -> None:
+        """Have the session end after these seconds without a change, or at this time."""
+        await sync_to_async(self.set_expiry)(value)
+
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        """Return in how many seconds the session expires."""
+        return await sync_to_async(self.get_expiry_age)(**kwargs)
+
+
+class SessionStore(DjangoSession):
+    """A session without a request, as Django's test client uses it: SESSION_ENGINE.
+
+    ``session_key`` is the cookie's value, which may be another one after ``save``. Of the test
+    client's own ``session``, the client then has the new one.
+    """
+
+    def __init__(self, session_key: str | None = None) -> None:
+        self._client = _test_client(sys._getframe(1).f_locals.get("self"))
+        self._cookie = session_key or None
+        super().__init__(_open(self._cookie))
+
+    @property
+    def session_key(self) -> str | None:
+        """The value of the session's cookie, or ``None`` if it has none."""
+        return self._cookie
+
+    def cycle_key(self) -> None:
+        """Save the session with a new key, and with its data."""
+        super().cycle_key()
+        self.save()
+
+    def save(self, must_create: bool = False) -> None:
+        """Save the session. Its ``session_key`` is then that of its new cookie."""
+        super().save(must_create)
+        self.prepare()
+        self._commit()
+
+    def flush(self) -> None:
+        """End the session: the log-out."""
+        super().flush()
+        self._commit()
+
+    def _commit(self) -> None:
+        headers = Headers()
+        interface().save_session(_environ_of(self._cookie), self._opened, headers)
+        lines = headers.getlist("Set-Cookie")
+        self._cookie = (_morsel(lines[-1]).value or None) if lines else None
+        self._opened, self._is_checked = _open(self._cookie), False
+        if self._client is not None:
+            self._client.cookies[settings.SESSION_COOKIE_NAME] = self._cookie or ""
+
+
+class SessionMiddleware(DjangosMiddleware):  # type: ignore[misc]  # Django has no types
+    """Takes the place of Django's own in MIDDLEWARE.
+
+    Raises ImproperlyConfigured with every problem of every setting.
+    """
+
+    def __init__(self, get_response: Callable[..., Any]) -> None:
+        super().__init__(get_response)
+        problems = [*_problems(self.SessionStore)]
+        with collecting(problems):
+            interface()
+        if problems:
+            raise ImproperlyConfigured(str(ConfigurationError(problems)))
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Give the request the session that the WSGI middleware has opened, or open one."""
+        found = request.META.get(_given().get("environ_key", "session"))
+        if not isinstance(found, Session) or found.sealed:
+            found = interface().open_session(request.META)
+        request.session = DjangoSession(found)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Save the session if it was opened here. The WSGI middleware saves its own."""
+        session = getattr(request, "session", None)
+        if not isinstance(session, DjangoSession):
+            return response
+        opened = session._opened
+        is_ours = opened.opened_by is None
+        if is_ours and settings.SESSION_SAVE_EVERY_REQUEST and request.META.get("HTTP_COOKIE"):
+            session.is_empty()  # A use, after which the cookie is issued again.
+        session.prepare()
+        if is_ours and opened.accessed:
+            _save(request, response, session)
+        if is_ours:
+            opened.sealed = True
+        return response
+
+
+@cache
+def interface() -> SecureCookieSessionInterface:
+    """Return what opens and saves sessions by Django's settings. Raises ConfigurationError."""
+    given = {name: value for name, value in _given().items() if name != "environ_key"}
+    doubles = [
+        Problem(name, f"found, and Django has a setting for it, expected {_OF_DJANGO[name]}")
+        for name in given.keys() & _OF_DJANGO.keys()
+    ]
+    theirs = {ours: getattr(settings, name) for ours, name in _OF_DJANGO.items()}
+    for name, default in (("cookie_secure", "auto"), ("cookie_samesite", None)):
+        theirs[name] = default if theirs[name] is False else theirs[name]
+    if settings.SESSION_SAVE_EVERY_REQUEST:
+        theirs["refresh_after"] = 0
+    former = given.get("migrate_from")
+    if isinstance(former, list | tuple):
+        given["migrate_from"] = [*map(_with_owner, former)]
+    try:
+        made = SecureCookieSessionInterface(**theirs | given)
+    except ConfigurationError as error:
+        doubles += error.problems
+    if doubles:
+        raise ConfigurationError(map(_in_their_words, doubles))
+    if not settings.SESSION_SAVE_EVERY_REQUEST and "refresh_after" not in given:
+        made.expiry = _SinceLastChange(*astuple(made.expiry))
+    return made
+
+
+def owner_of(data: dict[str, Any]) -> Owner | None:
+    """Return the primary key of the user whom ``contrib.auth`` has logged in, or ``None``.
+
+    It is the ``owner`` of a DjangoCookie in SESSIONWARE that has none.
+    """
+    if (written := data.get(USER_ID)) is None:
+        return None
+    try:
+        key = get_user_model()._meta.pk.to_python(written)
+    except (ImproperlyConfigured, ValidationError):  # It is not a user of contrib.auth.
+        key = written
+    return key if isinstance(key, OWNER_TYPES) else str(key)
+
+
+class _SinceLastChange(Expiry):
+    """The timeouts without SESSION_SAVE_EVERY_REQUEST: a cookie is not issued again by itself."""
+
+    __slots__ = ()
+
+    def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:  # noqa: ARG002 - never
+        return False
+
+
+_OF_DJANGO = {
+    "secret_key": "SECRET_KEY",
+    "secret_key_fallbacks": "SECRET_KEY_FALLBACKS",
+    "cookie_name": "SESSION_COOKIE_NAME",
+    "cookie_domain": "SESSION_COOKIE_DOMAIN",
+    "cookie_path": "SESSION_COOKIE_PATH",
+    "cookie_secure": "SESSION_COOKIE_SECURE",
+    "cookie_httponly": "SESSION_COOKIE_HTTPONLY",
+    "cookie_samesite": "SESSION_COOKIE_SAMESITE",
+    "idle_timeout": "SESSION_COOKIE_AGE",
+}
+_NOT_USED = {
+    "SESSION_SERIALIZER": "django.contrib.sessions.serializers.JSONSerializer",
+    "SESSION_CACHE_ALIAS": "default",
+    "SESSION_FILE_PATH": None,
+}
+
+
+def _problems(store: object) -> Iterator[Problem]:
+    """Yield what Django's settings say beside those of the interface, and cannot be honoured."""
+    if not (isinstance(store, type) and issubclass(store, SessionStore)):
+        yield Problem(
+            "SESSION_ENGINE", f"found {settings.SESSION_ENGINE!r}, expected 'sessionware.django'"
+        )
+    for name, default in _NOT_USED.items():
+        if getattr(settings, name) != default:
+            yield Problem(name, "found, but no session here uses it", "remove it")
+
+
+def _given() -> dict[str, Any]:
+    """Return what SESSIONWARE holds. Raises ConfigurationError."""
+    given = getattr(settings, "SESSIONWARE", {})
+    if not isinstance(given, dict):
+        problem = Problem("SESSIONWARE", f"found {kind_of(given)}, expected a dict of settings")
+        raise ConfigurationError([problem])
+    return given
+
+
+def _in_their_words(problem: Problem) -> Problem:
+    name, bracket, index = problem.setting.partition("[")
+    if problem.text.startswith("found, ") or name not in _OF_DJANGO:
+        return problem._replace(setting=f"SESSIONWARE[{name!r}]{bracket}{index}")
+    return problem._replace(setting=f"{_OF_DJANGO[name]}{bracket}{index}")
+
+
+def _with_owner(former: object) -> object:
+    """Return a cookie of Django's that tells whose a session is."""
+    if isinstance(former, DjangoCookie) and former.owner is None:
+        return replace(former, owner=owner_of)
+    return former
+
+
+def _limit() -> int:
+    """Return for how many seconds a session can live on without a change."""
+    return int(interface().expiry.max_idle_timeout)
+
+
+def _kept(key: str, value: Any) -> Any:
+    """Return what is kept of a value: of messages a list, which a store can merge."""
+    if key == MESSAGES and isinstance(value, str):
+        try:
+            messages = json.loads(value)
+        except ValueError:
+            return value
+        return messages if type(messages) is list else value
+    return value
+
+
+def _shown(key: str, value: Any) -> Any:
+    """Return what was given to ``_kept``."""
+    return json.dumps(value) if key == MESSAGES and type(value) is list else value
+
+
+def _open(cookie: str | None) -> Session:
+    """Return the session of a cookie with this value."""
+    return cast(Session, interface().open_session(_environ_of(cookie)))
+
+
+def _environ_of(cookie: str | None) -> dict[str, Any]:
+    """Return the environ of a request with this cookie, from which the site is within reach."""
+    name, domain = settings.SESSION_COOKIE_NAME, interface().cookie.bare_domain
+    return {
+        "HTTP_COOKIE": "" if cookie is None else f"{name}={cookie}",
+        "SERVER_NAME": domain or "localhost",
+        "wsgi.url_scheme": "https" if settings.SESSION_COOKIE_SECURE else "http",
+    }
+
+
+def _test_client(caller: object) -> Any:
+    """Return the caller if it is a client of ``django.test``, whose ``session`` is asked for."""
+    module = sys.modules.get("django.test.client")
+    return caller if module is not None and isinstance(caller, module.ClientMixin) else None
+
+
+def _save(request: HttpRequest, response: HttpResponseBase, session: DjangoSession) -> None:
+    """Save the session, and set what is needed in Django's response."""
+    cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
+    headers = Headers([*response.items(), *cookies])
+    before = len(headers.getlist("Set-Cookie"))
+    environ = {**request.META, "wsgi.url_scheme": request.scheme}
+    try:
+        interface().save_session(environ, session._opened, headers)
+    except SessionUnavailable as error:
+        if error.__cause__ is not None:  # the store does not answer
+            raise
+        raise SessionInterrupted(str(error)) from error
+    for name in [name for name, _ in response.items() if name not in headers]:
+        del response[name]
+    for name in ("Vary", "Cache-Control"):
+        if name in headers:
+            response[name] = headers[name]
+    _set_cookies(response, headers.getlist("Set-Cookie")[before:], session)
+
+
+def _set_cookies(response: HttpResponseBase, lines: list[str], session: DjangoSession) -> None:
+    """Set these cookies, of which the last is ours, and the others delete former ones."""
+    for number, morsel in enumerate(map(_morsel, reversed(lines))):
+        if number == 0 and morsel["max-age"] and session.get(EXPIRY):
+            age = max(0, min(int(morsel["max-age"]), session.get_expiry_age()))
+            morsel["max-age"], morsel["expires"] = age, http_date(int(time.time()) + age)
+        # Several may have one name, at several places.
+        key = morsel.key if morsel.key not in response.cookies or number == 0 else str(number)
+        response.cookies[key] = morsel
+
+
+class _Morsel(Morsel[str]):
+    """A cookie that may be Partitioned, which Python knows from 3.14 on."""
+
+    _reserved = Morsel._reserved | {"partitioned": "Partitioned"}  # type: ignore[attr-defined]  # private
+    _flags = Morsel._flags | {"partitioned"}  # type: ignore[attr-defined]  # private
+
+
+def _morsel(line: str) -> _Morsel:
+    """Return the cookie of a Set-Cookie header that we have written."""
+    pair, *attributes = line.split("; ")
+    name, _, value = pair.partition("=")
+    morsel = _Morsel()
+    morsel.set(name, value, value)
+    for attribute in attributes:
+        key, _, text = attribute.partition("=")
+        morsel[key] = text or True
+    return morsel
+
+
+def _forget(*, setting: str, **_: object) -> None:
+    """Read the settings again in a test that overrides one of them."""
+    if setting.startswith(("SESSION", "SECRET_KEY")):
+        interface.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -1,0 +1,1056 @@
+"""Django's session on ours: its own API, log-in, its settings, its test client, and the wrap."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.cookies import SimpleCookie
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import pytest
+
+pytest.importorskip("django", reason="django is not installed: pip install 'sessionware[dev]'")
+
+from django.contrib import auth
+from django.contrib.messages import constants
+from django.contrib.messages.storage.base import Message
+from django.contrib.messages.storage.session import SessionStorage
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.test import Client, RequestFactory
+from django.test.utils import override_settings
+from django.urls import path
+
+from sessionware import LateWrite, Session, SessionUnavailable, UsageError
+from sessionware import SessionMiddleware as Wrap
+from sessionware.django import SessionMiddleware, SessionStore, owner_of
+from sessionware.migration import DjangoCookie, SessionwareCookie
+from tests.benchmarks.contestants import configure_django
+from tests.conftest import Clock
+from tests.gateway import KEY, OLDER_KEY, make_environ, run
+from tests.sites import MemoryRevocations, MemoryStore
+from tests.unit.applications import App
+from tests.unit.foreign_cookies import KEY as FORMER_KEY
+from tests.unit.foreign_cookies import SIGN
+
+Act = Callable[[Any], Any]
+WEEK = 7 * 24 * 60 * 60
+SETTINGS = {
+    "ALLOWED_HOSTS": ["*"],
+    "SECRET_KEY": KEY,
+    "SECRET_KEY_FALLBACKS": [],
+    "SESSION_COOKIE_NAME": "sessionid",
+    "SESSION_ENGINE": "sessionware.django",
+    "SESSIONWARE": {},
+    "USE_TZ": True,
+}
+
+
+@pytest.fixture(autouse=True)
+def settings() -> Iterator[None]:
+    """Django's settings belong to the whole process."""
+    configure_django()
+    with override_settings(**SETTINGS):
+        yield
+
+
+class Page(NamedTuple):
+    """What a view returned, the browser's cookie after it, and the response."""
+
+    result: Any
+    cookie: str
+    response: Any
+
+
+def visit(act: Act, cookie: str = "", response: Any = None, **environ: Any) -> Page:
+    """Send one request through the middleware to a view that does this with its session."""
+    results = []
+
+    def view(request: HttpRequest) -> Any:
+        results.append(act(request.session))
+        return HttpResponse() if response is None else response
+
+    if cookie:
+        environ["HTTP_COOKIE"] = f"sessionid={cookie}"
+    answer = SessionMiddleware(view)(RequestFactory().get("/", **environ))
+    held = answer.cookies["sessionid"].value if "sessionid" in answer.cookies else cookie
+    return Page(results[0], held, answer)
+
+
+def put(**data: Any) -> Act:
+    return lambda session: session.update(data)
+
+
+def data_of(session: Any) -> dict[str, Any]:
+    return {key: session[key] for key in session if not key.startswith("_")}
+
+
+# The session in a request
+
+
+def test_the_middleware_is_one_of_djangos() -> None:
+    """The admin's check E410 asks for that."""
+    assert issubclass(SessionMiddleware, DjangosMiddleware)
+    assert isinstance(visit(lambda session: session).result, SessionBase)
+
+
+def test_a_change_is_kept_for_the_next_request_at_any_depth() -> None:
+    cookie = visit(put(cart=["tea"])).cookie
+    cookie = visit(lambda session: session["cart"].append("milk"), cookie).cookie
+    assert visit(data_of, cookie).result == {"cart": ["tea", "milk"]}
+
+
+def test_a_request_that_leaves_its_session_alone_gets_a_response_that_is_untouched() -> None:
+    cookie = visit(put(a=1)).cookie
+    response = visit(lambda session: None, cookie).response
+    assert not response.has_header("Vary")
+    assert not response.cookies
+
+
+def test_a_request_that_only_reads_varies_by_the_cookie() -> None:
+    cookie = visit(put(a=1)).cookie
+    response = visit(data_of, cookie).response
+    assert response["Vary"] == "Cookie"
+    assert not response.cookies
+
+
+def test_a_response_that_sets_the_cookie_stays_out_of_shared_caches() -> None:
+    public = HttpResponse(headers={"Cache-Control": "public", "CDN-Cache-Control": "max-age=60"})
+    response = visit(put(a=1), response=public).response
+    assert (response["Cache-Control"], response["Vary"]) == ("private", "Cookie")
+    assert not response.has_header("CDN-Cache-Control")
+
+
+def test_cookies_of_the_application_stay() -> None:
+    response = HttpResponse()
+    response.set_cookie("theme", "dark")
+    assert [*visit(put(a=1), response=response).response.cookies] == ["theme", "sessionid"]
+
+
+def test_the_session_has_the_methods_of_a_dict() -> None:
+    session = SessionStore()
+    session.update({"a": 1}, b=2)
+    session.setdefault("c", 3)
+    assert (session.pop("a"), session.pop("a", None), session.get("a", 5)) == (1, None, 5)
+    with pytest.raises(KeyError):
+        session.pop("a")
+    del session["b"]
+    assert [*session] == [*session.keys()] == ["c"]
+    assert (len(session), "c" in session, session.has_key("c")) == (1, True, True)
+    assert (dict(session), dict(session.items()), session.load()) == ({"c": 3},) * 3
+    session.clear()
+    assert len(session) == 0
+
+
+def test_a_session_is_true_even_if_it_is_empty() -> None:
+    assert SessionStore()
+
+
+def test_the_representation_is_no_use_of_the_session() -> None:
+    page = visit(repr, visit(put(a=1)).cookie)
+    assert page.result == "<DjangoSession of <Session unopened>>"
+    assert not page.response.has_header("Vary")
+
+
+def test_what_our_sessions_have_it_has_too() -> None:
+    def act(session: Any) -> Any:
+        session.flash("Saved.")
+        return session.new, session.check_csrf_token(session.get_csrf_token())
+
+    page = visit(act)
+    assert page.result == (True, True)
+    assert visit(lambda session: session.pop_flash(), page.cookie).result == ["Saved."]
+
+
+@pytest.mark.parametrize("name", ["nonsense", "_nonsense"])
+def test_to_ask_for_a_name_that_it_lacks_is_no_use_of_the_session(name: str) -> None:
+    page = visit(lambda session: hasattr(session, name), visit(put(a=1)).cookie)
+    assert page.result is False
+    assert not page.response.has_header("Vary")
+
+
+def test_accessed_and_modified_tell_what_has_become_of_it() -> None:
+    def act(session: Any) -> Any:
+        before = session.accessed, session.modified
+        session["a"] = 1
+        return before, (session.accessed, session.modified)
+
+    assert visit(act).result == ((False, False), (True, True))
+
+
+def test_a_view_can_say_that_it_has_not_used_the_session() -> None:
+    def act(session: Any) -> None:
+        data_of(session)
+        session.accessed = False
+
+    assert not visit(act, visit(put(a=1)).cookie).response.has_header("Vary")
+
+
+def test_modified_saves_the_session_whatever_has_changed() -> None:
+    def act(session: Any) -> None:
+        session.modified = True
+
+    assert visit(act, visit(put(a=1)).cookie).response.cookies
+
+
+def test_a_change_once_the_response_has_left_the_middleware_is_an_error() -> None:
+    page = visit(lambda session: session)
+    with pytest.raises(LateWrite):
+        page.result["a"] = 1
+
+
+def test_a_streamed_body_can_read_the_session() -> None:
+    cookie = visit(put(a=1)).cookie
+    read: list[Any] = []
+
+    def act(session: Any) -> None:
+        response.streaming_content = stream(session)
+
+    def stream(session: Any) -> Iterator[bytes]:
+        for _ in range(2):
+            read.append(session["a"])
+            yield b"."
+
+    response = StreamingHttpResponse()
+    assert b"".join(visit(act, cookie, response).response) == b".."
+    assert read == [1, 1]
+
+
+def test_the_response_has_a_session_although_its_status_is_500() -> None:
+    cookie = visit(put(a=1), response=HttpResponse(status=500)).cookie
+    assert visit(data_of, cookie).result == {"a": 1}
+
+
+@pytest.mark.parametrize("session", [None, {"a": 1}])
+def test_a_session_of_another_kind_is_left_to_whoever_has_put_it_there(session: Any) -> None:
+    request, response = HttpRequest(), HttpResponse()
+    if session is not None:
+        request.session = session
+    assert SessionMiddleware(HttpResponse).process_response(request, response) is response
+    assert not response.cookies
+
+
+# Its key
+
+
+def test_a_session_has_a_key_once_it_is_saved() -> None:
+    def act(session: Any) -> Any:
+        session["a"] = 1
+        return session.session_key
+
+    page = visit(act)
+    key = visit(lambda session: session.session_key, page.cookie).result
+    assert page.result is None
+    assert len(key) == 22
+
+
+@pytest.mark.parametrize("method", ["create", "save", "cycle_key"])
+def test_a_view_can_have_a_key_at_once(method: str) -> None:
+    def act(session: Any) -> Any:
+        getattr(session, method)()
+        return session.session_key
+
+    page = visit(act)
+    assert page.result
+    assert visit(lambda session: session.session_key, page.cookie).result == page.result
+
+
+def test_cycle_key_keeps_the_data() -> None:
+    def act(session: Any) -> Any:
+        before = session.session_key
+        session.cycle_key()
+        return before, session.session_key
+
+    page = visit(act, visit(put(a=1)).cookie)
+    assert page.result[0] != page.result[1]
+    assert visit(data_of, page.cookie).result == {"a": 1}
+
+
+@pytest.mark.parametrize("method", ["flush", "delete", "clear"])
+def test_flush_ends_the_session(method: str) -> None:
+    def act(session: Any) -> Any:
+        getattr(session, method)()
+        return session.session_key, session.is_empty(), data_of(session)
+
+    page = visit(act, visit(put(a=1)).cookie)
+    assert page.result == (None, True, {})
+    assert page.response.cookies["sessionid"]["max-age"] == "0"
+
+
+def test_delete_takes_the_session_s_own_key() -> None:
+    page = visit(lambda session: session.delete(session.session_key), visit(put(a=1)).cookie)
+    assert page.cookie == ""
+
+
+def test_a_session_of_another_key_cannot_be_deleted() -> None:
+    with pytest.raises(UsageError, match=r"found that of another session.*revoke_owner"):
+        visit(lambda session: session.delete("some other"))
+
+
+def test_a_session_is_empty_until_something_is_put_into_it() -> None:
+    def act(session: Any) -> Any:
+        return session.is_empty(), session.update(a=1), session.is_empty()
+
+    assert visit(act).result == (True, None, False)
+
+
+def test_a_key_that_is_no_cookie_of_ours_does_not_exist() -> None:
+    cookie = visit(put(a=1)).cookie
+    assert SessionStore().exists(cookie)
+    assert not SessionStore().exists("some other")
+
+
+# The test cookie, and coroutines
+
+
+def test_the_test_cookie_works() -> None:
+    cookie = visit(lambda session: session.set_test_cookie()).cookie
+    page = visit(lambda session: session.test_cookie_worked(), cookie)
+    assert page.result is True
+    page = visit(lambda session: session.delete_test_cookie(), cookie)
+    assert visit(lambda session: session.test_cookie_worked(), page.cookie).result is False
+
+
+async def _twins(session: Any) -> Any:
+    await session.aset("a", 1)
+    await session.aupdate({"b": 2})
+    await session.asetdefault("c", 3)
+    await session.aset_expiry(60)
+    await session.aset_test_cookie()
+    await session.adelete_test_cookie()
+    popped = await session.apop("a"), await session.apop("a", None)
+    await session.acycle_key()
+    return popped, await session.aget("b"), await session.ahas_key("c")
+
+
+def test_the_twins_for_coroutines_do_the_same() -> None:
+    session = SessionStore()
+    assert asyncio.run(_twins(session)) == ((1, None), 2, True)
+    assert data_of(session) == {"b": 2, "c": 3}
+    assert asyncio.run(session.aget_expiry_age()) == 60
+    asyncio.run(session.aflush())
+    assert data_of(session) == {}
+
+
+def test_a_coroutine_is_a_view_too() -> None:
+    async def view(request: HttpRequest) -> HttpResponse:
+        await request.session.aset("a", 1)
+        return HttpResponse()
+
+    response = asyncio.run(SessionMiddleware(view)(RequestFactory().get("/")))
+    assert SessionStore(response.cookies["sessionid"].value)["a"] == 1
+
+
+# Messages
+
+
+def message(text: str) -> str:
+    return str(SessionStorage.serialize_messages(None, [Message(constants.INFO, text)]))
+
+
+def test_messages_come_back_as_the_text_that_django_wrote() -> None:
+    cookie = visit(put(_messages=message("Saved."))).cookie
+    for act in (
+        lambda session: session["_messages"],
+        lambda session: session.get("_messages"),
+        lambda session: session.pop("_messages"),
+    ):
+        assert json.loads(visit(act, cookie).result) == json.loads(message("Saved."))
+
+
+@pytest.mark.parametrize("value", ["no JSON", '{"a":1}', 5, None])
+def test_what_is_no_list_of_messages_is_kept_as_it_is(value: Any) -> None:
+    cookie = visit(put(_messages=value)).cookie
+    assert visit(lambda session: session["_messages"], cookie).result == value
+
+
+def test_messages_of_two_requests_at_once_are_merged_in_a_store() -> None:
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        cookie = visit(put(a=1)).cookie
+
+        def slow(session: Any) -> None:
+            data_of(session)
+            visit(put(_messages=message("One.")), cookie)
+            session["_messages"] = message("Two.")
+
+        visit(slow, cookie)
+        kept = json.loads(visit(lambda session: session["_messages"], cookie).result)
+    assert [each[-1] for each in kept] == ["One.", "Two."]
+
+
+# Log-in and log-out
+
+
+class PrimaryKey:
+    """The primary key of a user model, as far as contrib.auth asks it."""
+
+    def __init__(self, to_python: Callable[[Any], Any]) -> None:
+        self.to_python = to_python
+
+    @staticmethod
+    def value_to_string(user: Any) -> str:
+        return str(user.pk)
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A user model whose primary key is an int, without a database."""
+    model = SimpleNamespace(_meta=SimpleNamespace(pk=PrimaryKey(int)))
+    monkeypatch.setattr("sessionware.django.get_user_model", lambda: model)
+    monkeypatch.setattr("django.contrib.auth.get_user_model", lambda: model)
+    return model
+
+
+def user_of(model: SimpleNamespace, pk: Any) -> Any:
+    return SimpleNamespace(pk=pk, _meta=model._meta, backend="a backend", get_session_auth_hash=str)
+
+
+def log_in(user: Any) -> Act:
+    def act(session: Any) -> Any:
+        request = HttpRequest()
+        request.session = session
+        auth.login(request, user)
+        return session.owner
+
+    return act
+
+
+def log_out(session: Any) -> None:
+    request = HttpRequest()
+    request.session = session
+    auth.logout(request)
+
+
+def owner(session: Any) -> Any:
+    return session.owner
+
+
+def test_log_in_sets_the_owner_and_keeps_the_visitor_s_data(model: SimpleNamespace) -> None:
+    page = visit(log_in(user_of(model, 7)), visit(put(cart=1)).cookie)
+    assert page.result == 7
+    assert visit(owner, page.cookie).result == 7
+    assert visit(data_of, page.cookie).result == {"cart": 1}
+
+
+def test_log_in_gives_the_session_a_new_key_at_once(model: SimpleNamespace) -> None:
+    cookie = visit(put(cart=1)).cookie
+    before = visit(lambda session: session.session_key, cookie).result
+
+    def act(session: Any) -> Any:
+        log_in(user_of(model, 7))(session)
+        return session.session_key
+
+    page = visit(act, cookie)
+    assert page.result not in (None, before)
+    assert visit(lambda session: session.session_key, page.cookie).result == page.result
+
+
+def test_log_in_of_another_user_removes_the_data_of_the_first(model: SimpleNamespace) -> None:
+    cookie = visit(log_in(user_of(model, 7))).cookie
+    cookie = visit(put(secret=1), cookie).cookie
+    page = visit(log_in(user_of(model, 8)), cookie)
+    assert page.result == 8
+    assert visit(data_of, page.cookie).result == {}
+    assert visit(lambda session: session[auth.SESSION_KEY], page.cookie).result == "8"
+
+
+def test_log_out_ends_the_session(model: SimpleNamespace) -> None:
+    cookie = visit(log_in(user_of(model, 7))).cookie
+    page = visit(log_out, cookie)
+    assert page.cookie == ""
+    assert page.response.cookies["sessionid"]["max-age"] == "0"
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_log_out_everywhere_takes_the_user_s_primary_key(
+    kind: dict[str, Any], model: SimpleNamespace
+) -> None:
+    [[name, make]] = kind.items()
+    kept = make()
+    with override_settings(SESSIONWARE={name: kept}):
+        cookies = [visit(log_in(user_of(model, pk))).cookie for pk in (7, 7, 8)]
+        kept.revoke_owner(7)
+        assert [visit(owner, cookie).result for cookie in cookies] == [None, None, 8]
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_a_copy_of_the_cookie_is_refused_after_the_log_out(
+    kind: dict[str, Any], model: SimpleNamespace
+) -> None:
+    [[name, make]] = kind.items()
+    with override_settings(SESSIONWARE={name: make()}):
+        cookie = visit(log_in(user_of(model, 7))).cookie
+        visit(log_out, cookie)
+        assert visit(owner, cookie).result is None
+
+
+def test_a_view_can_log_in_without_contrib_auth() -> None:
+    def act(session: Any) -> None:
+        session.owner = "ann"
+
+    cookie = visit(act).cookie
+    assert visit(owner, cookie).result == "ann"
+
+    def leave(session: Any) -> None:
+        session.owner = None
+
+    assert visit(leave, cookie).cookie == ""
+
+
+def test_an_absent_user_id_logs_nobody_out() -> None:
+    def act(session: Any) -> Any:
+        session.owner = "ann"
+        session[auth.SESSION_KEY] = None
+        return session.owner
+
+    assert visit(act).result == "ann"
+
+
+A_UUID = UUID(int=5)
+
+
+@pytest.mark.parametrize(
+    ("to_python", "written", "expected"),
+    [
+        (int, "7", 7),
+        (UUID, str(A_UUID), A_UUID),
+        (str, "ann", "ann"),
+        (float, "1.5", "1.5"),  # no owner of ours
+    ],
+)
+def test_the_owner_has_the_type_of_the_user_s_primary_key(
+    to_python: Callable[[str], Any], written: str, expected: Any, model: SimpleNamespace
+) -> None:
+    model._meta.pk = PrimaryKey(to_python)
+    found = owner_of({auth.SESSION_KEY: written})
+    assert (found, type(found)) == (expected, type(expected))
+
+
+def fail(_: Any) -> None:
+    raise ValidationError("no key")
+
+
+def test_a_user_that_the_model_does_not_know_is_the_owner_as_it_is(model: SimpleNamespace) -> None:
+    model._meta.pk = PrimaryKey(fail)
+    assert owner_of({auth.SESSION_KEY: "ldap:ann"}) == "ldap:ann"
+
+
+def test_nobody_is_the_owner_of_a_visitor_s_data() -> None:
+    assert owner_of({"cart": 1}) is None
+
+
+def test_a_change_in_a_session_that_another_request_has_ended_is_djangos_interruption() -> None:
+    """Which it answers by 400."""
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        cookie = visit(put(a=1)).cookie
+
+        def slow(session: Any) -> None:
+            data_of(session)
+            visit(lambda other: other.flush(), cookie)
+            session["a"] = 2
+
+        with pytest.raises(SessionInterrupted, match="ended by another request"):
+            visit(slow, cookie)
+
+
+def test_a_store_that_does_not_answer_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> bool:
+        raise SessionUnavailable("The store does not answer.") from ConnectionError()
+
+    monkeypatch.setattr(store := MemoryStore(), "create", refuse)
+    with (
+        override_settings(SESSIONWARE={"store": store}),
+        pytest.raises(SessionUnavailable, match="does not answer"),
+    ):
+        visit(put(a=1))
+
+
+# How long it lives
+
+
+def cookie_of(page: Page) -> Any:
+    return page.response.cookies["sessionid"]
+
+
+def test_the_cookie_lives_as_long_as_djangos_setting_says() -> None:
+    assert cookie_of(visit(put(a=1)))["max-age"] == str(2 * WEEK)
+    with override_settings(SESSION_COOKIE_AGE=60):
+        assert cookie_of(visit(put(a=1)))["max-age"] == "60"
+
+
+def test_the_server_enforces_djangos_setting(clock: Clock) -> None:
+    cookie = visit(put(a=1)).cookie
+    clock.advance(2 * WEEK)
+    assert visit(data_of, cookie).result == {"a": 1}
+    clock.advance(1)
+    assert visit(data_of, cookie).result == {}
+
+
+def test_a_session_ends_so_long_after_its_last_change(clock: Clock) -> None:
+    """As in Django: a reading request does not issue the cookie again."""
+    cookie = visit(put(a=1)).cookie
+    clock.advance(2 * WEEK - 1)
+    assert not visit(data_of, cookie).response.cookies
+
+
+def test_save_every_request_counts_from_the_last_request(clock: Clock) -> None:
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+        cookie = visit(put(a=1)).cookie
+        clock.advance(1)
+        page = visit(lambda session: None, cookie)
+        assert cookie_of(page)["max-age"] == str(2 * WEEK)
+        assert not visit(lambda session: None).response.has_header("Vary")
+
+
+def test_refresh_after_counts_too(clock: Clock) -> None:
+    with override_settings(SESSIONWARE={"refresh_after": 60}):
+        cookie = visit(put(a=1)).cookie
+        clock.advance(61)
+        assert visit(data_of, cookie).response.cookies
+
+
+def test_a_site_can_have_its_sessions_end_with_the_browser() -> None:
+    with override_settings(SESSION_EXPIRE_AT_BROWSER_CLOSE=True):
+        page = visit(put(a=1))
+        assert cookie_of(page)["max-age"] == ""
+        assert visit(lambda s: s.get_expire_at_browser_close(), page.cookie).result is True
+
+
+def test_one_session_can_end_with_the_browser() -> None:
+    def act(session: Any) -> Any:
+        session.set_expiry(0)
+        return session.get_expire_at_browser_close(), session.permanent
+
+    page = visit(act)
+    assert page.result == (True, False)
+    assert cookie_of(page)["max-age"] == ""
+
+
+def test_an_expiry_is_taken_back_by_none() -> None:
+    def act(session: Any) -> Any:
+        session.set_expiry(0)
+        session.set_expiry(None)
+        session["a"] = 1
+
+    assert cookie_of(visit(act))["max-age"] == str(2 * WEEK)
+
+
+@pytest.mark.parametrize(("by_default", "wanted"), [(True, True), (False, False), (True, False)])
+def test_permanent_is_the_expiry_s_other_name(by_default: bool, wanted: bool) -> None:
+    def act(session: Any) -> Any:
+        session["a"] = 1
+        session.permanent = wanted
+        return session.permanent
+
+    with override_settings(SESSION_EXPIRE_AT_BROWSER_CLOSE=by_default):
+        page = visit(act)
+        assert page.result is wanted
+        assert str(cookie_of(page)["max-age"]) == (str(2 * WEEK) if wanted else "")
+
+
+EXPIRIES = [60, timedelta(seconds=60), datetime.fromtimestamp(1_800_000_060, UTC)]
+
+
+@pytest.fixture
+def django_clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock, which Django's ``timezone.now`` shows too."""
+    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime.fromtimestamp(clock.now, UTC))
+    return clock
+
+
+@pytest.mark.parametrize("expiry", EXPIRIES, ids=["seconds", "timedelta", "datetime"])
+def test_an_expiry_is_the_cookie_s_and_the_server_s(expiry: Any, django_clock: Clock) -> None:
+    def act(session: Any) -> Any:
+        session["a"] = 1
+        session.set_expiry(expiry)
+        return session.get_expiry_age()
+
+    page = visit(act)
+    assert page.result == 60
+    assert cookie_of(page)["max-age"] == 60
+    assert cookie_of(page)["expires"] == "Fri, 15 Jan 2027 08:01:00 GMT"
+    django_clock.advance(59)
+    assert visit(data_of, page.cookie).result == {"a": 1}
+    django_clock.advance(2)
+    late = visit(data_of, page.cookie)
+    assert late.result == {}
+    assert late.cookie == ""
+
+
+def test_the_log_tells_that_an_expiry_is_over(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    cookie = visit(lambda session: session.set_expiry(60)).cookie
+    clock.advance(61)
+    with caplog.at_level("INFO", logger="sessionware"):
+        visit(data_of, cookie)
+    assert [vars(record)["reason"] for record in caplog.records] == ["expired_idle"]
+
+
+def test_a_session_that_is_over_reads_as_empty_while_the_body_is_sent(clock: Clock) -> None:
+    def act(session: Any) -> Any:
+        session["a"] = 1
+        session.set_expiry(60)
+
+    cookie = visit(act).cookie
+    clock.advance(61)
+    session = visit(lambda session: session, cookie).result
+    assert data_of(session) == {}
+
+
+def test_an_expiry_beyond_the_settings_is_an_error_that_says_which_to_raise() -> None:
+    month = timedelta(days=30)
+    for expiry in (30 * 86400, month, datetime.now(UTC) + month + timedelta(seconds=9)):
+        with pytest.raises(UsageError, match=r"at most 1209600.*\{'permanent_timeout': 25920"):
+            SessionStore().set_expiry(expiry)
+    with override_settings(SESSIONWARE={"permanent_timeout": month}):
+        session = SessionStore()
+        session.set_expiry(30 * 86400)
+        assert session.get_expiry_age() == 30 * 86400
+
+
+def test_an_absolute_timeout_is_part_of_the_age(clock: Clock) -> None:
+    with override_settings(SESSIONWARE={"absolute_timeout": 600}):
+        cookie = visit(put(a=1)).cookie
+        clock.advance(100)
+        assert visit(lambda session: session.get_expiry_age(), cookie).result == 500
+
+
+# Settings
+
+
+def lines_of(error: pytest.ExceptionInfo[Exception]) -> list[str]:
+    return str(error.value).splitlines()[1:]
+
+
+def test_djangos_settings_make_the_cookie() -> None:
+    with override_settings(
+        SESSION_COOKIE_DOMAIN=".example.com",
+        SESSION_COOKIE_HTTPONLY=False,
+        SESSION_COOKIE_NAME="sid",
+        SESSION_COOKIE_PATH="/shop",
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_COOKIE_SECURE=True,
+        SESSION_EXPIRE_AT_BROWSER_CLOSE=True,
+    ):
+        response = visit(put(a=1), HTTP_HOST="www.example.com").response
+    line = response.cookies["sid"].OutputString()
+    assert line.partition("; ")[2] == "Domain=.example.com; Path=/shop; SameSite=Strict; Secure"
+
+
+def test_samesite_false_is_no_attribute() -> None:
+    with override_settings(SESSION_COOKIE_SAMESITE=False):
+        assert cookie_of(visit(put(a=1)))["samesite"] == ""
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_cookie_is_secure_where_the_request_is(scheme: str) -> None:
+    """With SESSION_COOKIE_SECURE at its default, and behind a proxy that Django trusts."""
+    with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
+        page = visit(put(a=1), HTTP_X_FORWARDED_PROTO=scheme)
+    assert bool(cookie_of(page)["secure"]) is (scheme == "https")
+
+
+def test_a_cookie_may_be_partitioned() -> None:
+    with override_settings(SESSION_COOKIE_SECURE=True, SESSIONWARE={"cookie_partitioned": True}):
+        line = cookie_of(visit(put(a=1))).OutputString()
+    assert "Partitioned" in line.split("; ")
+
+
+def test_fallback_keys_are_djangos() -> None:
+    with override_settings(SECRET_KEY=OLDER_KEY):
+        cookie = visit(put(a=1)).cookie
+    with override_settings(SECRET_KEY_FALLBACKS=[OLDER_KEY]):
+        page = visit(data_of, cookie)
+    assert page.result == {"a": 1}
+    assert page.cookie != cookie
+
+
+def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
+    with (
+        override_settings(
+            SECRET_KEY="short",
+            SESSION_COOKIE_AGE="two weeks",
+            SESSION_COOKIE_SAMESITE="lax",
+            SESSION_SERIALIZER="mine.Serializer",
+            SESSION_FILE_PATH="/var/sessions",
+            SESSIONWARE={"migrate_from": [5], "cookie_secret": 1, "cookie_path": "/"},
+        ),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        SessionMiddleware(HttpResponse)
+    assert lines_of(caught) == [
+        "SESSION_SERIALIZER: found, but no session here uses it; remove it",
+        "SESSION_FILE_PATH: found, but no session here uses it; remove it",
+        "SESSIONWARE['cookie_path']: found, and Django has a setting for it, expected "
+        "SESSION_COOKIE_PATH",
+        "SESSIONWARE['cookie_secret']: unknown setting; did you mean cookie_secure?",
+        "SESSIONWARE['migrate_from'][0]: found int, expected a cookie of sessionware.migration",
+        "SESSION_COOKIE_SAMESITE: found 'lax', expected 'Lax', 'Strict', 'None' or None",
+        "SESSION_COOKIE_AGE: found str, expected a timedelta or a number of seconds from 1 to "
+        "86400000000000",
+        "SECRET_KEY: found 5 bytes, expected a str or bytes of at least 16 bytes; "
+        "python -m sessionware secret prints one",
+    ]
+
+
+@pytest.mark.parametrize(
+    "engine",
+    ["django.contrib.sessions.backends.signed_cookies", "django.contrib.sessions.backends"],
+)
+def test_another_engine_is_named_at_the_start(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django's test client would put its sessions elsewhere."""
+    import django.contrib.sessions.backends as package
+
+    monkeypatch.setattr(package, "SessionStore", "no class", raising=False)
+    with (
+        override_settings(SESSION_ENGINE=engine),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        SessionMiddleware(HttpResponse)
+    assert lines_of(caught) == [f"SESSION_ENGINE: found '{engine}', expected 'sessionware.django'"]
+
+
+def test_settings_of_ours_are_a_dict() -> None:
+    with (
+        override_settings(SESSIONWARE=["store"]),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        SessionMiddleware(HttpResponse)
+    assert lines_of(caught) == ["SESSIONWARE: found list, expected a dict of settings"]
+
+
+class Expiring:
+    """A store or list that deletes what has expired in two parts."""
+
+    def __init__(self) -> None:
+        self.expired = [3, 1]
+
+    def delete_expired(self) -> int:
+        return self.expired.pop() if self.expired else 0
+
+
+def test_clearsessions_deletes_what_has_expired() -> None:
+    with override_settings(SESSIONWARE={"store": Expiring(), "revocations": object()}):
+        SessionStore.clear_expired()
+        from django.conf import settings
+
+        assert settings.SESSIONWARE["store"].expired == []
+
+
+# Former cookies
+
+
+def django_cookie(data: dict[str, Any]) -> str:
+    """Return the value of Django's own cookie, signed at the time of the clock."""
+    return SIGN["Django"](json.dumps(data).encode())
+
+
+@pytest.mark.parametrize("mode", [{}, {"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_a_session_of_djangos_goes_on_and_can_be_logged_out(
+    mode: dict[str, Any], model: SimpleNamespace, clock: Clock
+) -> None:
+    kept = {name: make() for name, make in mode.items()}
+    former = django_cookie({auth.SESSION_KEY: "7", "cart": 1})
+    settings = {**kept, "migrate_from": (DjangoCookie(FORMER_KEY),)}
+    with override_settings(SESSIONWARE=settings):
+        page = visit(owner, former)
+        assert page.result == 7
+        assert page.cookie != former
+        assert visit(log_out, page.cookie).cookie == ""
+        if kept:
+            assert visit(owner, former).result is None
+
+
+def test_the_owner_of_a_former_cookie_can_be_told(clock: Clock) -> None:
+    former = django_cookie({"user": "ann"})
+    cookie = DjangoCookie(FORMER_KEY, owner=lambda data: str(data["user"]))
+    with override_settings(SESSIONWARE={"migrate_from": [cookie]}):
+        assert visit(owner, former).result == "ann"
+
+
+def test_former_cookies_are_deleted_wherever_they_were() -> None:
+    cookies = [
+        SessionwareCookie(OLDER_KEY, cookie_name="sessionid", cookie_path="/shop"),
+        SessionwareCookie(OLDER_KEY, cookie_name="sessionid", cookie_domain="example.com"),
+        SessionwareCookie(OLDER_KEY, cookie_name="old"),
+    ]
+    with override_settings(SESSIONWARE={"migrate_from": cookies}):
+        page = visit(lambda session: session.flush(), visit(put(a=1)).cookie)
+    deleted = [(each.key, each["domain"], each["path"]) for each in page.response.cookies.values()]
+    assert all(each["max-age"] == "0" for each in page.response.cookies.values())
+    assert sorted(deleted) == [
+        ("old", "", "/"),
+        ("sessionid", "", "/"),
+        ("sessionid", "", "/shop"),
+        ("sessionid", "example.com", "/"),
+    ]
+
+
+# Django's test client
+
+
+def count(request: HttpRequest) -> HttpResponse:
+    request.session["n"] = request.session.get("n", 0) + 1
+    return HttpResponse(str(request.session["n"]))
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    with override_settings(
+        MIDDLEWARE=["sessionware.django.SessionMiddleware"], ROOT_URLCONF=(path("", count),)
+    ):
+        yield Client()
+
+
+def test_the_test_client_has_the_session_of_the_site(client: Client) -> None:
+    assert [client.get("/").text for _ in "123"] == ["1", "2", "3"]
+    assert client.session["n"] == 3
+
+
+def test_the_test_client_can_begin_and_change_a_session(client: Client) -> None:
+    for number in (41, 71):
+        session = client.session
+        session["n"] = number
+        session.save()
+        assert client.get("/").text == str(number + 1)
+
+
+def test_the_test_client_can_end_a_session(client: Client) -> None:
+    client.get("/")
+    client.session.flush()
+    assert client.get("/").text == "1"
+
+
+def test_the_sessions_of_two_test_clients_are_two(client: Client) -> None:
+    other = Client()
+    for each in (client, other):
+        each.get("/")
+    session = client.session
+    session["n"] = 41
+    session.save()
+    assert (client.get("/").text, other.get("/").text) == ("42", "2")
+
+
+def test_an_asynchronous_client_can_change_a_session(client: Client) -> None:
+    async def change() -> None:
+        session = await client.asession()
+        await session.aset("n", 41)
+        await session.asave()
+
+    asyncio.run(change())
+    assert client.get("/").text == "42"
+
+
+def test_a_session_store_keeps_a_session_without_a_client(client: Client) -> None:
+    session = SessionStore()
+    assert session.session_key is None
+    session["n"] = 41
+    session.create()
+    client.cookies = SimpleCookie(f"sessionid={session.session_key}")
+    assert client.get("/").text == "42"
+
+
+def test_a_session_store_is_saved_more_than_once() -> None:
+    session = SessionStore()
+    for number in (1, 2):
+        session["n"] = number
+        session.save()
+    assert SessionStore(session.session_key)["n"] == 2
+
+
+def test_a_session_store_in_place_of_the_request_s_session_is_saved() -> None:
+    request, response = RequestFactory().get("/"), HttpResponse()
+    request.session = SessionStore()
+    request.session["a"] = 1
+    SessionMiddleware(HttpResponse).process_response(request, response)
+    assert SessionStore(response.cookies["sessionid"].value)["a"] == 1
+
+
+def test_a_session_store_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with override_settings(SESSION_COOKIE_SECURE=True, SESSION_COOKIE_DOMAIN="example.com"):
+        SessionStore().save()
+    assert caplog.records == []
+
+
+# Inside the WSGI middleware
+
+
+def wrapped(act: Act, cookie: str = "", **settings: Any) -> Page:
+    """Send one request through the WSGI middleware to Django's, and to a view that does this."""
+    results = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        results.append(act(request.session))
+        return HttpResponse()
+
+    def site(environ: Any, start_response: Any) -> Any:
+        response = SessionMiddleware(view)(WSGIRequest(environ))
+        cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
+        start_response("200 OK", [*response.items(), *cookies])
+        return response
+
+    app = Wrap(site, **{"secret_key": KEY} | settings)
+    response = run(app, make_environ(cookie))
+    return Page(results[0], response.cookie or cookie, response)
+
+
+def test_the_session_that_the_wsgi_middleware_has_opened_is_the_request_s() -> None:
+    page = wrapped(put(a=1))
+    assert page.cookie.startswith("session=")
+    assert wrapped(data_of, page.cookie).result == {"a": 1}
+
+
+def test_its_environ_key_is_a_setting() -> None:
+    with override_settings(SESSIONWARE={"environ_key": "mine"}):
+        assert wrapped(put(a=1), environ_key="mine").cookie.startswith("session=")
+
+
+def test_djangos_rules_of_key_and_expiry_hold_inside_it(clock: Clock) -> None:
+    def act(session: Any) -> Any:
+        session["a"] = 1
+        session.set_expiry(60)
+
+    page = wrapped(act)
+    assert f"Max-Age={31 * 86400}" in str(page.response.set_cookie)
+    assert wrapped(lambda session: session.session_key, page.cookie).result
+    clock.advance(61)
+    late = wrapped(data_of, page.cookie)
+    assert late.result == {}
+    assert late.cookie == "session="
+
+
+def test_a_log_out_holds_inside_it(model: SimpleNamespace) -> None:
+    cookie = wrapped(log_in(user_of(model, 7))).cookie
+    assert wrapped(owner, cookie).result == 7
+    assert wrapped(log_out, cookie).cookie == "session="
+
+
+def test_save_every_request_is_left_to_it() -> None:
+    with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
+        cookie = wrapped(put(a=1)).cookie
+        assert "Vary" not in wrapped(lambda session: None, cookie).response.headers
+
+
+def test_a_session_that_was_committed_is_not_taken_again() -> None:
+    environ = make_environ()
+    run(Wrap(App(), KEY), environ)
+    assert isinstance(environ["session"], Session)
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.session["a"] = 1
+        return HttpResponse()
+
+    assert SessionMiddleware(view)(WSGIRequest(environ)).cookies
+
+
+def test_without_a_secret_key_it_reads_as_empty() -> None:
+    page = wrapped(data_of, secret_key=None)
+    assert page.result == {}
+    assert page.response.set_cookie is None
