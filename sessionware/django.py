@@ -13,7 +13,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -101,10 +101,10 @@ class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
         del self._session[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._session)
+        return iter(self.load())
 
     def __len__(self) -> int:
-        return len(self._session)
+        return len(self.load())
 
     def __bool__(self) -> bool:
         return True  # as Django's, be it empty or not
@@ -119,6 +119,18 @@ class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
     def pop(self, key: str, *default: Any) -> Any:
         """Remove the key and return its value, or the default."""
         return _shown(key, self._session.pop(key, *default))
+
+    def keys(self) -> KeysView[str]:
+        """Return the keys."""
+        return self.load().keys()
+
+    def values(self) -> ValuesView[Any]:
+        """Return the values."""
+        return self.load().values()
+
+    def items(self) -> ItemsView[str, Any]:
+        """Return the keys with their values."""
+        return self.load().items()
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several keys."""
@@ -204,8 +216,9 @@ class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
         self.flush()
 
     def load(self) -> dict[str, Any]:
-        """Return the session's data as a ``dict``."""
-        return self._session.copy()
+        """Return the application's data as a ``dict``."""
+        data = self._session.copy().items()
+        return {key: _shown(key, value) for key, value in data if key != "_permanent"}
 
     def exists(self, session_key: str) -> bool:
         """Return whether a cookie with this value is that of a session."""
@@ -365,7 +378,7 @@ class SessionMiddleware(DjangosMiddleware):  # type: ignore[misc]  # Django has 
         """Give the request the session that the WSGI middleware has opened, or open one."""
         found = request.META.get(_given().get("environ_key", "session"))
         if not isinstance(found, Session) or found.sealed:
-            found = interface().open_session(request.META)
+            found = interface().open_session(_with_cookies(request))
         request.session = DjangoSession(found)
 
     def process_response(
@@ -513,6 +526,15 @@ def _shown(key: str, value: Any) -> Any:
 def _open(cookie: str | None) -> Session:
     """Return the session of a cookie with this value."""
     return cast(Session, interface().open_session(_environ_of(cookie)))
+
+
+def _with_cookies(request: HttpRequest) -> dict[str, Any]:
+    """Return the environ, with a cookie that a test has put into the request's COOKIES."""
+    environ: dict[str, Any] = request.META
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    if cookie is None or environ.get("HTTP_COOKIE"):
+        return environ
+    return environ | _environ_of(cookie)
 
 
 def _environ_of(cookie: str | None) -> dict[str, Any]:

@@ -142,10 +142,16 @@ def test_the_session_has_the_methods_of_a_dict() -> None:
         session.pop("a")
     del session["b"]
     assert [*session] == [*session.keys()] == ["c"]
+    assert [*session.values()] == [3]
     assert (len(session), "c" in session, session.has_key("c")) == (1, True, True)
     assert (dict(session), dict(session.items()), session.load()) == ({"c": 3},) * 3
     session.clear()
     assert len(session) == 0
+
+
+def test_what_keeps_the_cookie_is_none_of_the_application_s_data() -> None:
+    cookie = visit(put(a=1)).cookie
+    assert visit(lambda session: dict(session.items()), cookie).result == {"a": 1}
 
 
 def test_a_session_is_true_even_if_it_is_empty() -> None:
@@ -357,6 +363,7 @@ def message(text: str) -> str:
 def test_messages_come_back_as_the_text_that_django_wrote() -> None:
     cookie = visit(put(_messages=message("Saved."))).cookie
     for act in (
+        lambda session: session.load()["_messages"],
         lambda session: session["_messages"],
         lambda session: session.get("_messages"),
         lambda session: session.pop("_messages"),
@@ -963,6 +970,13 @@ def test_a_session_store_is_saved_more_than_once() -> None:
         session["n"] = number
         session.save()
     assert SessionStore(session.session_key)["n"] == 2
+
+
+def test_the_cookie_of_a_request_may_be_put_into_it_by_hand() -> None:
+    request = RequestFactory().get("/")
+    request.COOKIES["sessionid"] = visit(put(a=1)).cookie
+    SessionMiddleware(HttpResponse).process_request(request)
+    assert request.session["a"] == 1
 
 
 def test_a_session_store_in_place_of_the_request_s_session_is_saved() -> None:
