@@ -1,49 +1,134 @@
-"""Django: count a browser's visits, and forget them."""
+"""Django: log in by contrib.auth and be remembered, see messages, log out, and the admin."""
 
 import os
-from collections.abc import Callable
-from datetime import UTC, datetime
+import sys
 
+import django
 from django.conf import settings
-from django.core.wsgi import get_wsgi_application
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.urls import path
 
-from sessionware import SessionMiddleware
+PASSWORD = "correct horse"  # noqa: S105 - for show
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<title>{% block title %}Visits{% endblock %}</title></head>
+<body><main>{% for message in messages %}<p role="status">{{ message }}</p>{% endfor %}
+{% block main %}<h1>Visits</h1>
+<p>Visit {{ visits }}{% if user.is_authenticated %} of {{ user.username }}.</p>
+<form method="post" action="{% url 'logout' %}">{% csrf_token %}<button>Log out</button></form>
+<p><a href="{% url 'admin:index' %}">Admin</a></p>
+{% else %}.</p><p><a href="{% url 'login' %}">Log in</a></p>{% endif %}{% endblock %}
+</main></body></html>
+"""
+LOGIN = """{% extends "page.html" %}{% block title %}Log in{% endblock %}
+{% block main %}<h1>Log in</h1><p>The name is admin, the password {{ password }}.</p>
+<form method="post">{% csrf_token %}{{ form.as_p }}
+<p><label><input type="checkbox" name="remember"> Remember me</label></p>
+<button>Log in</button></form>{% endblock %}
+"""
 
-PAGE = """<!doctype html><title>Visits</title>{flash} Visit {count} since {since:%H:%M} UTC.
-<form method="post"><button>Forget me</button></form>"""
-View = Callable[[HttpRequest], HttpResponse]
+settings.configure(
+    ALLOWED_HOSTS=["127.0.0.1", "localhost"],
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": os.environ.get("DATABASE", "site.db"),
+        }
+    },
+    INSTALLED_APPS=[
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "django.contrib.messages",
+        "django.contrib.staticfiles",
+    ],
+    LOGIN_REDIRECT_URL="visits",
+    LOGOUT_REDIRECT_URL="visits",
+    MESSAGE_STORAGE="django.contrib.messages.storage.session.SessionStorage",
+    MIDDLEWARE=[
+        "django.middleware.security.SecurityMiddleware",
+        "sessionware.django.SessionMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ],
+    ROOT_URLCONF=__name__,
+    SECRET_KEY=os.environ.get("SECRET_KEY", ""),
+    SESSION_ENGINE="sessionware.django",
+    STATIC_URL="static/",
+    TEMPLATES=[
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ],
+                "loaders": [
+                    (
+                        "django.template.loaders.locmem.Loader",
+                        {"page.html": PAGE, "login.html": LOGIN},
+                    ),
+                    "django.template.loaders.app_directories.Loader",
+                ],
+            },
+        }
+    ],
+    USE_TZ=True,
+)
+django.setup()
 
-
-def with_session(get_response: View) -> View:
-    """Take the place of django.contrib.sessions.middleware.SessionMiddleware."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        request.session = request.environ["session"]
-        return get_response(request)
-
-    return middleware
+# Django's models need its settings.
+from django.contrib import admin, messages  # noqa: E402
+from django.contrib.auth import get_user_model  # noqa: E402
+from django.contrib.auth.views import LoginView, LogoutView  # noqa: E402
+from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
+from django.core.management import call_command, execute_from_command_line  # noqa: E402
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.http import HttpRequest, HttpResponse  # noqa: E402
+from django.shortcuts import render  # noqa: E402
+from django.urls import path  # noqa: E402
 
 
 def visits(request: HttpRequest) -> HttpResponse:
-    """Count a visit, or forget all visits and say so on the next page."""
-    session = request.session
-    if request.method == "POST":
-        session.invalidate()
-        session.flash("You are forgotten.")
-        return redirect("/")
-    counter = session.setdefault("visits", {"count": 0, "since": datetime.now(UTC)})
-    counter["count"] += 1  # A nested change is saved too.
-    return HttpResponse(PAGE.format(flash=" ".join(session.pop_flash()), **counter))
+    """Count the visits of this session."""
+    request.session["visits"] = request.session.get("visits", 0) + 1
+    return render(request, "page.html", {"visits": request.session["visits"]})
 
 
-urlpatterns = [path("", visits)]
-settings.configure(
-    ALLOWED_HOSTS=["127.0.0.1", "localhost"],
-    MIDDLEWARE=[f"{__name__}.with_session"],
-    ROOT_URLCONF=__name__,
-    SECRET_KEY=os.environ.get("SECRET_KEY", ""),
-)
-app = SessionMiddleware(get_wsgi_application(), os.environ.get("SECRET_KEY", ""))
+class LogIn(LoginView):
+    """Django's own, with a box for who wants to stay logged in when the browser is closed."""
+
+    template_name = "login.html"
+    extra_context = {"password": PASSWORD}  # noqa: RUF012 - Django's own style
+
+    def form_valid(self, form: object) -> HttpResponse:
+        """Log in, for as long as the browser is open or until SESSION_COOKIE_AGE is over."""
+        response = super().form_valid(form)
+        self.request.session.set_expiry(None if "remember" in self.request.POST else 0)
+        messages.success(self.request, "You are logged in.")
+        return response
+
+
+class LogOut(LogoutView):
+    """Django's own, with a message on the next page."""
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        """Log out."""
+        response = super().post(request, *args, **kwargs)
+        messages.success(request, "You are logged out.")
+        return response
+
+
+urlpatterns = [
+    path("", visits, name="visits"),
+    path("login/", LogIn.as_view(), name="login"),
+    path("logout/", LogOut.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+]
+if __name__ == "__main__":  # python -m examples.django_app runserver, as with manage.py
+    execute_from_command_line(sys.argv)
+else:
+    call_command("migrate", verbosity=0)
+    if not get_user_model().objects.exists():
+        get_user_model().objects.create_superuser("admin", password=PASSWORD)
+    app = StaticFilesHandler(get_wsgi_application())

@@ -24,7 +24,6 @@ NEEDED = {
     "login": "sessionware",
     "devices": "sqlalchemy",
     "bottle_app": "bottle",
-    "django_app": "django",
     "falcon_app": "falcon",
     "flask_app": "flask_login",
     "pyramid_app": "pyramid",

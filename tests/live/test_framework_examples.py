@@ -14,7 +14,7 @@ from sessionware import Session, SessionMiddleware
 from tests.gateway import KEY, make_environ
 from tests.processes import require, serving
 
-FRAMEWORKS = ["bottle", "django", "falcon", "pyramid", "werkzeug"]
+FRAMEWORKS = ["bottle", "falcon", "pyramid", "werkzeug"]
 
 pytestmark = [  # Pyramid still imports pkg_resources.
     pytest.mark.filterwarnings("ignore:pkg_resources is deprecated as an API"),
@@ -27,26 +27,10 @@ def imported(framework: str) -> Iterator[Any]:
     """The example's `app`, as a process of its own would import it."""
     require(framework)
     module = f"examples.{framework}_app"
-    with pytest.MonkeyPatch.context() as patch, djangos_settings_of_its_own(framework):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SECRET_KEY", KEY)
         patch.delitem(sys.modules, module, raising=False)
         yield importlib.import_module(module).app
-
-
-@contextmanager
-def djangos_settings_of_its_own(framework: str) -> Iterator[None]:
-    """Django's settings are the whole process's, and other tests have theirs."""
-    if framework != "django":
-        yield
-        return
-    from django.conf import settings
-    from django.utils.functional import empty
-
-    others, settings._wrapped = settings._wrapped, empty
-    try:
-        yield
-    finally:
-        settings._wrapped = others
 
 
 @pytest.fixture(scope="module", params=FRAMEWORKS)

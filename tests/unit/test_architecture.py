@@ -171,7 +171,7 @@ def test_the_public_names_are_those_of_the_design() -> None:
 
 def test_the_top_level_holds_only_what_the_design_allows() -> None:
     # Left behind by a build, an install, or an example.
-    left = ("build", "dist", "sessions.db", "sessions.db-shm", "sessions.db-wal")
+    left = ("build", "dist", "sessions.db", "sessions.db-shm", "sessions.db-wal", "site.db")
     names = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
     assert names.difference(left) <= {
         "pyproject.toml",
