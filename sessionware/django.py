@@ -14,6 +14,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from contextlib import suppress
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -33,7 +34,16 @@ from django.http import HttpRequest, HttpResponseBase
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
-from .errors import ConfigurationError, Problem, SessionUnavailable, UsageError, collecting, kind_of
+from .envelope import IN_STORE, Envelope
+from .errors import (
+    ConfigurationError,
+    CookieRejected,
+    Problem,
+    SessionUnavailable,
+    UsageError,
+    collecting,
+    kind_of,
+)
 from .expiry import Expiry
 from .interface import SecureCookieSessionInterface
 from .migration import DjangoCookie
@@ -207,13 +217,17 @@ class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
         self._session.invalidate()
 
     def delete(self, session_key: str | None = None) -> None:
-        """End this session. One of another key cannot be ended so."""
-        if session_key not in (None, self.session_key):
+        """End this session, or, with a store or a list of revocations, the one of this key."""
+        backend = interface().backend
+        if session_key in (None, self.session_key):
+            self.flush()
+        elif backend.needs_id:
+            backend.end(str(session_key), int(time.time()))
+        else:
             raise UsageError(
-                "session_key: found that of another session, expected None or this one's. The "
-                "store ends others: end(owner, key_of(session_key)), or revoke_owner(owner)"
+                "session_key: found that of another session, and only a store or a list of "
+                "revocations can end it: set one of the two in SESSIONWARE"
             )
-        self.flush()
 
     def load(self) -> dict[str, Any]:
         """Return the application's data as a ``dict``."""
@@ -221,7 +235,10 @@ class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
         return {key: _shown(key, value) for key, value in data if key != "_permanent"}
 
     def exists(self, session_key: str) -> bool:
-        """Return whether a cookie with this value is that of a session."""
+        """Return whether a store has a session of this key, or a cookie of this value is valid."""
+        with suppress(CookieRejected):
+            interface().backend.load(Envelope(IN_STORE, None, 0, session_key))
+            return True
         return not _open(session_key).new
 
     @classmethod

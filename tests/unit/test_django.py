@@ -294,8 +294,18 @@ def test_delete_takes_the_session_s_own_key() -> None:
     assert page.cookie == ""
 
 
-def test_a_session_of_another_key_cannot_be_deleted() -> None:
-    with pytest.raises(UsageError, match=r"found that of another session.*revoke_owner"):
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_another_session_is_ended_by_its_key(kind: dict[str, Any]) -> None:
+    [[name, make]] = kind.items()
+    with override_settings(SESSIONWARE={name: make()}):
+        cookie = visit(put(a=1)).cookie
+        key = visit(lambda session: session.session_key, cookie).result
+        visit(lambda session: session.delete(key))
+        assert visit(data_of, cookie).result == {}
+
+
+def test_another_session_cannot_be_ended_if_only_its_cookie_has_it() -> None:
+    with pytest.raises(UsageError, match=r"only a store or a list of revocations can end it"):
         visit(lambda session: session.delete("some other"))
 
 
@@ -306,10 +316,18 @@ def test_a_session_is_empty_until_something_is_put_into_it() -> None:
     assert visit(act).result == (True, None, False)
 
 
-def test_a_key_that_is_no_cookie_of_ours_does_not_exist() -> None:
-    cookie = visit(put(a=1)).cookie
-    assert SessionStore().exists(cookie)
-    assert not SessionStore().exists("some other")
+@pytest.mark.parametrize("chosen", [{}, {"store": MemoryStore()}], ids=["cookie", "store"])
+def test_a_session_exists_if_its_cookie_is_valid(chosen: dict[str, Any]) -> None:
+    with override_settings(SESSIONWARE=chosen):
+        cookie = visit(put(a=1)).cookie
+        assert SessionStore().exists(cookie)
+        assert not SessionStore().exists("some other")
+
+
+def test_a_session_exists_if_the_store_has_its_key() -> None:
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        key = visit(lambda session: session.create() or session.session_key).result
+        assert SessionStore().exists(key)
 
 
 # The test cookie, and coroutines
