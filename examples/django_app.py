@@ -2,6 +2,7 @@
 
 import os
 import sys
+from typing import Any
 
 import django
 from django.conf import settings
@@ -79,7 +80,7 @@ django.setup()
 
 # Django's models need its settings.
 from django.contrib import admin, messages  # noqa: E402
-from django.contrib.auth import get_user_model  # noqa: E402
+from django.contrib.auth.models import User  # noqa: E402
 from django.contrib.auth.views import LoginView, LogoutView  # noqa: E402
 from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
 from django.core.management import call_command, execute_from_command_line  # noqa: E402
@@ -101,7 +102,7 @@ class LogIn(LoginView):
     template_name = "login.html"
     extra_context = {"password": PASSWORD}  # noqa: RUF012 - Django's own style
 
-    def form_valid(self, form: object) -> HttpResponse:
+    def form_valid(self, form: Any) -> HttpResponse:
         """Log in, for as long as the browser is open or until SESSION_COOKIE_AGE is over."""
         response = super().form_valid(form)
         self.request.session.set_expiry(None if "remember" in self.request.POST else 0)
@@ -112,7 +113,7 @@ class LogIn(LoginView):
 class LogOut(LogoutView):
     """Django's own, with a message on the next page."""
 
-    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Log out."""
         response = super().post(request, *args, **kwargs)
         messages.success(request, "You are logged out.")
@@ -129,6 +130,6 @@ if __name__ == "__main__":  # python -m examples.django_app runserver, as with m
     execute_from_command_line(sys.argv)
 else:
     call_command("migrate", verbosity=0)
-    if not get_user_model().objects.exists():
-        get_user_model().objects.create_superuser("admin", password=PASSWORD)
+    if not User.objects.exists():
+        User.objects.create_superuser("admin", password=PASSWORD)
     app = StaticFilesHandler(get_wsgi_application())

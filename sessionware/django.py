@@ -13,7 +13,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
@@ -30,7 +30,6 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.signals import setting_changed
-from django.http import HttpRequest, HttpResponseBase
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
@@ -54,8 +53,10 @@ logger: logging.Logger = logging.getLogger("sessionware")
 EXPIRY, MESSAGES = "_session_expiry", "_messages"
 """Where ``set_expiry`` and ``messages`` keep what they are given."""
 
+_MISSING: Any = object()
 
-class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
+
+class DjangoSession(SessionBase):
     """A session as Django's applications know it, and with ``owner`` and all that ours have.
 
     - ``session_key`` is the session's ``id``, and ``None`` until the session is saved.
@@ -126,19 +127,20 @@ class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
         """Return the value of the key, or the default."""
         return _shown(key, self._session.get(key, default))
 
-    def pop(self, key: str, *default: Any) -> Any:
+    def pop(self, key: str, default: Any = _MISSING) -> Any:
         """Remove the key and return its value, or the default."""
-        return _shown(key, self._session.pop(key, *default))
+        given = () if default is _MISSING else (default,)
+        return _shown(key, self._session.pop(key, *given))
 
-    def keys(self) -> KeysView[str]:
+    def keys(self) -> Any:
         """Return the keys."""
         return self.load().keys()
 
-    def values(self) -> ValuesView[Any]:
+    def values(self) -> Any:
         """Return the values."""
         return self.load().values()
 
-    def items(self) -> ItemsView[str, Any]:
+    def items(self) -> Any:
         """Return the keys with their values."""
         return self.load().items()
 
@@ -309,9 +311,9 @@ class DjangoSession(SessionBase):  # type: ignore[misc]  # Django has no types
         """Set the key."""
         await sync_to_async(self.__setitem__)(key, value)
 
-    async def apop(self, key: str, *default: Any) -> Any:
+    async def apop(self, key: str, default: Any = _MISSING) -> Any:
         """Remove the key and return its value, or the default."""
-        return await sync_to_async(self.pop)(key, *default)
+        return await sync_to_async(self.pop)(key, default)
 
     async def aupdate(self, *args: Any, **kwargs: Any) -> None:
         """Set several keys."""
@@ -377,7 +379,7 @@ class SessionStore(DjangoSession):
             self._client.cookies[settings.SESSION_COOKIE_NAME] = self._cookie or ""
 
 
-class SessionMiddleware(DjangosMiddleware):  # type: ignore[misc]  # Django has no types
+class SessionMiddleware(DjangosMiddleware):
     """Takes the place of Django's own in MIDDLEWARE.
 
     Raises ImproperlyConfigured with every problem of every setting.
@@ -391,16 +393,14 @@ class SessionMiddleware(DjangosMiddleware):  # type: ignore[misc]  # Django has 
         if problems:
             raise ImproperlyConfigured(str(ConfigurationError(problems)))
 
-    def process_request(self, request: HttpRequest) -> None:
+    def process_request(self, request: Any) -> None:
         """Give the request the session that the WSGI middleware has opened, or open one."""
-        found = request.META.get(_given().get("environ_key", "session"))
+        found: Any = request.META.get(_given().get("environ_key", "session"))
         if not isinstance(found, Session) or found.sealed:
             found = interface().open_session(_with_cookies(request))
         request.session = DjangoSession(found)
 
-    def process_response(
-        self, request: HttpRequest, response: HttpResponseBase
-    ) -> HttpResponseBase:
+    def process_response(self, request: Any, response: Any) -> Any:
         """Save the session if it was opened here. The WSGI middleware saves its own."""
         session = getattr(request, "session", None)
         if not isinstance(session, DjangoSession):
@@ -433,11 +433,10 @@ def interface() -> SecureCookieSessionInterface:
     former = given.get("migrate_from")
     if isinstance(former, list | tuple):
         given["migrate_from"] = [*map(_with_owner, former)]
-    try:
+    made = None
+    with collecting(doubles):
         made = SecureCookieSessionInterface(**theirs | given)
-    except ConfigurationError as error:
-        doubles += error.problems
-    if doubles:
+    if doubles or made is None:
         raise ConfigurationError(map(_in_their_words, doubles))
     if not settings.SESSION_SAVE_EVERY_REQUEST and "refresh_after" not in given:
         made.expiry = _SinceLastChange(*astuple(made.expiry))
@@ -545,7 +544,7 @@ def _open(cookie: str | None) -> Session:
     return cast(Session, interface().open_session(_environ_of(cookie)))
 
 
-def _with_cookies(request: HttpRequest) -> dict[str, Any]:
+def _with_cookies(request: Any) -> dict[str, Any]:
     """Return the environ, with a cookie that a test has put into the request's COOKIES."""
     environ: dict[str, Any] = request.META
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
@@ -570,7 +569,7 @@ def _test_client(caller: object) -> Any:
     return caller if module is not None and isinstance(caller, module.ClientMixin) else None
 
 
-def _save(request: HttpRequest, response: HttpResponseBase, session: DjangoSession) -> None:
+def _save(request: Any, response: Any, session: DjangoSession) -> None:
     """Save the session, and set what is needed in Django's response."""
     cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
     headers = Headers([*response.items(), *cookies])
@@ -590,7 +589,7 @@ def _save(request: HttpRequest, response: HttpResponseBase, session: DjangoSessi
     _set_cookies(response, headers.getlist("Set-Cookie")[before:], session)
 
 
-def _set_cookies(response: HttpResponseBase, lines: list[str], session: DjangoSession) -> None:
+def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> None:
     """Set these cookies, of which the last is ours, and the others delete former ones."""
     for number, morsel in enumerate(map(_morsel, reversed(lines))):
         if number == 0 and morsel["max-age"] and session.get(EXPIRY):

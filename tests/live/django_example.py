@@ -6,7 +6,7 @@
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import TestCase
 from django.test.utils import override_settings
@@ -20,9 +20,11 @@ PASSWORD = "correct horse"
 class SiteTest(TestCase):
     """What a visitor and the admin see."""
 
+    admin: User
+
     @classmethod
     def setUpTestData(cls) -> None:
-        cls.admin = get_user_model().objects.create_superuser("admin", password=PASSWORD)
+        cls.admin = User.objects.create_superuser("admin", password=PASSWORD)
 
     def log_in(self, **fields: str) -> Any:
         form = {"username": "admin", "password": PASSWORD, **fields}

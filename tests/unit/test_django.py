@@ -78,7 +78,7 @@ def visit(act: Act, cookie: str = "", response: Any = None, **environ: Any) -> P
 
     if cookie:
         environ["HTTP_COOKIE"] = f"sessionid={cookie}"
-    answer = SessionMiddleware(view)(RequestFactory().get("/", **environ))
+    answer: Any = SessionMiddleware(view)(RequestFactory().get("/", **environ))
     held = answer.cookies["sessionid"].value if "sessionid" in answer.cookies else cookie
     return Page(results[0], held, answer)
 
@@ -137,7 +137,7 @@ def test_the_session_has_the_methods_of_a_dict() -> None:
     session = SessionStore()
     session.update({"a": 1}, b=2)
     session.setdefault("c", 3)
-    assert (session.pop("a"), session.pop("a", None), session.get("a", 5)) == (1, None, 5)
+    assert (session.pop("a"), session.pop("a", default=None), session.get("a", 5)) == (1, None, 5)
     with pytest.raises(KeyError):
         session.pop("a")
     del session["b"]
@@ -367,7 +367,8 @@ def test_a_coroutine_is_a_view_too() -> None:
         await request.session.aset("a", 1)
         return HttpResponse()
 
-    response = asyncio.run(SessionMiddleware(view)(RequestFactory().get("/")))
+    answer: Any = SessionMiddleware(view)(RequestFactory().get("/"))
+    response = asyncio.run(answer)
     assert SessionStore(response.cookies["sessionid"].value)["a"] == 1
 
 
@@ -375,7 +376,8 @@ def test_a_coroutine_is_a_view_too() -> None:
 
 
 def message(text: str) -> str:
-    return str(SessionStorage.serialize_messages(None, [Message(constants.INFO, text)]))
+    storage: Any = None
+    return str(SessionStorage.serialize_messages(storage, [Message(constants.INFO, text)]))
 
 
 def test_messages_come_back_as_the_text_that_django_wrote() -> None:
@@ -1023,7 +1025,7 @@ def wrapped(act: Act, cookie: str = "", **settings: Any) -> Page:
         return HttpResponse()
 
     def site(environ: Any, start_response: Any) -> Any:
-        response = SessionMiddleware(view)(WSGIRequest(environ))
+        response: Any = SessionMiddleware(view)(WSGIRequest(environ))
         cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
         start_response("200 OK", [*response.items(), *cookies])
         return response
@@ -1079,7 +1081,8 @@ def test_a_session_that_was_committed_is_not_taken_again() -> None:
         request.session["a"] = 1
         return HttpResponse()
 
-    assert SessionMiddleware(view)(WSGIRequest(environ)).cookies
+    response: Any = SessionMiddleware(view)(WSGIRequest(environ))
+    assert response.cookies
 
 
 def test_without_a_secret_key_it_reads_as_empty() -> None:
