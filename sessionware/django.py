@@ -2,7 +2,7 @@
 
     MIDDLEWARE = ["sessionware.django.SessionMiddleware", ...]  # in the place of Django's own
     SESSION_ENGINE = "sessionware.django"
-    SESSIONWARE = {"idle_timeout": ...}  # what Django has no setting for
+    SESSIONWARE = {"store": ...}  # what Django has no setting for
 
 If the WSGI application is wrapped in ``sessionware.SessionMiddleware``, that one opens and saves
 the session, with its own settings. Otherwise the middleware here does, whatever the status of the
@@ -291,7 +291,7 @@ class DjangoSession(SessionBase):
             )
         super().set_expiry(value)
 
-    def prepare(self) -> None:
+    def _prepare(self) -> None:
         """Give a session that will be saved its key, and its cookie the life that Django says."""
         opened, state = self._opened, self._opened.state
         if state is None or opened.sealed or not state.alive or not opened.modified:
@@ -361,7 +361,7 @@ class SessionStore(DjangoSession):
     def save(self, must_create: bool = False) -> None:
         """Save the session. Its ``session_key`` is then that of its new cookie."""
         super().save(must_create)
-        self.prepare()
+        self._prepare()
         self._commit()
 
     def flush(self) -> None:
@@ -409,7 +409,7 @@ class SessionMiddleware(DjangosMiddleware):
         is_ours = opened.opened_by is None
         if is_ours and settings.SESSION_SAVE_EVERY_REQUEST and request.META.get("HTTP_COOKIE"):
             session.is_empty()  # A use, after which the cookie is issued again.
-        session.prepare()
+        session._prepare()
         if is_ours and opened.accessed:
             _save(request, response, session)
         if is_ours:
@@ -421,24 +421,23 @@ class SessionMiddleware(DjangosMiddleware):
 def interface() -> SecureCookieSessionInterface:
     """Return what opens and saves sessions by Django's settings. Raises ConfigurationError."""
     given = {name: value for name, value in _given().items() if name != "environ_key"}
-    doubles = [
-        Problem(name, f"found, and Django has a setting for it, expected {_OF_DJANGO[name]}")
-        for name in given.keys() & _OF_DJANGO.keys()
-    ]
+    doubles = sorted(given.keys() & _OF_DJANGO.keys())
     theirs = {ours: getattr(settings, name) for ours, name in _OF_DJANGO.items()}
     for name, default in (("cookie_secure", "auto"), ("cookie_samesite", None)):
         theirs[name] = default if theirs[name] is False else theirs[name]
     if settings.SESSION_SAVE_EVERY_REQUEST:
-        theirs["refresh_after"] = 0
+        given.setdefault("refresh_after", 0)
     former = given.get("migrate_from")
     if isinstance(former, list | tuple):
         given["migrate_from"] = [*map(_with_owner, former)]
-    made = None
-    with collecting(doubles):
-        made = SecureCookieSessionInterface(**theirs | given)
-    if doubles or made is None:
-        raise ConfigurationError(map(_in_their_words, doubles))
-    if not settings.SESSION_SAVE_EVERY_REQUEST and "refresh_after" not in given:
+    try:
+        made = SecureCookieSessionInterface(**given | theirs)
+    except ConfigurationError as error:
+        problems = [*map(_double, doubles), *map(_in_their_words, error.problems)]
+        raise ConfigurationError(problems) from None
+    if doubles:
+        raise ConfigurationError(map(_double, doubles))
+    if "refresh_after" not in given:
         made.expiry = _SinceLastChange(*astuple(made.expiry))
     return made
 
@@ -504,11 +503,15 @@ def _given() -> dict[str, Any]:
     return given
 
 
+def _double(name: str) -> Problem:
+    advice = f"set {_OF_DJANGO[name]}"
+    return Problem(f"SESSIONWARE[{name!r}]", "found, but Django has its own setting", advice)
+
+
 def _in_their_words(problem: Problem) -> Problem:
     name, bracket, index = problem.setting.partition("[")
-    if problem.text.startswith("found, ") or name not in _OF_DJANGO:
-        return problem._replace(setting=f"SESSIONWARE[{name!r}]{bracket}{index}")
-    return problem._replace(setting=f"{_OF_DJANGO[name]}{bracket}{index}")
+    theirs = _OF_DJANGO.get(name, f"SESSIONWARE[{name!r}]")
+    return problem._replace(setting=f"{theirs}{bracket}{index}")
 
 
 def _with_owner(former: object) -> object:

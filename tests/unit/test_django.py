@@ -815,7 +815,7 @@ def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
     assert lines_of(caught) == [
         "SESSION_SERIALIZER: found, but no session here uses it; remove it",
         "SESSION_FILE_PATH: found, but no session here uses it; remove it",
-        "SESSIONWARE['cookie_path']: found, and Django has a setting for it, expected "
+        "SESSIONWARE['cookie_path']: found, but Django has its own setting; set "
         "SESSION_COOKIE_PATH",
         "SESSIONWARE['cookie_secret']: unknown setting; did you mean cookie_secure?",
         "SESSIONWARE['migrate_from'][0]: found int, expected a cookie of sessionware.migration",
@@ -842,6 +842,17 @@ def test_another_engine_is_named_at_the_start(engine: str, monkeypatch: pytest.M
     ):
         SessionMiddleware(HttpResponse)
     assert lines_of(caught) == [f"SESSION_ENGINE: found '{engine}', expected 'sessionware.django'"]
+
+
+def test_a_setting_that_django_has_too_is_named_at_the_start() -> None:
+    with (
+        override_settings(SESSIONWARE={"idle_timeout": 60}),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        SessionMiddleware(HttpResponse)
+    assert lines_of(caught) == [
+        "SESSIONWARE['idle_timeout']: found, but Django has its own setting; set SESSION_COOKIE_AGE"
+    ]
 
 
 def test_settings_of_ours_are_a_dict() -> None:
