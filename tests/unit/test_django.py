@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
@@ -431,6 +432,9 @@ def model(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     model = SimpleNamespace(_meta=SimpleNamespace(pk=PrimaryKey(int)))
     monkeypatch.setattr("sessionware.django.get_user_model", lambda: model)
     monkeypatch.setattr("django.contrib.auth.get_user_model", lambda: model)
+    # Django 6 imports its own from there, which needs a database.
+    models = SimpleNamespace(AnonymousUser=object)
+    monkeypatch.setitem(sys.modules, "django.contrib.auth.models", models)
     return model
 
 
