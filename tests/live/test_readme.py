@@ -407,7 +407,7 @@ def test_the_lines_for_the_log_show_under_gunicorn_why(
 ) -> None:
     require("gunicorn")
     lines = block("logging.INFO")
-    assert len(lines.splitlines()) == 3
+    assert len(lines.splitlines()) == 2
     (tmp_path / "site_with_log.py").write_text(
         f"import logging\n{lines if with_the_lines else ''}from examples.quickstart import app\n"
     )
