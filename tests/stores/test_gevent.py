@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+pytest.importorskip(
+    "sqlalchemy", reason="sqlalchemy is not installed: pip install 'sessionware[dev]'"
+)
+
 from tests.processes import ROOT, family, require
 from tests.stores.databases import Databases
 from tests.stores.sentinel import Trio

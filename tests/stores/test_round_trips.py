@@ -7,8 +7,8 @@ import pytest
 
 from sessionware import Session
 from sessionware.redis import RedisRevocations, RedisStore
-from tests.benchmarks import round_trips, server_side
 from tests.conftest import Clock
+from tests.processes import require
 from tests.sites import Site, count, data_of, untouched
 from tests.stores.databases import REDIS_KINDS, Databases, RedisDatabase
 from tests.stores.servers import Proxy, connect
@@ -188,6 +188,9 @@ def test_refresh_of_an_unchanged_session_is_one_script(
 
 
 def test_the_benchmark_counts_the_same(databases: Databases) -> None:
+    require("sqlalchemy")
+    from tests.benchmarks import round_trips, server_side
+
     url = f"redis://127.0.0.1:{databases.redis().port}/0"
     with round_trips.counted(url) as (through, so_far):
         found = round_trips.of_each(server_side.sessionware(through), so_far)
