@@ -18,7 +18,7 @@ from .errors import (
     kind_of,
 )
 from .expiry import CLOCK_SKEW, Expiry
-from .keys import TokenMask
+from .keys import TokenMask, is_derived
 from .merge import merge
 from .serializer import dumps, loads
 from .session import Loaded, Owner, State
@@ -157,6 +157,8 @@ class RevocableBackend(CookieBackend):
 
     def adopt(self, loaded: Loaded, ids: Sequence[str], of_client: Sequence[str] = ()) -> Loaded:  # noqa: ARG002 - a store uses it
         """Return the session, or raise CookieRejected if it is on the list."""
+        if loaded.parent:  # From a store: its copies end together.
+            loaded, ids = replace(loaded, id=loaded.parent, parent=""), [loaded.parent]
         stamps = [self._check(each, loaded.owner, loaded.stamp) for each in ids]
         return super().adopt(replace(loaded, stamp=stamps[0]), ids)
 
@@ -262,10 +264,10 @@ class ServerBackend(CookieBackend):
         Cookies of several visitors may have the same text. Their sessions end together, because
         they may be copies of one cookie, but clients do not share what the store has.
         """
-        parents = ids
-        if loaded.id is None and loaded.owner is None:
-            loaded = replace(loaded, parent=ids[0])
-            ids = of_client
+        marks = {loaded.parent, *ids}
+        if loaded.owner is None and (loaded.id is None or is_derived(loaded.id)):
+            parent, ids = loaded.parent or ids[0], [*filter(None, [loaded.id]), *of_client]
+            loaded = replace(loaded, id=of_client[0], parent=parent)
         for session_id in ids:
             held = self._held(key_of(session_id))
             if held is not None and (held.successor or self._is_marked(held.parent)):
@@ -285,7 +287,7 @@ class ServerBackend(CookieBackend):
                     adopted=False,
                 )
         stamp = "" if loaded.owner is None else self.stamp(loaded.owner)
-        if any(map(self._is_marked, {*parents, *ids})) or stamp not in ("", loaded.stamp):
+        if any(map(self._is_marked, {*marks, *ids})) or stamp not in ("", loaded.stamp):
             raise CookieRejected("revoked")
         return super().adopt(replace(loaded, stamp=stamp), ids)
 
@@ -405,7 +407,7 @@ class ServerBackend(CookieBackend):
     def _renew(self, state: State, text: str, last: str) -> bool:
         """End the session that had this id, now that another one has taken its place."""
         loaded, key = state.loaded, key_of(str(state.id))
-        if loaded.owner not in (None, state.owner):  # 1 and "1" differ
+        if state.emptied:
             self.end_successors(last)
         try:
             # First, so that a log-out which finds the session deleted finds the new one.
@@ -512,7 +514,7 @@ class ServerBackend(CookieBackend):
 
     def _mark(self, session_id: str, created: int) -> bool:
         """Refuse former cookies of the session, and return whether they were not refused yet."""
-        if not self._adopts or not session_id:
+        if not session_id or not (self._adopts or is_derived(session_id)):
             return True
         seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
         # Random, because a store may take a mark that is equal for its own, sent again.
@@ -536,14 +538,20 @@ class Reader:
             raise CookieRejected("too_large")
         opened = self.codec.decode(token)
         envelope, issued = unwrap(opened.text), opened.issued
-        # What is written beside older cookies has to hide them for as long as they are valid.
-        permanent = None if envelope.stamp == TWINS else envelope.permanent
-        self.expiry.check(now, issued, issued - envelope.age, permanent)
-        return Verified(envelope, issued, opened.old_key, token)
+        created, ends = issued - envelope.age, envelope.ends
+        try:
+            self.expiry.check(now, issued, created, envelope.permanent)
+        except CookieRejected:
+            # What was written beside older cookies has to hide them for as long as they are valid.
+            if envelope.stamp != TWINS:
+                raise
+            self.expiry.check(now, issued, created)
+            ends = True
+        return Verified(envelope, issued, opened.old_key, token, ends)
 
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
-        carried, issued, old_key, token = verified
+        carried, issued, old_key, token, _ = verified
         envelope, version, parent, _, renewed = self.backend.load(carried)
         text, data, age, session_id, csrf_token, owner, stamp = envelope
         created = issued - age
@@ -552,6 +560,7 @@ class Reader:
         loaded = Loaded(
             data or {}, text, created, issued, session_id, csrf_token, owner, stamp, token, version
         )
+        loaded.outlived = carried.stamp == TWINS
         if not self.backend.in_cookie:
             self.expiry.check(now, issued, created, loaded.permanent)
             loaded.parent, loaded.renewed = parent, renewed > 0
@@ -563,12 +572,16 @@ class Reader:
 
 
 class Verified(NamedTuple):
-    """What a cookie carries, as far as the cookie alone can tell."""
+    """What a cookie carries, as far as the cookie alone can tell.
+
+    ``ends``: whether it only hides others that are older.
+    """
 
     envelope: Envelope
     issued: int
     old_key: bool
     token: str
+    ends: bool
 
 
 def backend_problems(store: object, revocations: object) -> Iterator[Problem]:

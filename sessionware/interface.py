@@ -192,7 +192,8 @@ class SecureCookieSessionInterface(SessionInterface):
         keys = () if secret_key is None else (secret_key, *secret_key_fallbacks)
         self._mask = TokenMask(keys, purpose_of("csrf", cookie_name, salt))
         former_keys = [key for former in migrate_from for key in former.secret_keys]
-        self._ids = DerivedIds([*keys, *former_keys] if keys else ())
+        # Those of the oldest key first, which stay the same while the keys are rotated.
+        self._ids = DerivedIds([*reversed(keys), *former_keys] if keys else ())
         self.backend: CookieBackend = backend_of(
             store, revocations, self.expiry, adopts=bool(migrate_from)
         )
@@ -229,7 +230,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 )
         if self._others:
             self._find_leftovers(loaded, cookie)
-        if self.migrate_from and self._has_unnamed(cookie):
+        if self.migrate_from and (loaded.outlived or self._has_unnamed(cookie)):
             loaded.outlived, loaded.newest = True, max(loaded.newest, 1)
         return loaded
 
@@ -238,7 +239,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if len(found) > 1:
             _log(logging.INFO, "twins", "A request had several session cookies of our name")
         for verified in found:
-            if verified.envelope.ends or self._is_only_left(verified, now):
+            if verified.ends:
                 # Those that are older are cookies that the log-out could not delete.
                 newest = _newest(verified, found)
                 return Loaded({}, "{}", now, new=True, outlived=True, newest=newest)
@@ -249,20 +250,10 @@ class SecureCookieSessionInterface(SessionInterface):
             else:
                 if verified.old_key:
                     _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-                if len(found) > 1 or verified.envelope.stamp == TWINS:
+                if len(found) > 1 or loaded.outlived:
                     loaded.newest = _newest(verified, found)
-                    loaded.outlived = verified.envelope.stamp == TWINS
                 return loaded
         return None
-
-    def _is_only_left(self, verified: Verified, now: int) -> bool:
-        """Return whether a session has idled out, and its cookie still hides older ones."""
-        envelope, issued = verified.envelope, verified.issued
-        try:
-            self.expiry.check(now, issued, issued - envelope.age, envelope.permanent)
-        except CookieRejected:
-            return True
-        return False
 
     def _verify(self, tokens: list[str], now: int, refused: list[str]) -> list[Verified]:
         """Return the cookies that are ours and in time, the newest first."""
@@ -291,6 +282,9 @@ class SecureCookieSessionInterface(SessionInterface):
     def _adopt(self, cookie: str, client: str, now: int, refused: list[str]) -> Loaded | None:
         """Return the session of the first former cookie that is valid."""
         for count, former in enumerate(self.migrate_from):
+            if former.is_ended(former.cookie.find(cookie), now):
+                refused.append("revoked")  # It hides those of even older settings, too.
+                break
             for token in former.newest_first(former.cookie.find(cookie), now):
                 try:
                     loaded = former.load(token, now)
@@ -406,9 +400,12 @@ class SecureCookieSessionInterface(SessionInterface):
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)
         line = self._write(state, text, environ)
-        if state.emptied:  # the log-in of another user
-            twins = self._twins(session.cookie, state.loaded)
-            self._end_others(state.loaded, twins, self._former(session.cookie))
+        if state.begins_anew:  # a log-in, which ends what others have left in the browser
+            self._end_others(
+                state.loaded,
+                [it for it in self._twins(session.cookie, state.loaded) if _yields(it, state)],
+                [it for it in self._former(session.cookie) if _yields(it, state)],
+            )
         return line
 
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
@@ -449,6 +446,7 @@ class SecureCookieSessionInterface(SessionInterface):
         secure = self._is_secure(self.cookie, environ)
         if not (is_permanent or lasting):
             return self.cookie.write(value, secure)
+        lasting = lasting or beside_twins
         max_age = (
             self._max_age_beside_twins() if lasting else self.expiry.max_age(now, state.created)
         )
@@ -538,7 +536,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if loaded.token:
             tokens.remove(loaded.token)
         for verified in self._verify(tokens, now, []):
-            if not verified.envelope.ends:
+            if not verified.ends:
                 with suppress(CookieRejected):
                     twins.append(self._accept(verified, now))
         return twins
@@ -624,6 +622,11 @@ def _migration_problems(migrate_from: object) -> Iterator[Problem]:
                 f"migrate_from[{index}]",
                 f"found {kind_of(former)}, expected a cookie of sessionware.migration",
             )
+
+
+def _yields(other: Loaded, state: State) -> bool:
+    """Return whether the log-in ends this session of the browser's, such as another user's."""
+    return state.emptied or other.owner not in (None, state.owner)
 
 
 def _newest(counted: Verified, found: list[Verified]) -> int:

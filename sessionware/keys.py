@@ -143,16 +143,26 @@ class DerivedIds:
     """The ids of sessions whose cookies have none, made from the cookies' text.
 
     All requests with such a cookie get the same id, so that its session can be ended for all of
-    them. The ids do not depend on ``salt`` or ``cookie_name``, so that they outlast a change.
+    them. The ids do not depend on ``salt`` or ``cookie_name``, so that they outlast a change. They
+    are longer than random ones, because cookies of several visitors may have the same text.
     """
 
     def __init__(self, keys: Sequence[SecretKey]) -> None:
         self._macs = macs_of(keys, b"sessionware.adopted")
 
     def of(self, token: str) -> list[str]:
-        """Return the id under the present key, then those under the fallback keys."""
+        """Return the id under each of the keys."""
         text = token.encode(errors="surrogatepass")
-        return [_to_base64(digest(mac, text)[:16]) for mac in self._macs]
+        return [_to_base64(digest(mac, text)) for mac in self._macs]
+
+
+def is_derived(session_id: str) -> bool:
+    """Return whether an id was made from the text of a cookie."""
+    return len(session_id) == _DERIVED_SIZE
+
+
+_DERIVED_SIZE = 43
+"""Characters. A random id of ours has 22, those of Beaker and Django have 32."""
 
 
 def _xor(left: bytes, right: bytes) -> bytes:

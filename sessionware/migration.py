@@ -138,7 +138,7 @@ class SessionwareCookie(FormerCookie):
     def load(self, value: str, now: int) -> Loaded:
         """Return the session that the cookie's value holds. Raises CookieRejected."""
         verified = self._reader.verify(value, now)
-        if verified.envelope.ends:
+        if verified.ends:
             raise CookieRejected("revoked")
         loaded = self._reader.accept(verified, now)
         if loaded.renewed:
@@ -151,7 +151,7 @@ class SessionwareCookie(FormerCookie):
             return values
         found = self._verify(values, now)
         for count, each in enumerate(found, 1):
-            if each.envelope.ends:
+            if each.ends:
                 return [each.token for each in found[:count]]
         tokens = [each.token for each in found]
         return tokens + [value for value in values if value not in tokens]  # load says why not
@@ -159,7 +159,7 @@ class SessionwareCookie(FormerCookie):
     def is_ended(self, values: list[str], now: int) -> bool:
         """Return whether the newest of the values is the empty cookie that a log-out has left."""
         found = self._verify(values, now)
-        return bool(found) and found[0].envelope.ends
+        return bool(found) and found[0].ends
 
     def _verify(self, values: list[str], now: int) -> list[Verified]:
         """Return the values that this reader has signed and that are in time, the newest first."""

@@ -90,6 +90,10 @@ def owner(session: Any) -> Any:
     return session.owner
 
 
+def id_of(session: Any) -> Any:
+    return session.id
+
+
 def log_out(session: Any) -> None:
     session.invalidate()
 
@@ -201,6 +205,69 @@ def test_sessions_of_copies_of_one_cookie_end_together(clock: Clock, source: str
     victim.visit(anns, log_out)
     assert victim.asks(thiefs, user) is None
     assert victim.visit(header, len, REMOTE_ADDR="192.0.2.2").data == b"0"  # the copy itself
+
+
+@pytest.mark.parametrize("between", ["signed", "encrypted", "revocations"])
+@pytest.mark.parametrize("source", WITHOUT_AN_ID)
+def test_a_robot_does_not_get_a_visitors_session_after_a_second_change(
+    clock: Clock, source: str, between: str
+) -> None:
+    """The cookies of the settings in between have an id that both of them share."""
+    header, cookie = SOURCES[source]()
+    then = MODES[between]()
+    before = Victim(**then, salt="between", migrate_from=[cookie])
+    anns, robots = (before.visit(header, id_of).cookie for _ in range(2))
+    victim = site("store", former(salt="between", **then))
+
+    def fill_in(session: Any) -> None:
+        session["address"] = "Ann's street"
+
+    victim.visit(anns, fill_in, REMOTE_ADDR="192.0.2.1")
+    victim.visit(robots, REMOTE_ADDR="192.0.2.2")
+    assert "address" not in victim.found
+
+
+@pytest.mark.parametrize("change", ["reader removed", "list", "another store", "another name"])
+@pytest.mark.parametrize("source", ["Flask", "Starlette", "Pyramid"])
+def test_sessions_of_copies_end_together_after_a_second_change(
+    clock: Clock, source: str, change: str
+) -> None:
+    header, cookie = SOURCES[source]()
+    store = MODES["store"]()
+    before = Victim(**store, salt="between", migrate_from=[cookie])
+    anns, thiefs = (
+        before.visit(header, len, REMOTE_ADDR=address).cookie
+        for address in ("192.0.2.1", "192.0.2.2")
+    )
+    readers = [former(salt="between", **store), cookie]
+    victim = {
+        "reader removed": lambda: Victim(**store, salt="between"),
+        "list": lambda: Victim(**MODES["revocations"](), migrate_from=readers),
+        "another store": lambda: Victim(**MODES["store"](), migrate_from=readers),
+        "another name": lambda: Victim(**store, cookie_name="own", migrate_from=readers),
+    }[change]()
+    assert victim.asks(anns, user) == "alice"
+    victim.visit(anns, log_out, REMOTE_ADDR="192.0.2.1")
+    assert [victim.asks(copy, user) for copy in (thiefs, header)] == [None, None]
+
+
+@pytest.mark.parametrize("mode", ["store", "revocations"])
+@pytest.mark.parametrize("source", ["Flask", "Starlette", "Pyramid"])
+@pytest.mark.parametrize("thief_first", [True, False])
+def test_sessions_of_copies_end_together_across_a_rotation_of_keys(
+    clock: Clock, mode: str, source: str, thief_first: bool
+) -> None:
+    header, cookie = SOURCES[source]()
+    keeper = MODES[mode]()
+    old = Victim(OLDER_KEY, **keeper, migrate_from=[cookie])
+    new = Victim(KEY, secret_key_fallbacks=[OLDER_KEY], **keeper, migrate_from=[cookie])
+    first, second = (
+        each.visit(header, len, REMOTE_ADDR=address).cookie
+        for each, address in ((old, "192.0.2.1"), (new, "192.0.2.2"))
+    )
+    thiefs, anns = (first, second) if thief_first else (second, first)
+    new.visit(anns, log_out)
+    assert [new.asks(copy, user) for copy in (thiefs, header)] == [None, None]
 
 
 LIMITS: dict[str, dict[str, Any]] = {

@@ -379,6 +379,61 @@ def test_a_session_that_is_changed_all_the_time_does_not_run_ahead_of_the_clock(
     assert jar.visit(present, who) == "ada"
 
 
+@cookie_alone
+@pytest.mark.parametrize("change", [{"salt": "new"}, {"cookie_name": "new"}])
+@pytest.mark.parametrize("after", [log_out, lambda session: session.flash("Bye")])
+def test_what_hides_a_twin_hides_it_after_a_change_of_settings(
+    clock: Clock, mode: str, change: Settings, after: Callable[[Any], object]
+) -> None:
+    """The former cookie is of the settings in between, and the twin of the first ones."""
+    before, between = sites(mode, "/app, then /")
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(60)
+    jar.visit(between, log_in("ada"))
+    jar.visit(between, log_out)
+    jar.visit(between, after)
+    clock.advance(60)
+    settings = {"cookie_secure": True, **MODES[mode]()}
+    named = [former(**MODES[mode]()), former(cookie_path="/app", **MODES[mode]())]
+    present = Victim(**settings | change, migrate_from=named)
+    assert [jar.visit(present, who) for _ in range(2)] == [None, None]
+    jar.visit(present, log_out, "/elsewhere")
+    assert jar.visit(present, who) is None
+
+
+@held_on_the_server
+def test_the_log_in_of_a_visitor_ends_the_twin_of_another_user(clock: Clock, mode: str) -> None:
+    before, present = sites(mode, "/app, then /")
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    bobs = jar.header("/app/page")
+    clock.advance(60)
+    jar.visit(present, count, "/elsewhere")
+    jar.visit(present, log_in("ada"))
+    assert present.asks(bobs, who) is None
+
+
+@cookie_alone
+def test_a_remembered_session_beside_a_twin_outlives_it_in_the_browser(
+    clock: Clock, mode: str
+) -> None:
+    """Its own timeout is the shorter one."""
+    before, present = sites(mode, "/app, then /", idle_timeout=30 * DAY, permanent_timeout=HOUR)
+
+    def remember(session: Any) -> None:
+        session.owner = "ada"
+        session.permanent = True
+
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(60)
+    jar.visit(present, count)
+    jar.visit(present, remember)
+    clock.advance(DAY)
+    assert jar.visit(present, who) is None
+
+
 @every_mode
 def test_beside_a_twin_that_is_not_valid_the_cookie_is_deleted(clock: Clock, mode: str) -> None:
     """A neighbour that sets cookies of our name does not make ours stay."""

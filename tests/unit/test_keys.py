@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sessionware import SecureCookieSessionInterface
 from sessionware.codec import SignedCodec
 from sessionware.errors import ConfigurationError, CookieRejected
-from sessionware.keys import TOKEN_SIZE, DerivedIds, TokenMask, purpose_of
+from sessionware.keys import TOKEN_SIZE, DerivedIds, TokenMask, is_derived, purpose_of
 from tests.gateway import KEY, OLDER_KEY
 
 OLDEST_KEY = b"the secret key of the year before last"
@@ -256,10 +256,16 @@ def test_each_key_makes_an_id_of_its_own(text: str) -> None:
 
 
 @given(TEXTS)
-def test_id_has_128_bits_in_the_form_of_every_id(text: str) -> None:
+def test_id_has_256_bits_in_the_form_of_every_id(text: str) -> None:
     [found] = DerivedIds([KEY]).of(text)
-    assert re.fullmatch("[0-9A-Za-z_-]{22}", found)
+    assert re.fullmatch("[0-9A-Za-z_-]{43}", found)
+    assert is_derived(found)
     assert found != text
+
+
+@pytest.mark.parametrize("other", ["", "a" * 22, "a" * 32, "a" * 44])
+def test_id_of_another_length_was_not_made_from_a_cookie(other: str) -> None:
+    assert not is_derived(other)
 
 
 def test_without_a_key_there_is_no_id() -> None:
@@ -268,4 +274,4 @@ def test_without_a_key_there_is_no_id() -> None:
 
 def test_id_is_known() -> None:
     """It must be the same in all versions, or a log-out would be forgotten with an update."""
-    assert DerivedIds([KEY]).of("token") == ["oyIkVuwGROPb2VELapNmzA"]
+    assert DerivedIds([KEY]).of("token") == ["oyIkVuwGROPb2VELapNmzBD-iGl8Nm8UnmGo27m_9So"]
