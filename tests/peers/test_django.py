@@ -42,7 +42,7 @@ def count(request: HttpRequest) -> HttpResponse:
 def test_the_readme_s_lines_put_djangos_session_on_ours() -> None:
     configure_django()
     page = (ROOT / "README.md").read_text(encoding="utf-8")
-    [code] = re.findall("^```python\n(MIDDLEWARE = .*?)^```", page, re.MULTILINE | re.DOTALL)
+    [code] = re.findall("^(MIDDLEWARE = .*?)^```", page, re.MULTILINE | re.DOTALL)
     settings: dict[str, Any] = {}
     exec(code, {}, settings)  # noqa: S102 - the code is the README's
     settings["MIDDLEWARE"].remove(...)

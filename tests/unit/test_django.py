@@ -824,8 +824,8 @@ def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
         "SESSIONWARE['cookie_secret']: unknown setting; did you mean cookie_secure?",
         "SESSIONWARE['migrate_from'][0]: found int, expected a cookie of sessionware.migration",
         "SESSION_COOKIE_SAMESITE: found 'lax', expected 'Lax', 'Strict', 'None' or None",
-        "SESSION_COOKIE_AGE: found str, expected a timedelta or a number of seconds from 1 to "
-        "86400000000000",
+        "SESSION_COOKIE_AGE: found 'two weeks', expected a timedelta or a number of seconds, from "
+        "1 second to 1,000,000,000 days",
         "SECRET_KEY: found 5 bytes, expected a str or bytes of at least 16 bytes; "
         "python -m sessionware secret prints one",
     ]
