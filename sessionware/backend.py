@@ -1,6 +1,5 @@
 """Where a session is kept: in the cookie, in the cookie beside a list, in a store."""
 
-import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -502,12 +501,10 @@ class ServerBackend(CookieBackend):
 
     def _successors(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the notes of the sessions that have taken the place of this one, and their keys."""
-        for number in itertools.count():
-            name = renewal_of(f"{number} {key}")
-            kept = self._store.load(name)
-            if kept is None:
-                break
+        number = 0
+        while kept := self._store.load(name := renewal_of(f"{number} {key}")):
             yield name, str(loads(kept.text))
+            number += 1
 
     def _is_marked(self, session_id: str) -> bool:
         return session_id != "" and self._store.load(mark_of(session_id)) is not None

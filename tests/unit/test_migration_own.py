@@ -761,6 +761,22 @@ def test_empty_cookie_of_the_former_settings_is_not_deleted(clock: Clock, mode: 
     assert sites.site.read(f"{out.cookie}; {older}") is None
 
 
+def test_former_cookie_that_is_newer_than_the_empty_one_counts(clock: Clock) -> None:
+    """And what is older than the empty one is hidden, even if the newer one is refused."""
+    sites = Change("store", "signed", "name")
+    cookies = [sites.then.log_in("ann")]
+    for _ in range(2):
+        clock.advance(2)
+        cookies.append(sites.then.log_in("ben", n=1))
+    empty = sites.then.visit(Session.invalidate, "; ".join(cookies[:2])).cookie
+    clock.advance(2)
+    cookies.append(sites.then.log_in("cleo", n=2))
+    header = "; ".join([cookies[0], empty, cookies[3]])
+    assert sites.site.read(header) == {"n": 2}
+    sites.then.visit(Session.invalidate, cookies[3])
+    assert sites.site.read(header) is None
+
+
 # Two changes, one after the other
 
 
