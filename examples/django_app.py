@@ -7,7 +7,7 @@ from typing import Any
 import django
 from django.conf import settings
 
-PASSWORD = "correct horse"  # noqa: S105 - for show
+PASSWORD = "correct horse"  # noqa: S105 - for show; a real site keeps a hash for each person
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <title>{% block title %}Visits{% endblock %}</title></head>
@@ -79,15 +79,15 @@ settings.configure(
 django.setup()
 
 # Django's models need its settings.
-from django.contrib import admin, messages  # noqa: E402
-from django.contrib.auth.models import User  # noqa: E402
-from django.contrib.auth.views import LoginView, LogoutView  # noqa: E402
-from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402
-from django.core.management import call_command, execute_from_command_line  # noqa: E402
-from django.core.wsgi import get_wsgi_application  # noqa: E402
-from django.http import HttpRequest, HttpResponse  # noqa: E402
-from django.shortcuts import render  # noqa: E402
-from django.urls import path  # noqa: E402
+from django.contrib import admin, messages  # noqa: E402 - after setup()
+from django.contrib.auth.models import User  # noqa: E402 - after setup()
+from django.contrib.auth.views import LoginView, LogoutView  # noqa: E402 - after setup()
+from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402 - after setup()
+from django.core.management import call_command, execute_from_command_line  # noqa: E402 - after setup()
+from django.core.wsgi import get_wsgi_application  # noqa: E402 - after setup()
+from django.http import HttpRequest, HttpResponse  # noqa: E402 - after setup()
+from django.shortcuts import render  # noqa: E402 - after setup()
+from django.urls import path  # noqa: E402 - after setup()
 
 
 def visits(request: HttpRequest) -> HttpResponse:
@@ -100,7 +100,7 @@ class LogIn(LoginView):
     """Django's own, with a box for who wants to stay logged in when the browser is closed."""
 
     template_name = "login.html"
-    extra_context = {"password": PASSWORD}  # noqa: RUF012 - Django's own style
+    extra_context = {"password": PASSWORD}  # noqa: RUF012 - Django reads it from the class, and copies it
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Log in, for as long as the browser is open or until SESSION_COOKIE_AGE is over."""

@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status, lines = 0, [secrets.token_hex(32)]
     else:
         status, lines = _inspect(inspect_parser, options)
-    print(*lines, sep="\n")  # noqa: T201  # to print it is the command
+    print(*lines, sep="\n")  # noqa: T201 - what the command is for
     return status
 
 

@@ -112,7 +112,7 @@ class CookieBackend:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
 
     def prepare(self, state: State) -> None:
-        """Give the session what it needs before it is saved, such as an id."""
+        """Set what the session needs before it is saved, such as an id."""
 
     def save(self, state: State, text: str) -> bool:  # noqa: ARG002 - subclasses use it
         """Save the session, and return whether it is permanent now.
@@ -167,7 +167,7 @@ class RevocableBackend(CookieBackend):
             raise SessionUnavailable(_TOO_LATE)
 
     def prepare(self, state: State) -> None:
-        """Give a new session an id, and without an owner the list's own stamp."""
+        """Set the id of a new session, and the list's own stamp if it has no owner."""
         if state.id is None:
             state.make_id()
         if state.owner is None and not state.goes_on:
@@ -296,7 +296,7 @@ class ServerBackend(CookieBackend):
             raise SessionUnavailable(_TOO_LATE)
 
     def prepare(self, state: State) -> None:
-        """Give a new session an id."""
+        """Set the id of a new session."""
         if state.id is None:
             state.make_id()
 

@@ -43,7 +43,7 @@ from .errors import (
     collecting,
     kind_of,
 )
-from .expiry import Expiry
+from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
 from .migration import DjangoCookie
 from .session import OWNER_TYPES, Owner, Session
@@ -201,12 +201,12 @@ class DjangoSession(SessionBase):
         return self._session.id
 
     def cycle_key(self) -> None:
-        """Give the session a new key, and keep its data."""
+        """Replace the session's key, and keep its data."""
         self._session.regenerate(keep_created=True)
         self._make_key()
 
     def create(self) -> None:
-        """Give the session a key."""
+        """Make a key for the session."""
         self.cycle_key()
 
     def save(self, must_create: bool = False) -> None:  # noqa: ARG002 - Django's signature
@@ -292,7 +292,7 @@ class DjangoSession(SessionBase):
         super().set_expiry(value)
 
     def _prepare(self) -> None:
-        """Give a session that will be saved its key, and its cookie the life that Django says."""
+        """Set the key and the cookie's life, as Django says, of a session that will be saved."""
         opened, state = self._opened, self._opened.state
         if state is None or opened.sealed or not state.alive or not opened.modified:
             return
@@ -320,7 +320,7 @@ class DjangoSession(SessionBase):
         await sync_to_async(self.update)(*args, **kwargs)
 
     async def acycle_key(self) -> None:
-        """Give the session a new key, and keep its data."""
+        """Replace the session's key, and keep its data."""
         await sync_to_async(self.cycle_key)()
 
     async def aflush(self) -> None:
@@ -394,7 +394,7 @@ class SessionMiddleware(DjangosMiddleware):
             raise ImproperlyConfigured(str(ConfigurationError(problems)))
 
     def process_request(self, request: Any) -> None:
-        """Give the request the session that the WSGI middleware has opened, or open one."""
+        """Set ``request.session``: what the WSGI middleware has opened, or else one of our own."""
         found: Any = request.META.get(_given().get("environ_key", "session"))
         if not isinstance(found, Session) or found.sealed:
             found = interface().open_session(_with_cookies(request))
@@ -438,7 +438,7 @@ def interface() -> SecureCookieSessionInterface:
     if doubles:
         raise ConfigurationError(map(_double, doubles))
     if "refresh_after" not in given:
-        made.expiry = _SinceLastChange(*astuple(made.expiry))
+        made.expiry = WithoutRefresh(*astuple(made.expiry))
     return made
 
 
@@ -454,15 +454,6 @@ def owner_of(data: dict[str, Any]) -> Owner | None:
     except (ImproperlyConfigured, ValidationError):  # It is not a user of contrib.auth.
         key = written
     return key if isinstance(key, OWNER_TYPES) else str(key)
-
-
-class _SinceLastChange(Expiry):
-    """The timeouts without SESSION_SAVE_EVERY_REQUEST: a cookie is not issued again by itself."""
-
-    __slots__ = ()
-
-    def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:  # noqa: ARG002 - never
-        return False
 
 
 _OF_DJANGO = {

@@ -132,6 +132,20 @@ def _least(name: str) -> int:
     return 0 if name == "refresh_after" else 1
 
 
+class WithoutRefresh(Expiry):
+    """The timeouts of sessions whose cookie is issued again only when they change.
+
+    This is what Django's SESSION_SAVE_EVERY_REQUEST and Flask's SESSION_REFRESH_EACH_REQUEST mean
+    if they are ``False``.
+    """
+
+    __slots__ = ()
+
+    def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:  # noqa: ARG002 - never
+        """Return ``False``."""
+        return False
+
+
 def _seconds(value: Duration) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else value
 

@@ -21,7 +21,7 @@ from flask.sessions import SessionInterface as FlasksInterface
 from markupsafe import Markup
 
 from .errors import ConfigurationError, Problem, collecting
-from .expiry import Expiry
+from .expiry import WithoutRefresh
 from .headers import Fields, carry_over, fields_of
 from .interface import SecureCookieSessionInterface, SessionInterface, Settings
 from .keys import SecretKey
@@ -125,7 +125,7 @@ def _interface_of(app: flask.Flask, given: dict[str, Any]) -> SecureCookieSessio
     if problems:
         raise ConfigurationError(dict.fromkeys(_named(each, given) for each in problems))
     if not (app.config["SESSION_REFRESH_EACH_REQUEST"] or "refresh_after" in given):
-        interface.expiry = _NeverDue(*astuple(interface.expiry))
+        interface.expiry = WithoutRefresh(*astuple(interface.expiry))
     return interface
 
 
@@ -164,15 +164,6 @@ def _warn_of_unknown(app: flask.Flask) -> None:
             "unknown_setting",
             extra={"reason": "unknown_setting"},
         )
-
-
-class _NeverDue(Expiry):
-    """The timeouts of sessions whose cookie is issued again only when they change."""
-
-    __slots__ = ()
-
-    def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:  # noqa: ARG002
-        return False
 
 
 class EnvironSessionInterface(FlasksInterface):

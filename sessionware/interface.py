@@ -176,10 +176,9 @@ class SecureCookieSessionInterface(SessionInterface):
                 samesite=cookie_samesite,
                 partitioned=cookie_partitioned,
             )
+        timeouts = idle_timeout, absolute_timeout, refresh_after, permanent_timeout
         with collecting(problems):
-            self.expiry: Expiry = Expiry.of(
-                idle_timeout, absolute_timeout, refresh_after, permanent_timeout
-            )
+            self.expiry: Expiry = Expiry.of(*timeouts)
         make: Callable[..., Codec] = SignedCodec  # checks the keys even if encrypt is wrong
         with collecting(problems):
             make = codec_class(encrypt)
@@ -188,12 +187,10 @@ class SecureCookieSessionInterface(SessionInterface):
         problems += backend_problems(store, revocations)
         if problems:
             raise ConfigurationError(problems)
-        self._has_key = secret_key is not None
         keys = () if secret_key is None else (secret_key, *secret_key_fallbacks)
+        self._has_key = bool(keys)
         self._mask = TokenMask(keys, purpose_of("csrf", cookie_name, salt))
-        former_keys = [key for former in migrate_from for key in former.secret_keys]
-        # Those of the oldest key first, which stay the same while the keys are rotated.
-        self._ids = DerivedIds([*reversed(keys), *former_keys] if keys else ())
+        self._ids = _derived_ids(keys, migrate_from)
         self.backend: CookieBackend = backend_of(
             store, revocations, self.expiry, adopts=bool(migrate_from)
         )
@@ -608,6 +605,15 @@ class SecureCookieSessionInterface(SessionInterface):
         if message not in self._warned:
             self._warned.add(message)
             _log(logging.WARNING, reason, message)
+
+
+def _derived_ids(keys: Sequence[SecretKey], migrate_from: Sequence[FormerCookie]) -> DerivedIds:
+    """Return what makes ids of cookies' texts, the oldest key first.
+
+    Then the first id stays the same while the keys are rotated.
+    """
+    former_keys = [key for former in migrate_from for key in former.secret_keys]
+    return DerivedIds([*reversed(keys), *former_keys] if keys else ())
 
 
 def _migration_problems(migrate_from: object) -> Iterator[Problem]:

@@ -23,7 +23,7 @@ classImplements(Session, ISession)
 
 
 def includeme(config: Any) -> None:
-    """Give each request its session, and the session's CSRF token to Pyramid's checks.
+    """Set the session factory and the storage policy of CSRF tokens.
 
     The application is wrapped in a SessionMiddleware, ``registry["sessionware"]``. If a request
     comes through another one that has the same ``environ_key``, the session is that one's. Raises

@@ -13,7 +13,6 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 from importlib import import_module
 from inspect import iscoroutinefunction
 from itertools import chain, compress, islice
@@ -21,7 +20,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from .envelope import unwrap
 from .errors import ConfigurationError, CookieRejected, Problem, SessionUnavailable, kind_of
-from .session import Owner, plain_owner
+from .session import Owner, hash_of_owner
 from .store import Kept, KeptSession, is_key
 
 TAG_SIZE = 32
@@ -463,9 +462,7 @@ class RedisRevocations(_InRedis):
 
 def _tag_of(owner: Owner) -> str:
     """Return a text of one length, which tells apart any two owners, and says no name."""
-    plain = plain_owner(owner, "owner")
-    name = f"{type(plain).__name__}\0{plain}"  # 1 and "1" are two owners
-    return sha256(name.encode(errors="surrogatepass")).hexdigest()[:TAG_SIZE]
+    return hash_of_owner(owner)[:TAG_SIZE]
 
 
 def _new_version(owner: Owner | None) -> str:

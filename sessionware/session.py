@@ -6,6 +6,7 @@ from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from hashlib import sha256
 from typing import Any, NoReturn, Protocol
 from uuid import UUID
 
@@ -468,6 +469,15 @@ class NullSession(Session):
     _change: Any = _refuse
     pop: Any = _refuse
     update: Any = _refuse
+
+
+def hash_of_owner(owner: Owner) -> str:
+    """Return 64 hex digits, which are different for any two owners: ``1`` and ``"1"`` are two.
+
+    A database may take other texts for the same, and nobody can read a name in it.
+    """
+    plain = plain_owner(owner, "owner")
+    return sha256(f"{type(plain).__name__}\0{plain}".encode(errors="surrogatepass")).hexdigest()
 
 
 def plain_owner(value: Any, name: str) -> Owner:

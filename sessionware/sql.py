@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import cache, partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from weakref import WeakSet
@@ -59,7 +58,7 @@ from .errors import (
     collecting,
     kind_of,
 )
-from .session import Owner, plain_owner
+from .session import Owner, hash_of_owner
 from .store import Kept, KeptSession, is_key
 
 SWEEP_EVERY = 100
@@ -400,7 +399,7 @@ class SQLStore(_InDatabase):
         c, now = self._c, time.time()
         found = (
             select(c.key, c.text, c.expires)
-            .where(c.owner == _hashed(owner), self._living)
+            .where(c.owner == hash_of_owner(owner), self._living)
             .order_by(c.expires.desc())
             .limit(max(0, most))
         )
@@ -412,7 +411,7 @@ class SQLStore(_InDatabase):
 
     def end(self, owner: Owner, key: str) -> bool:
         """End one session if it belongs to the owner. Return whether there was one."""
-        its = (self._c.key == key, self._c.owner == _hashed(owner), self._living)
+        its = (self._c.key == key, self._c.owner == hash_of_owner(owner), self._living)
         return is_key(key) and self._delete_rows("end a session", *its) > 0
 
     def stamp(self, owner: Owner, /) -> str:
@@ -428,7 +427,7 @@ class SQLStore(_InDatabase):
         what = "end an owner's sessions"
         # First, so that a session which is created meanwhile finds that its stamp is old.
         self._renew(what, _stamp_of(owner))
-        return self._delete_rows(what, self._c.owner == _hashed(owner), self._living)
+        return self._delete_rows(what, self._c.owner == hash_of_owner(owner), self._living)
 
     def revoke_all(self) -> int:
         """End every session there is, and return how many there were.
@@ -482,7 +481,7 @@ def _values(text: str, seconds: int, owner: Owner | None) -> dict[str, Any]:
     return {
         "text": text,
         "kind": _MARK if text.startswith('"') else _SESSION,
-        "owner": None if owner is None else _hashed(owner),
+        "owner": None if owner is None else hash_of_owner(owner),
         "version": _token(),
         "expires": time.time() + seconds,
     }
@@ -492,15 +491,8 @@ def _token() -> str:
     return secrets.token_urlsafe(9)
 
 
-def _hashed(owner: Owner) -> str:
-    """Return a text of one length for every owner, in which no database confuses two."""
-    plain = plain_owner(owner, "owner")
-    name = f"{type(plain).__name__}\0{plain}"  # 1 and "1" are two owners
-    return sha256(name.encode(errors="surrogatepass")).hexdigest()
-
-
 def _stamp_of(owner: Owner) -> str:
-    return _STAMP_OF_ALL + _hashed(owner)
+    return _STAMP_OF_ALL + hash_of_owner(owner)
 
 
 def _joined(texts: Mapping[str, str], own: str) -> str:

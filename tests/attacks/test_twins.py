@@ -58,6 +58,23 @@ def log_in(user: str) -> Callable[[Any], object]:
     return lambda session: setattr(session, "owner", user)
 
 
+def remember(user: str) -> Callable[[Any], object]:
+    def act(session: Any) -> None:
+        session.owner = user
+        session.permanent = True
+
+    return act
+
+
+def beside_a_twin(clock: Clock, before: Victim, present: Victim) -> Jar:
+    """Return a browser in which Ada has logged in an hour after Bob, at another place."""
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(HOUR)
+    jar.visit(present, log_in("ada"))
+    return jar
+
+
 def who(session: Any) -> Any:
     return session.owner
 
@@ -78,10 +95,7 @@ def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
 @every_move
 def test_after_the_log_in_every_page_shows_the_new_user(clock: Clock, mode: str, move: str) -> None:
     before, present = sites(mode, move)
-    jar = Jar()
-    jar.visit(before, log_in("bob"))
-    clock.advance(HOUR)
-    jar.visit(present, log_in("ada"))
+    jar = beside_a_twin(clock, before, present)
     clock.advance(HOUR)
     assert [jar.visit(present, who) for _ in range(3)] == ["ada"] * 3
 
@@ -147,10 +161,7 @@ def test_after_the_log_out_nobody_is_logged_in(
 ) -> None:
     """Neither the user of the present cookie nor the one of its twin, then or weeks later."""
     before, present = sites(mode, move)
-    jar = Jar()
-    jar.visit(before, log_in("bob"))
-    clock.advance(HOUR)
-    jar.visit(present, log_in("ada"))
+    jar = beside_a_twin(clock, before, present)
     clock.advance(HOUR)
     jar.visit(present, LOG_OUTS[how])
     seen = [jar.visit(present, who)]
@@ -200,10 +211,7 @@ def test_the_log_out_leaves_an_empty_session_that_outlives_the_twin(
 ) -> None:
     """Deleted, the cookie would leave its twin alone, at a place that the server cannot name."""
     before, present = sites(mode, move, idle_timeout=DAY)
-    jar = Jar()
-    jar.visit(before, log_in("bob"))
-    clock.advance(HOUR)
-    jar.visit(present, log_in("ada"))
+    jar = beside_a_twin(clock, before, present)
     clock.advance(HOUR)
     caplog.set_level("INFO", "sessionware")
     caplog.clear()
@@ -240,12 +248,8 @@ def test_the_log_out_outlives_a_twin_that_is_remembered(clock: Clock, mode: str,
     """A permanent twin has the longer of the two idle timeouts."""
     before, present = sites(mode, move, idle_timeout=HOUR, permanent_timeout=30 * DAY)
 
-    def remember(session: Any) -> None:
-        session.owner = "bob"
-        session.permanent = True
-
     jar = Jar()
-    jar.visit(before, remember)
+    jar.visit(before, remember("bob"))
     clock.advance(60)
     jar.visit(present, log_in("ada"))
     clock.advance(60)
@@ -266,12 +270,8 @@ def test_what_hides_a_remembered_twin_hides_it_after_its_own_end(
     """A permanent twin has the longer of the two idle timeouts."""
     before, present = sites(mode, move, idle_timeout=HOUR, permanent_timeout=30 * DAY)
 
-    def remember(session: Any) -> None:
-        session.owner = "bob"
-        session.permanent = True
-
     jar = Jar()
-    jar.visit(before, remember)
+    jar.visit(before, remember("bob"))
     clock.advance(60)
     jar.visit(present, log_in("ada"))
     jar.visit(present, log_out)
@@ -306,10 +306,7 @@ def test_the_log_out_outlives_what_the_browser_does_after_it(
 ) -> None:
     """Even where the twin is not sent: the cookie remembers that there was one."""
     before, present = sites(mode, move)
-    jar = Jar()
-    jar.visit(before, log_in("bob"))
-    clock.advance(HOUR)
-    jar.visit(present, log_in("ada"))
+    jar = beside_a_twin(clock, before, present)
     clock.advance(HOUR)
     jar.visit(present, log_out)
     clock.advance(HOUR)
@@ -324,10 +321,7 @@ def test_a_visitors_session_after_that_log_out_outlives_the_browser(
 ) -> None:
     """However often it is changed."""
     before, present = sites(mode, move)
-    jar = Jar()
-    jar.visit(before, log_in("bob"))
-    clock.advance(HOUR)
-    jar.visit(present, log_in("ada"))
+    jar = beside_a_twin(clock, before, present)
     jar.visit(present, log_out)
     for _ in range(3):
         jar.visit(present, count)
@@ -421,15 +415,11 @@ def test_a_remembered_session_beside_a_twin_outlives_it_in_the_browser(
     """Its own timeout is the shorter one."""
     before, present = sites(mode, "/app, then /", idle_timeout=30 * DAY, permanent_timeout=HOUR)
 
-    def remember(session: Any) -> None:
-        session.owner = "ada"
-        session.permanent = True
-
     jar = Jar()
     jar.visit(before, log_in("bob"))
     clock.advance(60)
     jar.visit(present, count)
-    jar.visit(present, remember)
+    jar.visit(present, remember("ada"))
     clock.advance(DAY)
     assert jar.visit(present, who) is None
 
