@@ -92,7 +92,10 @@ class CookieBackend:
     needs_id = False
 
     def load(self, envelope: Envelope) -> Held:
-        """Return the whole session, given what its cookie carries. Raise CookieRejected."""
+        """Return the whole session, given what its cookie carries. Raise CookieRejected.
+
+        What comes from a store has neither the age nor the id, which the cookie tells.
+        """
         if envelope.data is None:
             raise CookieRejected("malformed")
         return Held(envelope)
@@ -246,8 +249,7 @@ class ServerBackend(CookieBackend):
         held = self._held(key_of(envelope.id))
         if held is None or not self._works(held) or self._is_marked(held.parent):
             raise CookieRejected("revoked")
-        whole = held.envelope._replace(age=envelope.age, id=envelope.id)
-        return held._replace(envelope=whole)
+        return held
 
     def keep(self, loaded: Loaded) -> None:
         """Keep a visitor's session for its full life, unless the store cannot be written now."""
@@ -550,12 +552,12 @@ class Reader:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
         carried, issued, old_key, token, _ = verified
         envelope, version, parent, _, renewed = self.backend.load(carried)
-        text, data, age, session_id, csrf_token, owner, stamp = envelope
-        created = issued - age
+        text, data, _, _, csrf_token, owner, stamp = envelope
+        created = issued - carried.age
         if csrf_token is not None and self.backend.in_cookie:
             csrf_token = self.mask.reveal(csrf_token, old_key)
         loaded = Loaded(
-            data or {}, text, created, issued, session_id, csrf_token, owner, stamp, token, version
+            data or {}, text, created, issued, carried.id, csrf_token, owner, stamp, token, version
         )
         loaded.outlived = carried.stamp == TWINS
         if not self.backend.in_cookie:

@@ -622,7 +622,12 @@ def _impatient(psycopg: Any) -> Any:
     return Impatient
 
 
-_QUIETLY: Mapping[str, Any] = {"isolation_level": "AUTOCOMMIT", "hide_parameters": True}
+_QUIETLY: Mapping[str, Any] = {
+    "isolation_level": "AUTOCOMMIT",
+    "hide_parameters": True,
+    # There is nothing to roll back. psycopg takes 20 microseconds to find that out.
+    "pool_reset_on_return": None,
+}
 
 
 def _is_in_memory(url: URL) -> bool:
