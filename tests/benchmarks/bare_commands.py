@@ -3,6 +3,9 @@
 A read asks for the text and its version. A write does so too, and then writes only if the version
 is still the same, or it would lose what another request has written in between. Nothing is encoded,
 decoded or checked.
+
+The verbs of our stores do the same, so what they take beyond it is the price of the store. All else
+that a session costs, its signature and its JSON, is there with any store.
 """
 
 from __future__ import annotations
@@ -23,7 +26,8 @@ from .scenarios import WrongResultError
 from .server_side import READ, WRITE, Act, Contestant, act_out, store_in, wait_for_no_disk
 
 COMMANDS, CORE = "bare commands", "through SQLAlchemy Core"
-KEY = "0" * 64
+VERBS = "our store's verbs alone"
+KEY, OUR_KEY = "0" * 64, "1" * 64
 SECONDS = 1000
 VERSION_SIZE = 16
 SET_IF = """
@@ -36,11 +40,11 @@ REPLACE = "UPDATE sessions SET text = ?, version = ?, expires = ? WHERE key = ? 
 
 
 def bare_commands(url: str) -> list[Contestant]:
-    """Return applications that send the commands themselves."""
+    """Return applications that send the commands themselves, or have a store of ours do so."""
     if url.startswith("redis"):
-        return [redis_commands(url)]
+        return [redis_commands(url), verbs(url)]
     connect = sqlite_connection if url.startswith("sqlite") else psycopg_connection
-    return [driver_commands(url, connect), core_commands(url)]
+    return [driver_commands(url, connect), core_commands(url), verbs(url)]
 
 
 def contestant(
@@ -56,6 +60,28 @@ def must_write(write: Act) -> Act:
             raise WrongResultError("a bare command wrote nothing")
 
     return checked
+
+
+def verbs(url: str) -> Contestant:
+    store, text = store_in(url), ""
+
+    def fill(data: dict[str, Any]) -> Act:
+        def put(_: object) -> None:
+            nonlocal text
+            text = dumps(data)
+            store.delete(OUR_KEY)
+            store.create(OUR_KEY, text, seconds=SECONDS, owner=None)
+
+        return put
+
+    def read(_: object) -> Any:
+        return store.load(OUR_KEY)
+
+    def write(_: object) -> object:
+        version = read(None).version
+        return store.replace(OUR_KEY, text, version=version, seconds=SECONDS, owner=None)
+
+    return contestant(VERBS, fill, read, write)
 
 
 def redis_commands(url: str) -> Contestant:

@@ -27,7 +27,7 @@ from tests.stores.servers import RedisServer
 from tests.stores.sql_servers import PostgreSQL
 
 from . import machine, round_trips
-from .bare_commands import COMMANDS, CORE, bare_commands
+from .bare_commands import COMMANDS, CORE, VERBS, bare_commands
 from .contestants import nothing, release
 from .growth import sized
 from .report import REFUSED, table
@@ -165,7 +165,7 @@ def databases() -> Iterator[dict[str, str]]:
 def acts_table(figures: Mapping[str, Figures], acts: Sequence[str]) -> str:
     """A row for each contestant that does one of these acts."""
     columns = [f"{database}: {act}" for database in figures for act in acts]
-    names = [COMMANDS, CORE, *(name for each in figures.values() for name in each.costs)]
+    names = [COMMANDS, CORE, VERBS, *(name for each in figures.values() for name in each.costs)]
     rows = {}
     for name in dict.fromkeys(names):
         cells = [cell(each, name, act) for each in figures.values() for act in acts]
@@ -194,11 +194,11 @@ def growth_table(figures: Mapping[str, Figures]) -> str:
 def targets(figures: Mapping[str, Figures]) -> Iterator[Target]:
     for database, each in figures.items():
         for act, bound in TIMES_THE_COMMANDS.items():
-            ours = each.costs[STORE][act]
-            for bare in (COMMANDS, CORE):
-                if bare in each.costs:
-                    name = f"{database}, {act}, times {bare}"
-                    yield Target(name, ours / each.costs[bare][act], bound)
+            for ours in (VERBS, STORE):
+                for bare in COMMANDS, CORE:
+                    if bare in each.costs:
+                        name = f"{database}, {act}, {ours}, times {bare}"
+                        yield Target(name, each.costs[ours][act] / each.costs[bare][act], bound)
 
 
 def main(pace: Pace = FULL, slow: Pace = GROWTH) -> int:
