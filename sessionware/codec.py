@@ -110,11 +110,12 @@ def codec_of(
     salt: str,
     cookie_name: str,
 ) -> Codec:
-    """Return the codec of these settings, and log a warning if the secret key is short.
+    """Return the codec of these settings, and log a warning if the secret key is short or ``None``.
 
     Raises ConfigurationError.
     """
     problems: list[Problem] = []
+    has_key = secret_key is not None
     if secret_key is None:
         # Not used, because no session is opened without a key. Random, so that it is safe anyway.
         secret_key = secrets.token_bytes(RECOMMENDED_KEY_SIZE)
@@ -126,7 +127,13 @@ def codec_of(
         codec = make(secret_key, fallbacks, salt, cookie_name)
     if problems:
         raise ConfigurationError(problems)
-    if (size := key_size(secret_key)) < RECOMMENDED_KEY_SIZE:
+    if not has_key:
+        message = (
+            "secret_key is None, so every session reads as empty and refuses changes: if this is "
+            "not intended, set it to what 'python -m sessionware secret' prints (no_key)."
+        )
+        logger.warning(message, extra={"reason": "no_key"})
+    elif (size := key_size(secret_key)) < RECOMMENDED_KEY_SIZE:
         message = f"secret_key has {size} bytes, use {RECOMMENDED_KEY_SIZE} or more (short_key)."
         logger.warning(message, extra={"reason": "short_key"})
     return codec

@@ -101,6 +101,17 @@ def test_a_short_secret_key_is_warned_about(caplog: pytest.LogCaptureFixture) ->
     assert "éa" not in str(vars(record))
 
 
+def test_no_key_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise, a forgotten environment variable shows only when a session is changed."""
+    acting(len, secret_key=None)
+    [record] = caplog.records
+    assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "no_key")
+    assert record.getMessage() == (
+        "secret_key is None, so every session reads as empty and refuses changes: if this is not "
+        "intended, set it to what 'python -m sessionware secret' prints (no_key)."
+    )
+
+
 # Websockets, whose connection ends without a response
 
 LOST = (
