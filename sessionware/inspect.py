@@ -141,8 +141,8 @@ def _open(token: str, codecs: dict[str, Codec]) -> _Found:
             reason = error.reason
     opened = _read_unverified(token)
     if framework := _framework_of(token):
-        advice = f"{framework}'s, which {framework}Cookie in migrate_from takes over"
-        return _Found(False, "not checked, because it is not ours", advice, opened, False)
+        form = f"{framework}'s, {_move_from(framework, token)}"
+        return _Found(False, "not checked, because it is not ours", form, opened, False)
     if opened is None and (reason == "malformed" or not ENCRYPTED.fullmatch(token)):
         verdict = "none: sessionware does not write such a cookie"
         return _Found(False, verdict, "unknown", is_ours=False)
@@ -177,6 +177,15 @@ def _framework_of(token: str) -> str:
     if found := re.fullmatch(r"(\.?[\w+/-]+=*)\.[\w-]{6}\.[\w-]{27}", token, re.ASCII):
         return "Starlette" if _is_of_starlette(found[1]) else "Flask"
     return "Pyramid" if _is_of_pyramid(token) else ""
+
+
+def _move_from(framework: str, token: str) -> str:
+    """Return whether users stay logged in by such a cookie."""
+    if framework == "Beaker" and re.fullmatch("[0-9a-f]{72}", token):
+        return "with the id of a session that Beaker has on the server, which cannot be taken over"
+    if framework == "Beaker" and token[40:].startswith("gA"):  # base64 of where a pickle begins
+        return "with a pickle, which is never read: set data_serializer to 'json' in Beaker first"
+    return f"which {framework}Cookie in migrate_from takes over"
 
 
 def _is_of_starlette(payload: str) -> bool:

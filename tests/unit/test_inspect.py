@@ -325,6 +325,24 @@ def test_a_frameworks_cookie_is_named(
     ) in text
 
 
+@pytest.mark.parametrize(
+    ("payload", "form"),
+    [
+        (
+            "gAR9lC4=",
+            "a pickle, which is never read: set data_serializer to 'json' in Beaker first",
+        ),
+        ("0" * 32, "the id of a session that Beaker has on the server, which cannot be taken over"),
+    ],
+    ids=["pickle", "id"],
+)
+def test_a_cookie_of_beakers_that_cannot_be_taken_over_is_named(
+    inspect: Inspect, payload: str, form: str
+) -> None:
+    text = inspect(f"session={'0' * 40}{payload}")[1]
+    assert f"format     Beaker's, with {form}\n" in text
+
+
 @pytest.mark.parametrize("framework", ["Flask", "Starlette"])
 def test_what_can_be_read_of_a_frameworks_cookie_is_shown(inspect: Inspect, framework: str) -> None:
     text = inspect(f"session={LITERALS[framework]}")[1]
