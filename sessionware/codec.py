@@ -110,7 +110,7 @@ def codec_of(
     salt: str,
     cookie_name: str,
 ) -> Codec:
-    """Return the codec of these settings, and log a warning if the secret key is short or ``None``.
+    """Return the codec of these settings, and log what is doubtful about the secret key.
 
     Raises ConfigurationError.
     """
@@ -136,6 +136,12 @@ def codec_of(
     elif (size := key_size(secret_key)) < RECOMMENDED_KEY_SIZE:
         message = f"secret_key has {size} bytes, use {RECOMMENDED_KEY_SIZE} or more (short_key)."
         logger.warning(message, extra={"reason": "short_key"})
+    if isinstance(secret_key, str) and secret_key != secret_key.strip():
+        message = (
+            "secret_key begins or ends with white space, which is part of the key: if it comes "
+            "from a file, call strip() (padded_key)."
+        )
+        logger.warning(message, extra={"reason": "padded_key"})
     return codec
 
 

@@ -112,6 +112,20 @@ def test_no_key_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
     )
 
 
+@pytest.mark.parametrize("key", ["k" * 32 + "\n", " " + "k" * 32])
+def test_white_space_around_the_key_is_warned_about(
+    key: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A file ends with a newline, and without it the key is another one."""
+    acting(len, secret_key=key)
+    [record] = caplog.records
+    assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "padded_key")
+    assert record.getMessage() == (
+        "secret_key begins or ends with white space, which is part of the key: if it comes from a "
+        "file, call strip() (padded_key)."
+    )
+
+
 # Websockets, whose connection ends without a response
 
 LOST = (
