@@ -274,7 +274,7 @@ class ServerBackend(CookieBackend):
             if held is not None and (held.successor or self._is_marked(held.parent)):
                 raise CookieRejected("revoked")
             if held is not None:
-                text, data, _, _, csrf_token, owner, stamp = held.envelope
+                text, data, _, _, csrf_token, owner, stamp, _ = held.envelope
                 return replace(
                     loaded,
                     data=data or {},
@@ -542,7 +542,7 @@ class Reader:
             self.expiry.check(now, issued, created, envelope.permanent)
         except CookieRejected:
             # What was written beside older cookies has to hide them for as long as they are valid.
-            if envelope.stamp != TWINS:
+            if envelope.place != TWINS:
                 raise
             self.expiry.check(now, issued, created)
             ends = True
@@ -552,14 +552,13 @@ class Reader:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
         carried, issued, old_key, token, _ = verified
         envelope, version, parent, _, renewed = self.backend.load(carried)
-        text, data, _, _, csrf_token, owner, stamp = envelope
+        text, data, _, _, csrf_token, owner, stamp, _ = envelope
         created = issued - carried.age
         if csrf_token is not None and self.backend.in_cookie:
             csrf_token = self.mask.reveal(csrf_token, old_key)
         loaded = Loaded(
             data or {}, text, created, issued, carried.id, csrf_token, owner, stamp, token, version
         )
-        loaded.outlived = carried.stamp == TWINS
         if not self.backend.in_cookie:
             self.expiry.check(now, issued, created, loaded.permanent)
             loaded.parent, loaded.renewed = parent, renewed > 0

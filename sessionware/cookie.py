@@ -1,10 +1,12 @@
 """Cookies: their names and attributes, and the Cookie and Set-Cookie headers."""
 
 import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 from wsgiref.types import WSGIEnvironment
@@ -121,6 +123,15 @@ class SessionCookie:
     def bare_domain(self) -> str:
         """The domain as browsers compare it; ``""`` for the host that set the cookie."""
         return (self.domain or "").lower().removeprefix(".")
+
+    @cached_property
+    def place(self) -> str:
+        """A short text for the place at which browsers keep the cookie; ``""`` for the default."""
+        _, *place = _place(self)
+        if place == ["", "/", False]:
+            return ""
+        digest = sha256("\0".join(map(str, place)).encode()).digest()
+        return urlsafe_b64encode(digest)[:4].decode()
 
     @cached_property
     def _wanted(self) -> str:

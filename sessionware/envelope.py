@@ -1,9 +1,9 @@
 """A session as JSON text, in a cookie or in a store.
 
-``[data,age,id,csrf,owner,stamp]``. Parts that are absent at the end are left out; before others,
-an absent id or CSRF token is ``0``, and an absent owner ``null``. Version 1.0 wrote ``[age,data]``
-or ``[age,data,id]``, with the owner and the CSRF token in the data. The type of the first item
-tells the two forms apart.
+``[data,age,id,csrf,owner,stamp,place]``. Parts that are absent at the end are left out; before
+others, an absent id or CSRF token is ``0``, an absent owner ``null``, and an absent stamp ``""``.
+Version 1.0 wrote ``[age,data]`` or ``[age,data,id]``, with the owner and the CSRF token in the
+data. The type of the first item tells the two forms apart.
 """
 
 import re
@@ -18,7 +18,7 @@ IN_STORE, FIRST = "null", "true"
 """What a cookie has in place of the data that a store has, and what the first one has."""
 
 TWINS = "twins"
-"""The stamp in a cookie without which older ones would count, unless it needs another stamp."""
+"""What a cookie has for its place if older ones at other places would count without it."""
 
 MAX_SESSION_AGE = 2**40
 """Seconds. Far larger ages have more digits than Python converts to text."""
@@ -37,8 +37,9 @@ class Envelope(NamedTuple):
     - ``age``: the seconds between the session's creation and this writing, because they take fewer
       bytes than the time itself. If the clocks of two servers differ, it may be negative.
     - ``stamp``: the owner's stamp at log-in, from the store or the list of revocations. Without an
-      owner, that of the list itself when the session began. If nothing needs a stamp, it may be
-      ``TWINS``.
+      owner, that of the list itself when the session began.
+    - ``place``: that of the cookie (``SessionCookie.place``), or ``TWINS``. ``None``: it is one of
+      version 1.0, which does not tell.
     """
 
     text: str
@@ -48,6 +49,7 @@ class Envelope(NamedTuple):
     csrf_token: str | None = None
     owner: Owner | None = None
     stamp: str = ""
+    place: str | None = ""
 
     @property
     def is_first(self) -> bool:
@@ -74,8 +76,8 @@ class Envelope(NamedTuple):
 
 def wrap(envelope: Envelope) -> str:
     """Return the JSON text of the envelope."""
-    text, _, age, session_id, csrf_token, owner, stamp = envelope
-    return f"[{text}{_tail(max(age, -CLOCK_SKEW), session_id, csrf_token, owner, stamp)}"
+    text, _, age, session_id, csrf_token, owner, stamp, place = envelope
+    return f"[{text}{_tail(max(age, -CLOCK_SKEW), session_id, csrf_token, owner, stamp, place)}"
 
 
 def unwrap(wrapped: str) -> Envelope:
@@ -87,7 +89,7 @@ def unwrap(wrapped: str) -> Envelope:
         items = loads(wrapped)
     except ValueError:
         raise CookieRejected("malformed") from None
-    if type(items) is not list or not 2 <= len(items) <= 6:
+    if type(items) is not list or not 2 <= len(items) <= 7:
         raise CookieRejected("malformed")
     if type(items[0]) is int:
         return _first_form(wrapped, items)
@@ -106,14 +108,18 @@ def unwrap(wrapped: str) -> Envelope:
 
 
 def _are_parts(
-    session_id: object = 0, csrf_token: object = 0, owner: object = "", stamp: object = ""
+    session_id: object = 0,
+    csrf_token: object = 0,
+    owner: object = "",
+    stamp: object = "",
+    place: object = "",
 ) -> bool:
     """Return whether the parts after the age have the types that ``wrap`` writes."""
     return (
         (_is_absent(session_id) or _is_id(session_id))
         and (_is_absent(csrf_token) or _matches(_CSRF_TOKEN, csrf_token))
-        and type(stamp) is str
-        and (type(owner) in OWNER_TYPES or (owner is None and stamp != ""))
+        and type(stamp) is type(place) is str
+        and (type(owner) in OWNER_TYPES or (owner is None and stamp + place != ""))
     )
 
 
@@ -123,12 +129,15 @@ def _tail(
     csrf_token: str | None = None,
     owner: Owner | None = None,
     stamp: str = "",
+    place: str | None = "",
 ) -> str:
     """Return what comes after the data."""
-    if owner is not None or stamp:
+    if owner is not None or stamp or place:
         owned = dumps(owner, "session.owner")
-        if stamp:
+        if stamp or place:
             owned = f"{owned},{dumps(stamp)}"
+        if place:
+            owned = f"{owned},{dumps(place)}"
         return f",{age},{_quoted(session_id)},{_quoted(csrf_token)},{owned}]"
     if csrf_token is not None:
         return f",{age},{_quoted(session_id)},{_quoted(csrf_token)}]"
@@ -145,7 +154,8 @@ def _first_form(wrapped: str, items: list[Any]) -> Envelope:
     if not (_is_age(age) and _is_data(data) and len(more) <= 1 and all(map(_is_id, more))):
         raise CookieRejected("malformed")
     start, end = wrapped.index(",") + 1, wrapped.rindex(",") if more else -1
-    envelope = Envelope(wrapped[start:end], data, age, *more)
+    session_id = more[0] if more else None
+    envelope = Envelope(wrapped[start:end], data, age, session_id, place=None)
     if data is None or data.keys().isdisjoint(("_owner", "_csrft_")):
         return envelope
     match data.pop("_owner", None):

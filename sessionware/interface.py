@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -198,6 +198,7 @@ class SecureCookieSessionInterface(SessionInterface):
         self.migrate_from = migrate_from
         self._tells_clients_apart = store is not None and bool(migrate_from)
         self._others = others(self.cookie, [former.cookie for former in migrate_from])
+        self._places = _places_of([self.cookie, *self._others])
         self._warned: set[str] = set()
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
@@ -227,7 +228,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 )
         if self._others:
             self._find_leftovers(loaded, cookie)
-        if self.migrate_from and (loaded.outlived or self._has_unnamed(cookie)):
+        if self.migrate_from and self._has_unnamed(cookie, now):
             loaded.outlived, loaded.newest = True, max(loaded.newest, 1)
         return loaded
 
@@ -235,10 +236,12 @@ class SecureCookieSessionInterface(SessionInterface):
         found = self._verify(tokens, now, refused)
         if len(found) > 1:
             _log(logging.INFO, "twins", "A request had several session cookies of our name")
+        known = self._places[self.cookie.name]
+        outlived = not known.issuperset([each.envelope.place for each in found])
         for verified in found:
             if verified.ends:
                 # Those that are older are cookies that the log-out could not delete.
-                newest = _newest(verified, found)
+                newest = self._newest(verified, found)
                 return Loaded({}, "{}", now, new=True, outlived=True, newest=newest)
             try:
                 loaded = self._accept(verified, now)
@@ -247,8 +250,8 @@ class SecureCookieSessionInterface(SessionInterface):
             else:
                 if verified.old_key:
                     _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-                if len(found) > 1 or loaded.outlived:
-                    loaded.newest = _newest(verified, found)
+                if len(found) > 1 or outlived:
+                    loaded.outlived, loaded.newest = outlived, self._newest(verified, found)
                 return loaded
         return None
 
@@ -263,6 +266,14 @@ class SecureCookieSessionInterface(SessionInterface):
         if len(found) > 1:
             found.sort(key=attrgetter("issued"), reverse=True)
         return found
+
+    def _newest(self, counted: Verified, found: list[Verified]) -> int:
+        """Return the time after which a cookie has to be issued to count instead of these."""
+        # At our own place, another one of the same second may replace it. Else a session that is
+        # changed many times in a second would run ahead of the clock.
+        replaced = counted.ends or counted.envelope.place in (TWINS, self.cookie.place)
+        own = counted.issued - replaced
+        return max([own, *(each.issued for each in found if each is not counted)])
 
     def _accept(self, verified: Verified, now: int) -> Loaded:
         loaded = self._reader.accept(verified, now)
@@ -450,15 +461,12 @@ class SecureCookieSessionInterface(SessionInterface):
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
     def _wrapped(self, state: State, text: str, issued: int, beside_twins: bool) -> str:
-        age = issued - state.created
-        stamp = TWINS if beside_twins else ""
+        age, place = issued - state.created, TWINS if beside_twins else self.cookie.place
         if not self.backend.in_cookie:
             text = FIRST if state.is_first_visit else IN_STORE
-            return wrap(Envelope(text, None, age, state.id, stamp=stamp))
-        if self.backend.needs_id or not beside_twins:
-            stamp = state.stamp
+            return wrap(Envelope(text, None, age, state.id, place=place))
         token = state.csrf_token and self._mask.hide(state.csrf_token)
-        wrapped = wrap(Envelope(text, None, age, state.id, token, state.owner, stamp))
+        wrapped = wrap(Envelope(text, None, age, state.id, token, state.owner, state.stamp, place))
         if len(wrapped) > MAX_TEXT:
             raise too_large("The session's JSON", len(wrapped), MAX_TEXT, state.data)
         return wrapped
@@ -514,8 +522,8 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _write_ended(self, state: State, environ: WSGIEnvironment) -> str:
         """Return the header that leaves an empty cookie, which is newer than its twins."""
-        now = int(time.time())
-        value = self.codec.encode(wrap(Envelope("{}", None, 0)), self._next_issue(state, now))
+        now, empty = int(time.time()), wrap(Envelope("{}", None, 0, place=TWINS))
+        value = self.codec.encode(empty, self._next_issue(state, now))
         max_age = self._max_age_beside_twins()
         secure = self._is_secure(self.cookie, environ)
         return self.cookie.write(value, secure, (max_age, now + max_age))
@@ -548,12 +556,14 @@ class SecureCookieSessionInterface(SessionInterface):
                     found += [replace(loaded, id=each) for each in self._ids_of(loaded, token)]
         return found
 
-    def _has_unnamed(self, cookie: str) -> bool:
-        """Return whether a former cookie came from more places than those that are deleted."""
-        places = Counter(other.name for other in self._others)
+    def _has_unnamed(self, cookie: str, now: int) -> bool:
+        """Return whether a former cookie came from another place than those that are deleted."""
+        numbers = Counter(other.name for other in self._others)
         for former in self.migrate_from:
             name, tokens = former.cookie.name, former.cookie.find(cookie)
-            if len(tokens) > max(1, places[name]) or self._is_ended(name, tokens):
+            if len(tokens) > max(1, numbers[name]):
+                return True
+            if not former.places_of(tokens, now) <= self._places[name]:
                 return True
         return False
 
@@ -635,13 +645,12 @@ def _yields(other: Loaded, state: State) -> bool:
     return state.emptied or other.owner not in (None, state.owner)
 
 
-def _newest(counted: Verified, found: list[Verified]) -> int:
-    """Return the time after which a cookie has to be issued to count instead of all of these."""
-    envelope, issued = counted.envelope, counted.issued
-    # Another one of the same second may take the place of one that was written beside twins. Else
-    # a session that is changed many times in a second would run ahead of the clock.
-    own = issued - 1 if envelope.ends or envelope.stamp == TWINS else issued
-    return max([own, *(each.issued for each in found if each is not counted)])
+def _places_of(cookies: Iterable[SessionCookie]) -> dict[str, set[str | None]]:
+    """Return for each name the places of these cookies, and ``None``: a cookie may not tell."""
+    places: dict[str, set[str | None]] = {}
+    for cookie in cookies:
+        places.setdefault(cookie.name, {None}).add(cookie.place)
+    return places
 
 
 @dataclass(frozen=True, slots=True)

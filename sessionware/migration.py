@@ -73,6 +73,10 @@ class FormerCookie(ABC):
         """Return whether the newest of the values is the empty cookie that a log-out has left."""
         return False
 
+    def places_of(self, values: list[str], now: int) -> set[str | None]:  # noqa: ARG002 - as above
+        """Return the places of the values that are valid, as far as they tell (see Envelope)."""
+        return set()
+
     def check_ended(self, loaded: Loaded, ids: Sequence[str]) -> None:  # noqa: B027 - as below
         """Raise CookieRejected if the session of an even older cookie has ended here.
 
@@ -160,6 +164,10 @@ class SessionwareCookie(FormerCookie):
         """Return whether the newest of the values is the empty cookie that a log-out has left."""
         found = self._verify(values, now)
         return bool(found) and found[0].ends
+
+    def places_of(self, values: list[str], now: int) -> set[str | None]:
+        """Return the places of the values that are valid, as far as they tell (see Envelope)."""
+        return {each.envelope.place for each in self._verify(values, now)}
 
     def _verify(self, values: list[str], now: int) -> list[Verified]:
         """Return the values that this reader has signed and that are in time, the newest first."""

@@ -66,7 +66,8 @@ class Loaded:
     - ``parent``: in a store, the id that copies of a visitor's former cookie lead to, or ``""``.
     - ``renewed``: whether another session has taken its place a moment ago.
     - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
-    - ``outlived``: whether our cookie says that others would count without it.
+    - ``outlived``: whether another cookie is at a place that we do not know, and would count
+      without ours.
     - ``newest``: if other cookies may count without ours, the time after which it has to be issued,
       or else 0.
     - ``leftovers``: former cookies that have to be deleted.

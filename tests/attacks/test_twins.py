@@ -355,7 +355,7 @@ def test_the_log_in_of_another_user_ends_every_twin(clock: Clock, mode: str, mov
     assert [present.asks(twin, who) for twin in twins] == [None, None]
 
 
-@cookie_alone
+@every_mode
 @every_move
 def test_a_session_that_is_changed_all_the_time_does_not_run_ahead_of_the_clock(
     clock: Clock, mode: str, move: str
@@ -371,6 +371,55 @@ def test_a_session_that_is_changed_all_the_time_does_not_run_ahead_of_the_clock(
         jar.visit(present, count)
     clock.advance(-57)
     assert jar.visit(present, who) == "ada"
+
+
+@every_mode
+def test_the_log_out_holds_where_the_twin_is_not_sent(clock: Clock, mode: str) -> None:
+    """Our cookie remembers that there is one, in every mode."""
+    before, present = sites(mode, "/app, then /")
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(60)
+    jar.visit(present, log_in("bob"), "/elsewhere")
+    clock.advance(60)
+    jar.visit(present, count)
+    jar.visit(present, log_out, "/elsewhere")
+    assert jar.visit(present, who) is None
+
+
+@every_mode
+@every_move
+@pytest.mark.parametrize("beside", [None, "session=e30.aWg0gA.c2lnbmF0dXJl"])
+def test_the_log_out_ends_a_session_whose_only_cookie_is_at_another_place(
+    clock: Clock, mode: str, move: str, beside: str | None
+) -> None:
+    """The cookie tells its place, so an empty one at ours hides it. Deleting would do nothing."""
+    before, present = sites(mode, move)
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    if beside is not None:
+        jar.plant(beside, "/app")
+    clock.advance(HOUR)
+    jar.visit(present, log_out)
+    assert jar.visit(present, who) is None
+
+
+@every_mode
+@pytest.mark.parametrize("change", [{}, {"salt": "new"}, {"cookie_name": "new"}])
+def test_the_log_out_ends_a_session_at_a_third_place_beside_two_that_are_named(
+    clock: Clock, mode: str, change: Settings
+) -> None:
+    kept = MODES[mode]()
+    settings = {"cookie_secure": True, **kept}
+    named = [former(cookie_path=path, **kept) for path in ("/app/a", "/app/b")]
+    before = Victim(**settings, cookie_path="/app")
+    present = Victim(**settings | change, migrate_from=named)
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(HOUR)
+    assert jar.visit(present, who) == "bob"
+    jar.visit(present, log_out)
+    assert jar.visit(present, who) is None
 
 
 @cookie_alone

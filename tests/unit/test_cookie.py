@@ -751,6 +751,32 @@ def test_other_hosts_are_not_localhost(host: str) -> None:
     assert not is_localhost(host)
 
 
+# The place of a cookie
+
+
+@pytest.mark.parametrize("settings", [{}, {"name": "id"}, {"secure": True, "samesite": "None"}])
+def test_default_place_needs_no_text(settings: Any) -> None:
+    """So that a cookie there is no longer for it."""
+    assert SessionCookie(**settings).place == ""
+
+
+def test_other_places_have_short_texts_of_their_own() -> None:
+    settings: list[dict[str, Any]] = [
+        {"path": "/shop"},
+        {"path": "/shop/"},
+        {"domain": "a.example"},
+        {"domain": "a.example", "path": "/shop"},
+        {"partitioned": True, "secure": True},
+    ]
+    places = {SessionCookie(**each).place for each in settings}
+    assert [*map(len, places)] == [4] * len(settings)
+
+
+def test_place_of_a_domain_is_the_same_however_it_is_written() -> None:
+    domains = "a.example", ".a.example", "A.Example"
+    assert len({SessionCookie(domain=domain).place for domain in domains}) == 1
+
+
 # Which cookies replace each other (RFC 6265bis, section 5.7)
 
 

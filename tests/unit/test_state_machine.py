@@ -653,7 +653,7 @@ class LogOuts(RuleBasedStateMachine):
             self.ended |= dict.fromkeys(
                 self.successors(request.seen), "a log-out after its renewal"
             )
-        elif browser is not None and not self.is_alone_at_another_place(request):
+        elif browser is not None:
             later = {self.book[it].mark for it in {*browser.tokens()} - {*request.tokens}}
             step = next(self.steps)
             browser.ended |= dict.fromkeys({*request.valid.values()} - later, step)
@@ -663,15 +663,6 @@ class LogOuts(RuleBasedStateMachine):
         while mark in self.renewed and self.clock.now - self.renewed[mark][1] < HOUR:
             mark = self.renewed[mark][0]
             yield mark
-
-    def is_alone_at_another_place(self, request: visitors.Request) -> bool:
-        """Return whether the log-out could not know the place of the cookie that it had to delete.
-
-        If there are several cookies, it leaves an empty one. Of a single one, it cannot know that
-        it was set before the site moved its cookie, and the browser keeps it.
-        """
-        places = [self.book[token].place for token in request.valid]
-        return len(places) == 1 and places[0] != request.place
 
     @invariant()
     def no_ended_session_comes_back_to_anyone(self) -> None:

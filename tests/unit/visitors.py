@@ -202,7 +202,7 @@ class Server:
         assert isinstance(interface, SecureCookieSessionInterface)
         opened = interface.codec.decode(token)
         in_time = self._clock.now - opened.issued <= interface.expiry.max_idle_timeout
-        return interface.backend.in_cookie and in_time and unwrap(opened.text).stamp == TWINS
+        return in_time and unwrap(opened.text).place == TWINS
 
     def forget(self) -> None:
         """Forget what the store or the list has kept for as long as it was told to."""
