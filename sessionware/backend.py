@@ -133,6 +133,13 @@ class CookieBackend:
     def end_successors(self, session_id: str) -> None:
         """End the sessions that have taken the place of one that is refused, as far as is known."""
 
+    def end_refused(self, session_id: str) -> None:
+        """Do the same in a log-out that had no valid cookie.
+
+        Raise SessionUnavailable if it is not known which sessions these are.
+        """
+        self.end_successors(session_id)
+
     def end(self, session_id: str, created: int) -> None:
         """End a former session, which may be the one that the present one was made of."""
 
@@ -181,7 +188,7 @@ class RevocableBackend(CookieBackend):
         last = state.loaded.id
         if last is not None and last == state.id:
             self._check_alive(state)
-        elif last is not None and state.has_ended:
+        elif last is not None and state.emptied:
             self.log_out(state.loaded)
         elif last is not None:
             self._renew(state, last)
@@ -198,8 +205,20 @@ class RevocableBackend(CookieBackend):
         """Put the id on the list. A session that has taken its place has another id."""
         if loaded.id is None or self._revoke(loaded.id, loaded.created):
             return
-        if self._revocations.check(renewal_of(loaded.id), None) is None:
+        if self._was_renewed(loaded.id):
             raise SessionUnavailable(_RENEWED)
+
+    def end_refused(self, session_id: str) -> None:
+        """Raise SessionUnavailable if the session was renewed, but only once.
+
+        The answer with the next cookie is on its way. If the browser comes with the old one again,
+        that answer was lost, and the log-out has nothing to end.
+        """
+        if self._was_renewed(session_id) and self._revoke(f"told\0{session_id}", int(time.time())):
+            raise SessionUnavailable(_RENEWED)
+
+    def _was_renewed(self, session_id: str) -> bool:
+        return self._revocations.check(renewal_of(session_id), None) is None
 
     def end(self, session_id: str, created: int) -> None:
         """Put the id on the list."""

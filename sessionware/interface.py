@@ -409,11 +409,14 @@ class SecureCookieSessionInterface(SessionInterface):
             return self._log_out(session.cookie, state, text, environ)
         line = self._write(state, text, environ)
         if state.begins_anew:  # a log-in, which ends what others have left in the browser
+            twins, former = self._twins(session.cookie, state.loaded), self._former(session.cookie)
             self._end_others(
                 state.loaded,
-                [it for it in self._twins(session.cookie, state.loaded) if _yields(it, state)],
-                [it for it in self._former(session.cookie) if _yields(it, state)],
+                [it for it in twins if _yields(it, state)],
+                [it for it in former if _yields(it, state)],
             )
+            if state.emptied:
+                self._end_successors(session.cookie, state.loaded, former)
         return line
 
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
@@ -493,13 +496,18 @@ class SecureCookieSessionInterface(SessionInterface):
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
-        ids = [other.id for other in former]
+        self._end_successors(cookie, loaded, former)
+        return line
+
+    def _end_successors(self, cookie: str, loaded: Loaded, former: list[Loaded]) -> None:
+        """End the sessions that have taken the place of those whose cookies are refused."""
+        ids, end = [other.id for other in former], self.backend.end_successors
         if loaded.new:  # Its cookie was refused, perhaps because the answer with the next was lost.
             tokens, now = self.cookie.find(cookie), int(time.time())
             ids += [verified.envelope.id for verified in self._verify(tokens, now, [])]
+            end = self.backend.end_refused
         for session_id in filter(None, ids):
-            self.backend.end_successors(session_id)
-        return line
+            end(session_id)
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], former: list[Loaded]) -> None:
         """End the sessions of the other cookies that the request has brought."""

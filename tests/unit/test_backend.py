@@ -755,6 +755,79 @@ def test_list_is_asked_for_the_owner_with_its_type(
     assert [each for each in cookies if revocable.read(cookies[each]) is None] == [owner]
 
 
+def log_in_as_ben(session: Session) -> None:
+    session.owner = "ben"
+
+
+def log_out_and_in(session: Session) -> None:
+    session.invalidate()
+    session.owner = "ann"
+
+
+@pytest.mark.parametrize("act", [Session.invalidate, log_out_and_in])
+def test_log_out_with_a_cookie_that_was_renewed_is_an_error_once(revocable: Site, act: Act) -> None:
+    """The second time, the answer with the next cookie is lost, and there is nothing to end."""
+    old = revocable.log_in("ann")
+    new = revocable.visit(Session.regenerate, old).cookie
+    with pytest.raises(SessionUnavailable, match=r"log out again\.$"):
+        revocable.visit(act, old)
+    assert revocable.visit(act, old).cookie != old
+    assert revocable.visit(owner_of, new).result == "ann"
+
+
+def test_log_out_with_a_cookie_that_was_renewed_succeeds_once_the_next_has_come(
+    revocable: Site,
+) -> None:
+    old = revocable.log_in("ann")
+    new = revocable.visit(Session.regenerate, old).cookie
+    with pytest.raises(SessionUnavailable):
+        revocable.visit(Session.invalidate, old)
+    assert revocable.visit(Session.invalidate, new).cookie == ""
+    assert revocable.read(new) is None
+
+
+def test_log_out_with_a_cookie_that_has_ended_succeeds(revocable: Site) -> None:
+    cookie = revocable.log_in("ann")
+    revocable.visit(Session.invalidate, cookie)
+    assert revocable.visit(Session.invalidate, cookie).cookie == ""
+
+
+def test_log_in_with_a_cookie_that_was_renewed_is_one_of_its_own(revocable: Site) -> None:
+    """Unless it is a log-out too, it need not end anything."""
+    old = revocable.log_in("ann")
+    revocable.visit(Session.regenerate, old)
+    assert revocable.visit(owner_of, revocable.visit(log_in_as_ben, old).cookie).result == "ben"
+
+
+def test_log_out_that_brings_a_former_cookie_beside_a_valid_one_succeeds(clock: Clock) -> None:
+    """The former one's session was renewed, by the one that is ended here for all we know."""
+    former = Site(cookie_name="former")
+    revocations = MemoryRevocations()
+    named = SessionwareCookie(KEY, cookie_name="former")
+    site = Site(revocations=revocations, migrate_from=[named])
+    old = former.log_in("ann")
+    new = site.visit(Session.regenerate, old).cookie
+    assert site.visit(Session.invalidate, f"{old}; {new}").cookie == ""
+    assert site.visit(owner_of, new).result is None
+
+
+@pytest.mark.parametrize("act", [log_out_and_in, log_in_as_ben])
+def test_log_in_that_ends_a_session_which_was_renewed_meanwhile_is_an_error(
+    revocable: Site, act: Act
+) -> None:
+    """It is a log-out as well, of a session whose new id the list does not know."""
+    with pytest.raises(SessionUnavailable):
+        revocable.visit_during(Session.regenerate, act, revocable.log_in("ann"))
+
+
+@pytest.mark.parametrize("act", [log_out_and_in, log_in_as_ben])
+def test_log_in_that_ends_a_session_which_was_ended_meanwhile_succeeds(
+    revocable: Site, act: Act
+) -> None:
+    page = revocable.visit_during(Session.invalidate, act, revocable.log_in("ann"))
+    assert revocable.visit(owner_of, page.cookie).result is not None
+
+
 @pytest.mark.parametrize("more", [{}, {"message": "goodbye"}])
 def test_log_out_of_a_session_that_was_renewed_meanwhile_is_an_error(
     revocable: Site, more: dict[str, str]

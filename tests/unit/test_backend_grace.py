@@ -283,15 +283,21 @@ def test_slow_log_out_ends_the_successor_within_an_hour(site: Site, clock: Clock
     assert site.read(renewed[0]) is None
 
 
+def log_out_and_in(session: Session) -> None:
+    session.invalidate()
+    session.owner = "ben"
+
+
+@pytest.mark.parametrize("log_out", [Session.invalidate, log_out_and_in])
 @pytest.mark.parametrize("answer_after", [GRACE + 1, MAX_REQUEST_TIME - 1])
 def test_log_out_with_a_cookie_whose_grace_is_over_ends_the_successor(
-    site: Site, clock: Clock, answer_after: int
+    site: Site, clock: Clock, answer_after: int, log_out: Act
 ) -> None:
     """The answer to the log-in was lost, so the browser has no other cookie."""
     old = site.visit(adding(cart=1)).cookie
     new = site.visit(log_in, old).cookie
     clock.advance(answer_after)
-    site.visit(Session.invalidate, old)
+    site.visit(log_out, old)
     assert site.read(new) is None
 
 
