@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypedDict
 
 from .codec import Codec
-from .envelope import IN_STORE, TWINS, Envelope, unwrap, wrap
+from .envelope import IN_STORE, Envelope, unwrap, wrap
 from .errors import (
     CookieRejected,
     Problem,
@@ -293,7 +293,7 @@ class ServerBackend(CookieBackend):
             if held is not None and (held.successor or self._is_marked(held.parent)):
                 raise CookieRejected("revoked")
             if held is not None:
-                text, data, _, _, csrf_token, owner, stamp, _ = held.envelope
+                text, data, _, _, csrf_token, owner, stamp, *_ = held.envelope
                 return replace(
                     loaded,
                     data=data or {},
@@ -561,7 +561,7 @@ class Reader:
             self.expiry.check(now, issued, created, envelope.permanent)
         except CookieRejected:
             # What was written beside older cookies has to hide them for as long as they are valid.
-            if envelope.place != TWINS:
+            if not envelope.beside:
                 raise
             self.expiry.check(now, issued, created)
             ends = True
@@ -571,7 +571,7 @@ class Reader:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
         carried, issued, old_key, token, _ = verified
         envelope, version, parent, _, renewed = self.backend.load(carried)
-        text, data, _, _, csrf_token, owner, stamp, _ = envelope
+        text, data, _, _, csrf_token, owner, stamp, *_ = envelope
         created = issued - carried.age
         if csrf_token is not None and self.backend.in_cookie:
             csrf_token = self.mask.reveal(csrf_token, old_key)

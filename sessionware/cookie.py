@@ -1,12 +1,10 @@
 """Cookies: their names and attributes, and the Cookie and Set-Cookie headers."""
 
 import re
-from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 from wsgiref.types import WSGIEnvironment
@@ -31,6 +29,9 @@ Secure = Literal["auto"] | bool
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HOST = re.compile(r"\.?[0-9A-Za-z_-]+(\.[0-9A-Za-z_-]+)*")
 _PATH = re.compile(r"/[!-:<-~]*")
+PLACE = re.compile(r"(/[!-:<-~]+)?(;[0-9A-Za-z_.-]*(;P)?)?")
+"""The place of a cookie, see ``SessionCookie.place``."""
+
 # RFC 6265bis, section 4.1.3. The longest comes first, because __Host- is a prefix of it.
 _PREFIXES = ("__Host-Http-", "__Host-", "__Secure-", "__Http-")
 
@@ -126,12 +127,12 @@ class SessionCookie:
 
     @cached_property
     def place(self) -> str:
-        """A short text for the place at which browsers keep the cookie; ``""`` for the default."""
-        _, *place = _place(self)
-        if place == ["", "/", False]:
-            return ""
-        digest = sha256("\0".join(map(str, place)).encode()).digest()
-        return urlsafe_b64encode(digest)[:4].decode()
+        """Where browsers keep it, as ``path;domain;P``: ``P`` if it is Partitioned.
+
+        Left out are the path ``/``, and what is absent at the end.
+        """
+        _, domain, path, partitioned = _place(self)
+        return f"{path if path != '/' else ''};{domain};{'P' if partitioned else ''}".rstrip(";")
 
     @cached_property
     def _wanted(self) -> str:
@@ -234,6 +235,30 @@ def is_localhost(host: str) -> bool:
 def _address(host: str) -> IPv4Address | IPv6Address | None:
     with suppress(ValueError):
         return ip_address(host.removeprefix("[").removesuffix("]"))
+    return None
+
+
+def cookie_at(name: str, domain: str | None, path: str, partitioned: bool) -> SessionCookie:
+    """Return the cookie of this name and place, with the attributes that deleting it needs.
+
+    Raises ConfigurationError with every problem.
+    """
+    if partitioned is not True:
+        return SessionCookie(name=name, domain=domain, path=path, partitioned=partitioned)
+    # It is used in frames on other sites, where browsers drop a Lax cookie.
+    return SessionCookie(
+        name=name, domain=domain, path=path, secure=True, samesite="None", partitioned=True
+    )
+
+
+def former_cookie(name: str, place: str) -> SessionCookie | None:
+    """Return the cookie of this name at a place (see ``SessionCookie.place``), to delete it.
+
+    ``None``: a browser would refuse that.
+    """
+    path, domain, partitioned = f"{place};;".split(";")[:3]
+    with suppress(ConfigurationError):
+        return cookie_at(name, domain or None, path or "/", partitioned != "")
     return None
 
 

@@ -9,6 +9,7 @@ data. The type of the first item tells the two forms apart.
 import re
 from typing import Any, NamedTuple
 
+from .cookie import PLACE
 from .errors import CookieRejected, UnserializableValue
 from .expiry import CLOCK_SKEW
 from .serializer import dumps, loads
@@ -17,12 +18,11 @@ from .session import OWNER_TYPES, Owner
 IN_STORE, FIRST = "null", "true"
 """What a cookie has in place of the data that a store has, and what the first one has."""
 
-TWINS = "twins"
-"""What a cookie has for its place if older ones at other places would count without it."""
-
 MAX_SESSION_AGE = 2**40
 """Seconds. Far larger ages have more digits than Python converts to text."""
 
+_BESIDE = "*"
+_PLACE = re.compile(rf"\*?({PLACE.pattern})?")
 _ID = re.compile("[0-9A-Za-z_-]+")
 # 32 bytes, or 38 if masked, in base64 whose last character has two spare bits.
 _CSRF_TOKEN = re.compile("([0-9A-Za-z_-]{8})?[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]")
@@ -38,8 +38,10 @@ class Envelope(NamedTuple):
       bytes than the time itself. If the clocks of two servers differ, it may be negative.
     - ``stamp``: the owner's stamp at log-in, from the store or the list of revocations. Without an
       owner, that of the list itself when the session began.
-    - ``place``: that of the cookie (``SessionCookie.place``), or ``TWINS``. ``None``: it is one of
-      version 1.0, which does not tell.
+    - ``place``: that of the cookie (``SessionCookie.place``). ``None``: it is one of version 1.0,
+      which does not tell.
+    - ``beside``: whether older cookies at other places would count without this one. In the text,
+      the place then begins with ``*``.
     """
 
     text: str
@@ -50,6 +52,7 @@ class Envelope(NamedTuple):
     owner: Owner | None = None
     stamp: str = ""
     place: str | None = ""
+    beside: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -76,7 +79,8 @@ class Envelope(NamedTuple):
 
 def wrap(envelope: Envelope) -> str:
     """Return the JSON text of the envelope."""
-    text, _, age, session_id, csrf_token, owner, stamp, place = envelope
+    text, _, age, session_id, csrf_token, owner, stamp, place, beside = envelope
+    place = f"{_BESIDE if beside else ''}{place or ''}"
     return f"[{text}{_tail(max(age, -CLOCK_SKEW), session_id, csrf_token, owner, stamp, place)}"
 
 
@@ -104,7 +108,11 @@ def unwrap(wrapped: str) -> Envelope:
     tail = _tail(age, *more)
     if not wrapped.endswith(tail):
         raise CookieRejected("malformed")
-    return Envelope(wrapped[1 : -len(tail)], None if data is True else data, age, *more)
+    envelope = Envelope(wrapped[1 : -len(tail)], None if data is True else data, age, *more)
+    place = envelope.place or ""
+    if not place.startswith(_BESIDE):
+        return envelope
+    return envelope._replace(place=place.removeprefix(_BESIDE), beside=True)
 
 
 def _are_parts(
@@ -118,8 +126,9 @@ def _are_parts(
     return (
         (_is_absent(session_id) or _is_id(session_id))
         and (_is_absent(csrf_token) or _matches(_CSRF_TOKEN, csrf_token))
-        and type(stamp) is type(place) is str
-        and (type(owner) in OWNER_TYPES or (owner is None and stamp + place != ""))
+        and type(stamp) is str
+        and (place == "" or _matches(_PLACE, place))
+        and (type(owner) in OWNER_TYPES or (owner is None and (stamp, place) != ("", "")))
     )
 
 
@@ -129,7 +138,7 @@ def _tail(
     csrf_token: str | None = None,
     owner: Owner | None = None,
     stamp: str = "",
-    place: str | None = "",
+    place: str = "",
 ) -> str:
     """Return what comes after the data."""
     if owner is not None or stamp or place:

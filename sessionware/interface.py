@@ -29,12 +29,13 @@ from .cookie import (
     SameSite,
     Secure,
     SessionCookie,
+    former_cookie,
     host_of,
     is_ip,
     is_localhost,
     others,
 )
-from .envelope import FIRST, IN_STORE, TWINS, Envelope, wrap
+from .envelope import FIRST, IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
     CookieRejected,
@@ -199,6 +200,7 @@ class SecureCookieSessionInterface(SessionInterface):
         self._tells_clients_apart = store is not None and bool(migrate_from)
         self._others = others(self.cookie, [former.cookie for former in migrate_from])
         self._places = _places_of([self.cookie, *self._others])
+        self._numbers = Counter(other.name for other in self._others)
         self._warned: set[str] = set()
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
@@ -228,21 +230,23 @@ class SecureCookieSessionInterface(SessionInterface):
                 )
         if self._others:
             self._find_leftovers(loaded, cookie)
-        if self.migrate_from and self._has_unnamed(cookie, now):
-            loaded.outlived, loaded.newest = True, max(loaded.newest, 1)
+        for former in self.migrate_from:
+            name, values = former.cookie.name, former.cookie.find(cookie)
+            self._note_places(loaded, name, former.envelopes(values, now))
+            loaded.outlived = loaded.outlived or len(values) > max(1, self._numbers[name])
+        if loaded.outlived:
+            loaded.newest = max(loaded.newest, 1)
         return loaded
 
     def _load_own(self, tokens: list[str], now: int, refused: list[str]) -> Loaded | None:
         found = self._verify(tokens, now, refused)
         if len(found) > 1:
             _log(logging.INFO, "twins", "A request had several session cookies of our name")
-        known = self._places[self.cookie.name]
-        outlived = not known.issuperset([each.envelope.place for each in found])
         for verified in found:
             if verified.ends:
                 # Those that are older are cookies that the log-out could not delete.
-                newest = self._newest(verified, found)
-                return Loaded({}, "{}", now, new=True, outlived=True, newest=newest)
+                loaded = Loaded({}, "{}", now, new=True, outlived=True)
+                return self._beside(loaded, verified, found)
             try:
                 loaded = self._accept(verified, now)
             except CookieRejected as error:
@@ -250,10 +254,30 @@ class SecureCookieSessionInterface(SessionInterface):
             else:
                 if verified.old_key:
                     _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-                if len(found) > 1 or outlived:
-                    loaded.outlived, loaded.newest = outlived, self._newest(verified, found)
-                return loaded
+                return self._beside(loaded, verified, found)
         return None
+
+    def _beside(self, loaded: Loaded, counted: Verified, found: list[Verified]) -> Loaded:
+        """Note what has to become of the other cookies, and of one that is at another place."""
+        self._note_places(loaded, self.cookie.name, [each.envelope for each in found])
+        if len(found) > 1 or loaded.outlived:
+            # Another one of the same second may replace one that was written beside others at our
+            # place. Else a session that is changed many times in a second would run ahead of time.
+            carried = counted.envelope
+            own = counted.issued - (carried.beside and carried.place == self.cookie.place)
+            # The next one has to be newer, so that it counts in place of all of these.
+            loaded.newest = max([own, *(each.issued for each in found if each is not counted)])
+        return loaded
+
+    def _note_places(self, loaded: Loaded, name: str, envelopes: list[Envelope]) -> None:
+        """Note the cookies that are at other places than those that are always deleted."""
+        for envelope in envelopes:
+            is_elsewhere = envelope.place not in self._places[name]
+            if is_elsewhere or envelope.beside:
+                loaded.outlived = True
+            if is_elsewhere and not envelope.ends:
+                other = former_cookie(name, envelope.place or "")
+                loaded.leftovers += () if other is None else (other,)
 
     def _verify(self, tokens: list[str], now: int, refused: list[str]) -> list[Verified]:
         """Return the cookies that are ours and in time, the newest first."""
@@ -266,14 +290,6 @@ class SecureCookieSessionInterface(SessionInterface):
         if len(found) > 1:
             found.sort(key=attrgetter("issued"), reverse=True)
         return found
-
-    def _newest(self, counted: Verified, found: list[Verified]) -> int:
-        """Return the time after which a cookie has to be issued to count instead of these."""
-        # At our own place, another one of the same second may replace it. Else a session that is
-        # changed many times in a second would run ahead of the clock.
-        replaced = counted.ends or counted.envelope.place in (TWINS, self.cookie.place)
-        own = counted.issued - replaced
-        return max([own, *(each.issued for each in found if each is not counted)])
 
     def _accept(self, verified: Verified, now: int) -> Loaded:
         loaded = self._reader.accept(verified, now)
@@ -327,7 +343,7 @@ class SecureCookieSessionInterface(SessionInterface):
             if tokens and (is_ours or not self._is_ended(other.name, tokens)):
                 leftovers.append(other)
                 loaded.stale = loaded.stale or not is_ours
-        loaded.leftovers = tuple(leftovers)
+        loaded.leftovers += tuple(leftovers)
 
     def _is_ended(self, name: str, tokens: list[str]) -> bool:
         """Return whether this is the empty cookie of a former log-out, which hides others."""
@@ -384,8 +400,8 @@ class SecureCookieSessionInterface(SessionInterface):
         self._warn_of_place(environ)
         state = session.state
         # A log-out also deletes those that the browser does not send to this path.
-        outdated = self._others if state.has_ended else state.loaded.leftovers
-        for other in outdated:  # before our own, which may have the name of one
+        outdated = [*state.loaded.leftovers, *(self._others if state.has_ended else ())]
+        for other in dict.fromkeys(outdated):  # before our own, which may have the name of one
             fields.append(("Set-Cookie", other.delete(self._is_secure(other, environ))))
         fields.append(("Set-Cookie", cookie))
         if keep_private(fields, names):
@@ -464,12 +480,13 @@ class SecureCookieSessionInterface(SessionInterface):
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
     def _wrapped(self, state: State, text: str, issued: int, beside_twins: bool) -> str:
-        age, place = issued - state.created, TWINS if beside_twins else self.cookie.place
+        age, place = issued - state.created, self.cookie.place
         if not self.backend.in_cookie:
             text = FIRST if state.is_first_visit else IN_STORE
-            return wrap(Envelope(text, None, age, state.id, place=place))
+            return wrap(Envelope(text, None, age, state.id, place=place, beside=beside_twins))
         token = state.csrf_token and self._mask.hide(state.csrf_token)
-        wrapped = wrap(Envelope(text, None, age, state.id, token, state.owner, state.stamp, place))
+        owned = state.owner, state.stamp
+        wrapped = wrap(Envelope(text, None, age, state.id, token, *owned, place, beside_twins))
         if len(wrapped) > MAX_TEXT:
             raise too_large("The session's JSON", len(wrapped), MAX_TEXT, state.data)
         return wrapped
@@ -530,7 +547,8 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _write_ended(self, state: State, environ: WSGIEnvironment) -> str:
         """Return the header that leaves an empty cookie, which is newer than its twins."""
-        now, empty = int(time.time()), wrap(Envelope("{}", None, 0, place=TWINS))
+        now = int(time.time())
+        empty = wrap(Envelope("{}", None, 0, place=self.cookie.place, beside=True))
         value = self.codec.encode(empty, self._next_issue(state, now))
         max_age = self._max_age_beside_twins()
         secure = self._is_secure(self.cookie, environ)
@@ -563,17 +581,6 @@ class SecureCookieSessionInterface(SessionInterface):
                     loaded = former.load(token, now)
                     found += [replace(loaded, id=each) for each in self._ids_of(loaded, token)]
         return found
-
-    def _has_unnamed(self, cookie: str, now: int) -> bool:
-        """Return whether a former cookie came from another place than those that are deleted."""
-        numbers = Counter(other.name for other in self._others)
-        for former in self.migrate_from:
-            name, tokens = former.cookie.name, former.cookie.find(cookie)
-            if len(tokens) > max(1, numbers[name]):
-                return True
-            if not former.places_of(tokens, now) <= self._places[name]:
-                return True
-        return False
 
     def _end_former(self, loaded: Loaded) -> None:
         """End a session in the stores and lists that were in use before."""

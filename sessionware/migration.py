@@ -29,7 +29,8 @@ from werkzeug.http import parse_date
 
 from .backend import Reader, Verified, backend_of, backend_problems
 from .codec import Codec, SignedCodec, inflate
-from .cookie import SessionCookie
+from .cookie import SessionCookie, cookie_at
+from .envelope import Envelope
 from .errors import ConfigurationError, CookieRejected, Problem, collecting, kind_of
 from .expiry import Duration, Expiry
 from .keys import (
@@ -73,9 +74,9 @@ class FormerCookie(ABC):
         """Return whether the newest of the values is the empty cookie that a log-out has left."""
         return False
 
-    def places_of(self, values: list[str], now: int) -> set[str | None]:  # noqa: ARG002 - as above
-        """Return the places of the values that are valid, as far as they tell (see Envelope)."""
-        return set()
+    def envelopes(self, values: list[str], now: int) -> list[Envelope]:  # noqa: ARG002 - as above
+        """Return what the values carry that are valid, if they are our own."""
+        return []
 
     def check_ended(self, loaded: Loaded, ids: Sequence[str]) -> None:  # noqa: B027 - as below
         """Raise CookieRejected if the session of an even older cookie has ended here.
@@ -165,9 +166,9 @@ class SessionwareCookie(FormerCookie):
         found = self._verify(values, now)
         return bool(found) and found[0].ends
 
-    def places_of(self, values: list[str], now: int) -> set[str | None]:
-        """Return the places of the values that are valid, as far as they tell (see Envelope)."""
-        return {each.envelope.place for each in self._verify(values, now)}
+    def envelopes(self, values: list[str], now: int) -> list[Envelope]:
+        """Return what the values carry that are valid, the newest first."""
+        return [each.envelope for each in self._verify(values, now)]
 
     def _verify(self, values: list[str], now: int) -> list[Verified]:
         """Return the values that this reader has signed and that are in time, the newest first."""
@@ -439,19 +440,6 @@ class BeakerCookie(ForeignCookie):
         yield from super()._problems()
         if self.data_serializer != "json":
             yield Problem("data_serializer", f"found {self.data_serializer!r}, expected 'json'")
-
-
-def cookie_at(name: str, domain: str | None, path: str, partitioned: bool) -> SessionCookie:
-    """Return the cookie of this name and place, with the attributes that deleting it needs.
-
-    Raises ConfigurationError with every problem.
-    """
-    if partitioned is not True:
-        return SessionCookie(name=name, domain=domain, path=path, partitioned=partitioned)
-    # It is used in frames on other sites, where browsers drop a Lax cookie.
-    return SessionCookie(
-        name=name, domain=domain, path=path, secure=True, samesite="None", partitioned=True
-    )
 
 
 def codec_class(encrypt: object) -> Callable[..., Codec]:

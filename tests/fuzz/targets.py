@@ -180,7 +180,7 @@ def _is_envelope(found: Any) -> bool:
     match found:
         case [dict() | None | True, int(age), _, _, owner, stamp, str(place)]:
             shorter = [*found[:4], 0 if owner is None else owner, "stamp" if stamp == "" else stamp]
-            return bool(place) and _is_envelope(shorter)
+            return re.fullmatch(_PLACE, place) is not None and _is_envelope(shorter)
         case [dict() | None | True, int(age), _, _, None, stamp]:  # without an owner
             return bool(stamp) and _is_envelope([*found[:4], "owner", stamp])
         case [dict() | None | True, int(age), *parts]:
@@ -199,6 +199,7 @@ def _is_part(part: Any, pattern: str) -> bool:
 
 
 _ID = r'"[\w-]+"'
+_PLACE = r"(?!$)\*?(/[!-:<-~]+)?(;[\w.-]*(;P)?)?"
 _PARTS = (rf"0|{_ID}", r'0|"[\w-]{43}"|"[\w-]{51}"', r'".*"|-?\d+|\{"!u": ".*"\}', '".+"')
 
 

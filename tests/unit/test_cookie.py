@@ -15,7 +15,7 @@ from itsdangerous import URLSafeTimedSerializer
 from webtest import TestApp
 
 from sessionware import ConfigurationError, SecureCookieSessionInterface, SessionMiddleware
-from sessionware.cookie import SessionCookie, host_of, is_ip, is_localhost, others
+from sessionware.cookie import SessionCookie, former_cookie, host_of, is_ip, is_localhost, others
 from sessionware.migration import FlaskCookie
 from tests.attacks.lines_run import lines_run
 from tests.conftest import Clock
@@ -760,16 +760,24 @@ def test_default_place_needs_no_text(settings: Any) -> None:
     assert SessionCookie(**settings).place == ""
 
 
-def test_other_places_have_short_texts_of_their_own() -> None:
-    settings: list[dict[str, Any]] = [
-        {"path": "/shop"},
-        {"path": "/shop/"},
-        {"domain": "a.example"},
-        {"domain": "a.example", "path": "/shop"},
-        {"partitioned": True, "secure": True},
-    ]
-    places = {SessionCookie(**each).place for each in settings}
-    assert [*map(len, places)] == [4] * len(settings)
+PLACES: dict[str, dict[str, Any]] = {
+    "/shop": {"path": "/shop"},
+    ";a.example": {"domain": "a.example"},
+    "/shop;a.example": {"domain": "a.example", "path": "/shop"},
+    ";;P": {"partitioned": True, "secure": True, "samesite": "None"},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_cookie_at_another_place_is_found_by_a_text(place: str) -> None:
+    cookie = SessionCookie(**PLACES[place])
+    assert cookie.place == place
+    assert former_cookie("session", place) == cookie
+
+
+@pytest.mark.parametrize("place", [f"/{'a' * 2000}", ";.", "/app", ";a.example"])
+def test_cookie_that_browsers_refuse_at_a_place_is_not_deleted_there(place: str) -> None:
+    assert former_cookie("__Host-session", place) is None
 
 
 def test_place_of_a_domain_is_the_same_however_it_is_written() -> None:

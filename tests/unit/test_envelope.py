@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.datastructures import Headers
 
-from sessionware.envelope import FIRST, IN_STORE, MAX_SESSION_AGE, TWINS, Envelope, unwrap, wrap
+from sessionware.envelope import FIRST, IN_STORE, MAX_SESSION_AGE, Envelope, unwrap, wrap
 from sessionware.errors import CookieRejected, UnserializableValue
 from sessionware.serializer import dumps, loads
 from tests.gateway import make_environ
@@ -40,6 +40,7 @@ JSON = st.recursive(
 )
 AGES = st.integers(-100, 100) | JSON
 MAYBE_DATA = st.none() | st.dictionaries(st.text(max_size=3), JSON, max_size=3) | JSON
+PLACES = ["", "/app", ";example.com", "/app;example.com", ";;P"]
 PARTS = st.sampled_from([0, "id", TOKEN, MASKED, None, "", "ann", 1, {"!u": USER.hex}]) | JSON
 ALMOST = st.builds(
     lambda pair, parts: [*pair, *parts],
@@ -72,7 +73,8 @@ def envelopes(draw: st.DrawFn) -> Envelope:
         csrf_token=draw(st.sampled_from([None, TOKEN, MASKED])),
         owner=draw(st.none() | OWNERS),
         stamp=draw(st.text(max_size=5)),
-        place=draw(st.text(max_size=5)),
+        place=draw(st.sampled_from(PLACES)),
+        beside=draw(st.booleans()),
     )
 
 
@@ -124,8 +126,10 @@ def test_text_of_the_data_comes_back_to_the_letter(text: str, more: tuple[Any, .
         ({"owner": USER}, f'[{{}},60,0,0,{{"!u":"{USER.hex}"}}]'),
         ({"owner": "\xe9", "stamp": '"'}, r'[{},60,0,0,"\u00e9","\""]'),
         ({"id": "abc", "stamp": "s"}, '[{},60,"abc",0,null,"s"]'),
-        ({"place": "p"}, '[{},60,0,0,null,"","p"]'),
-        ({"owner": 1, "stamp": "s", "place": TWINS}, '[{},60,0,0,1,"s","twins"]'),
+        ({"place": "/p"}, '[{},60,0,0,null,"","/p"]'),
+        ({"owner": 1, "stamp": "s", "place": ";a.b"}, '[{},60,0,0,1,"s",";a.b"]'),
+        ({"beside": True}, '[{},60,0,0,null,"","*"]'),
+        ({"place": "/p", "beside": True}, '[{},60,0,0,null,"","*/p"]'),
     ],
 )
 def test_parts_that_are_absent_at_the_end_are_left_out(parts: dict[str, Any], text: str) -> None:
@@ -274,10 +278,16 @@ REFUSED = [
     # The stamp.
     *["[{},0,0,0,1,1]", "[{},0,0,0,1,null]", "[{},0,0,0,1,[]]"],
     # The place.
-    *['[{},0,0,0,1,"",0]', '[{},0,0,0,1,"",null]', '[{},0,0,0,1,1,"place"]'],
+    *[
+        '[{},0,0,0,1,"",0]',
+        '[{},0,0,0,1,"",null]',
+        '[{},0,0,0,1,1,"/app"]',
+        '[{},0,0,0,1,"","app"]',
+    ],
+    *['[{},0,0,0,1,"","/a b"]', '[{},0,0,0,1,"","/a;b;Q"]', r'[{},0,0,0,1,"","/a\n"]'],
     # Too many parts.
     *[
-        '[{},0,0,0,1,"stamp","place",0]',
+        '[{},0,0,0,1,"stamp","/app",0]',
         '[0,{},"id",0]',
         f'[0,{{}},"id","{TOKEN}"]',
         "[0,0]",

@@ -13,7 +13,7 @@ from sessionware import (
     SessionMiddleware,
     SessionUnavailable,
 )
-from sessionware.envelope import TWINS, unwrap
+from sessionware.envelope import unwrap
 from tests.conftest import Clock
 from tests.gateway import KEY, make_environ
 from tests.sites import MemoryRevocations, MemoryStore
@@ -202,7 +202,7 @@ class Server:
         assert isinstance(interface, SecureCookieSessionInterface)
         opened = interface.codec.decode(token)
         in_time = self._clock.now - opened.issued <= interface.expiry.max_idle_timeout
-        return in_time and unwrap(opened.text).place == TWINS
+        return in_time and unwrap(opened.text).beside
 
     def forget(self) -> None:
         """Forget what the store or the list has kept for as long as it was told to."""
