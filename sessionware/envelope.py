@@ -108,11 +108,9 @@ def unwrap(wrapped: str) -> Envelope:
     tail = _tail(age, *more)
     if not wrapped.endswith(tail):
         raise CookieRejected("malformed")
-    envelope = Envelope(wrapped[1 : -len(tail)], None if data is True else data, age, *more)
-    place = envelope.place or ""
-    if not place.startswith(_BESIDE):
-        return envelope
-    return envelope._replace(place=place.removeprefix(_BESIDE), beside=True)
+    if len(more) == 5 and more[4].startswith(_BESIDE):
+        more = [*more[:4], more[4].removeprefix(_BESIDE), True]
+    return Envelope(wrapped[1 : -len(tail)], None if data is True else data, age, *more)
 
 
 def _are_parts(

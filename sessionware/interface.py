@@ -259,12 +259,15 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _beside(self, loaded: Loaded, counted: Verified, found: list[Verified]) -> Loaded:
         """Note what has to become of the other cookies, and of one that is at another place."""
+        carried = counted.envelope
+        is_at_our_place = carried.place == self.cookie.place
+        if is_at_our_place and not carried.beside and len(found) == 1:
+            return loaded
         self._note_places(loaded, self.cookie.name, [each.envelope for each in found])
         if len(found) > 1 or loaded.outlived:
             # Another one of the same second may replace one that was written beside others at our
             # place. Else a session that is changed many times in a second would run ahead of time.
-            carried = counted.envelope
-            own = counted.issued - (carried.beside and carried.place == self.cookie.place)
+            own = counted.issued - (is_at_our_place and carried.beside)
             # The next one has to be newer, so that it counts in place of all of these.
             loaded.newest = max([own, *(each.issued for each in found if each is not counted)])
         return loaded
