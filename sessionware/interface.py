@@ -365,12 +365,13 @@ class SecureCookieSessionInterface(SessionInterface):
         return self.backend.stamp(owner)
 
     def late_look(self) -> None:
-        """Log that a session was first used after its response had begun."""
+        """Log that a session was first used when it was too late to tell caches of it."""
         self._warn_once(
             "late_look",
-            "A session was first used after its response had begun, and that response has no "
-            "Vary: Cookie, so caches may send it to other users: use the session before the "
-            "application returns, or, if it is a generator, before it yields its first chunk",
+            "A session was first used after its response had begun, or after the application had "
+            "failed, and that response has no Vary: Cookie, so caches may send it to other users: "
+            "use the session before the application returns, or, if it is a generator, before it "
+            "yields its first chunk",
         )
 
     def save_session(self, environ: WSGIEnvironment, session: Any, headers: Headers) -> None:

@@ -197,7 +197,7 @@ class Source(Protocol):
         """Return the owner's present stamp, which a new session of the owner stores."""
 
     def late_look(self) -> None:
-        """Log that the session was first used after its response had begun."""
+        """Log that the session was first used when it was too late to tell caches of it."""
 
 
 class Session(SessionMixin, FlashMixin):

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -27,9 +28,10 @@ SHARED_CACHE = (
     "Cookie: mark it 'private', or do not use the session for it (shared_cache)."
 )
 LATE_LOOK = (
-    "A session was first used after its response had begun, and that response has no Vary: "
-    "Cookie, so caches may send it to other users: use the session before the application returns, "
-    "or, if it is a generator, before it yields its first chunk (late_look)."
+    "A session was first used after its response had begun, or after the application had failed, "
+    "and that response has no Vary: Cookie, so caches may send it to other users: use the session "
+    "before the application returns, or, if it is a generator, before it yields its first chunk "
+    "(late_look)."
 )
 MARKED = "SECRET"
 """A text from the client, which no message may contain."""
@@ -232,6 +234,27 @@ def test_both_ways_to_be_in_a_shared_cache_are_warned_about(
     reasons = [vars(record)["reason"] for record in caplog.records]
     assert reasons == ["shared_cache", "shared_cache"]
     assert len({record.getMessage() for record in caplog.records}) == 2
+
+
+def test_look_by_an_error_handler_around_the_middleware_is_warned_about(
+    log: pytest.LogCaptureFixture,
+) -> None:
+    """No response had begun. Its own error page depends on the session, and does not say so."""
+
+    def fail(environ: Any, start_response: Any) -> list[bytes]:
+        raise LookupError
+
+    middleware = SessionMiddleware(fail, KEY)
+
+    def handler(environ: Any, start_response: Any) -> list[bytes]:
+        with suppress(LookupError):
+            middleware(environ, start_response)
+        len(environ["session"])
+        start_response("500 Internal Server Error", [])
+        return []
+
+    call(handler)
+    assert [record.getMessage() for record in log.records] == [LATE_LOOK]
 
 
 @pytest.mark.parametrize("adopts", [False, True])
