@@ -29,10 +29,10 @@ class Jar:
         self.cookies: dict[Place, tuple[str, float]] = {}
         self.response = Response()
 
-    def plant(self, header: str, path: str = "/") -> "Jar":
+    def plant(self, header: str, path: str = "/", seconds: float = float("inf")) -> "Jar":
         """Add the cookie of a Cookie header, and return the jar."""
         name, _, value = header.partition("=")
-        self.cookies[Place(name, "", path, False)] = value, float("inf")
+        self.cookies[Place(name, "", path, False)] = value, time.time() + seconds
         return self
 
     def visit(self, victim: Victim, act: Callable[[Any], object], path: str = "/app/page") -> Any:
@@ -77,6 +77,11 @@ class Jar:
                 self.cookies[place] = value, time.time() + seconds
             else:
                 self.cookies.pop(place, None)
+
+    def restart(self) -> None:
+        """Close the browser, which forgets the cookies without Max-Age."""
+        for place in [place for place, (_, ends) in self.cookies.items() if ends == float("inf")]:
+            del self.cookies[place]
 
     def values(self) -> list[str]:
         """Return a copy of every cookie."""

@@ -1,0 +1,207 @@
+"""What a log-out cannot reach (CWE-613), as ``tests/README.md`` lists it, and what helps.
+
+Each test shows a limit: a session that goes on although its user has logged out, because the server
+cannot know of it, or because the settings tell it something that is not so. If a limit is gone, so
+is its test.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.attacks.former import former
+from tests.attacks.jar import Jar
+from tests.attacks.modes import MODES, cookie_alone, every_mode, held_on_the_server
+from tests.attacks.victim import Victim
+from tests.conftest import Clock
+from tests.gateway import KEY, OLDER_KEY
+from tests.sites import MemoryRevocations, MemoryStore
+from tests.unit.foreign_cookies import LITERALS, reader
+
+HOUR = 60 * 60
+DAY = 24 * HOUR
+FLASK = f"session={LITERALS['Flask']}"
+"""The former cookie of Alice."""
+
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+def log_out(session: Any) -> None:
+    session.invalidate()
+
+
+def log_in(owner: str) -> Callable[[Any], object]:
+    return lambda session: setattr(session, "owner", owner)
+
+
+def who(session: Any) -> Any:
+    return session.owner
+
+
+def user(session: Any) -> Any:
+    return session.get("user")
+
+
+def count(session: Any) -> None:
+    session["n"] = session.get("n", 0) + 1
+
+
+# Cookies at places that the server does not know
+
+
+@cookie_alone
+@pytest.mark.parametrize("named", ["/", "/app"])
+def test_framework_cookie_at_a_place_that_is_not_named_outlives_the_log_out(
+    mode: str, named: str
+) -> None:
+    flask = reader("Flask", limit=40 * DAY, session_cookie_path=named)
+    victim, jar = Victim(**MODES[mode](), migrate_from=[flask]), Jar().plant(FLASK, "/app")
+    jar.visit(victim, log_out)
+    assert jar.visit(victim, user) == ("alice" if named == "/" else None)
+
+
+@cookie_alone
+@pytest.mark.parametrize("is_named", [False, True])
+def test_cookie_that_was_not_sent_with_ours_outlives_the_log_out(
+    clock: Clock, mode: str, is_named: bool
+) -> None:
+    kept = MODES[mode]()
+    before = Victim(cookie_path="/app", **kept)
+    present = Victim(migrate_from=[former(cookie_path="/app", **kept)] * is_named, **kept)
+    jar = Jar()
+    jar.visit(before, log_in("bob"))
+    clock.advance(HOUR)
+    jar.visit(present, log_in("ada"), "/elsewhere")
+    jar.visit(present, log_out, "/elsewhere")
+    assert jar.visit(present, who) == (None if is_named else "bob")
+
+
+@cookie_alone
+@pytest.mark.parametrize("named", ["/", "/app"])
+def test_lasting_cookie_counts_again_when_the_browser_forgets_the_next_log_in(
+    clock: Clock, mode: str, named: str
+) -> None:
+    """The log-in has taken the place of the lasting empty cookie, and must end with the browser."""
+    flask = reader("Flask", limit=40 * DAY, session_cookie_path=named)
+    victim = Victim(**MODES[mode](), migrate_from=[flask])
+    jar = Jar().plant(FLASK, "/app", seconds=30 * DAY)
+    mine = Jar()
+    mine.visit(victim, log_in("ada"))
+    jar.cookies |= mine.cookies  # logged in where the other cookie is not sent
+    jar.visit(victim, log_out)
+    jar.visit(victim, log_in("ben"))
+    assert jar.visit(victim, who) == "ben"
+    jar.restart()
+    assert jar.visit(victim, user) == ("alice" if named == "/" else None)
+
+
+# Cookies without an id
+
+
+@held_on_the_server
+def test_earlier_cookie_without_an_id_outlives_the_log_out(clock: Clock, mode: str) -> None:
+    """Each has another text, and nothing says that they belong to one session."""
+    before = Victim(salt="former")
+    earlier = before.visit("", log_in("ann")).cookie
+    clock.advance(1)
+    later = before.visit(earlier, count).cookie
+    present = Victim(**MODES[mode](), migrate_from=[former(salt="former")])
+    present.visit(later, log_out)
+    assert [present.asks(copy, who) for copy in (earlier, later)] == ["ann", None]
+
+
+@held_on_the_server
+@pytest.mark.parametrize("keeps", [False, True])
+def test_key_that_is_dropped_revives_former_cookies_without_an_id(mode: str, keeps: bool) -> None:
+    """Their ids are made with it."""
+    kept = MODES[mode]()
+    flask = reader("Flask", limit=40 * DAY)
+    settings: dict[str, Any] = {**kept, "cookie_name": "own", "migrate_from": [flask]}
+    Victim(OLDER_KEY, **settings).visit(FLASK, log_out)
+    present = Victim(KEY, secret_key_fallbacks=[OLDER_KEY] * keeps, **settings)
+    assert present.asks(FLASK, user) == (None if keeps else "alice")
+
+
+def test_visitors_with_equal_former_cookies_end_together() -> None:
+    """They may be one visitor and a thief. Neither sees what the other does."""
+    victim = Victim(**MODES["store"](), migrate_from=[reader("Flask", limit=40 * DAY)])
+    one, other = (
+        victim.visit(FLASK, count, REMOTE_ADDR=address).cookie
+        for address in ("192.0.2.1", "192.0.2.2")
+    )
+    victim.visit(one, log_out)
+    assert victim.asks(other, user) is None
+
+
+def test_clients_that_nothing_tells_apart_share_the_session_of_equal_former_cookies() -> None:
+    """Until one of them logs in."""
+    victim = Victim(**MODES["store"](), migrate_from=[reader("Flask", limit=40 * DAY)])
+    victim.visit(FLASK, count)
+    assert victim.asks(FLASK, lambda session: session["n"]) == 1
+
+
+def test_end_of_all_sessions_in_a_store_leaves_the_former_cookies_of_visitors() -> None:
+    store = MemoryStore()
+    settings: dict[str, Any] = {"store": store, "cookie_name": "own"}
+    victim = Victim(**settings, migrate_from=[reader("Flask", limit=40 * DAY)])
+    victim.visit(FLASK, count, REMOTE_ADDR="192.0.2.1")
+    store.revoke_all()
+    assert victim.asks(FLASK, user) == "alice"
+    assert Victim(**settings).asks(FLASK, user) is None
+
+
+# Settings
+
+
+@pytest.mark.parametrize("salt", ["", "new"])
+def test_list_in_place_of_a_store_needs_another_salt(salt: str) -> None:
+    """A cookie with an id from before the store is read as one of the list's, which is empty."""
+    store = MemoryStore()
+    cookie = Victim().visit("", lambda session: session.update(id=session.id)).cookie
+    Victim(store=store, migrate_from=[former()]).visit(cookie, log_out)
+    named = [former(store=store), former()]
+    present = Victim(revocations=MemoryRevocations(), salt=salt, migrate_from=named)
+    assert present.asks(cookie, lambda session: session.new) is (salt == "new")
+
+
+@held_on_the_server
+def test_longer_lifetime_of_a_framework_revives_its_ended_cookies(clock: Clock, mode: str) -> None:
+    """The list, and the marks in the store, last as long as the timeouts said at the log-out."""
+    settings: dict[str, Any] = {**MODES[mode](), "cookie_name": "own"}
+    before = Victim(**settings, idle_timeout=HOUR, migrate_from=[reader("Flask", limit=HOUR)])
+    before.visit(FLASK, log_out)
+    clock.advance(DAY)
+    raised = reader("Flask", limit=40 * DAY)
+    present = Victim(**settings, migrate_from=[raised])
+    assert present.asks(FLASK, user) == "alice"
+
+
+@held_on_the_server
+def test_log_out_on_a_server_with_the_former_settings_misses_the_present_ones(mode: str) -> None:
+    """So switch all servers at once."""
+    kept = MODES[mode]()
+    before = Victim(**kept, salt="former")
+    cookie = before.visit("", log_in("ann")).cookie
+    present = Victim(**MODES[mode](), migrate_from=[former(salt="former", **kept)])
+    taken_over = present.visit(cookie, count).cookie
+    before.visit(cookie, log_out)
+    assert present.asks(taken_over, who) == "ann"
+
+
+# Clocks
+
+
+@every_mode
+def test_cookie_of_a_server_that_is_more_than_a_minute_ahead_outlives_the_log_out(
+    clock: Clock, mode: str
+) -> None:
+    """It is refused at the log-out, as one from the future, and is none an hour later."""
+    victim = Victim(**MODES[mode]())
+    clock.advance(HOUR)
+    ahead = victim.visit("", log_in("ann")).cookie
+    clock.advance(-HOUR)
+    victim.visit(ahead, log_out)
+    clock.advance(HOUR)
+    assert victim.asks(ahead, who) == "ann"
