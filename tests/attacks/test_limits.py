@@ -166,6 +166,19 @@ def test_list_in_place_of_a_store_needs_another_salt(salt: str) -> None:
     assert present.asks(cookie, lambda session: session.new) is (salt == "new")
 
 
+@pytest.mark.parametrize("salt", ["", "new"])
+def test_signed_cookies_that_come_back_after_a_store_need_another_salt(salt: str) -> None:
+    """Or else they are those from before, and they still are when the next store is turned on."""
+    store = MemoryStore()
+    cookie = Victim().visit("", lambda session: session.update(id=session.id)).cookie
+    Victim(store=store, migrate_from=[former()]).visit(cookie, log_out)
+    before = former(store=store), former()
+    back = Victim(salt=salt, migrate_from=before)
+    present = Victim(store=MemoryStore(), salt="last", migrate_from=[former(salt=salt), *before])
+    are_new = [victim.asks(cookie, lambda session: session.new) for victim in (back, present)]
+    assert are_new == [salt == "new"] * 2
+
+
 @held_on_the_server
 def test_longer_lifetime_of_a_framework_revives_its_ended_cookies(clock: Clock, mode: str) -> None:
     """The list, and the marks in the store, last as long as the timeouts said at the log-out."""

@@ -393,8 +393,11 @@ class LogOuts(RuleBasedStateMachine):
         absolute=st.sampled_from([None, None, ABSOLUTE]),
         permanent=st.sampled_from([None, 4 * IDLE, 4 * IDLE]),
         refresh=st.sampled_from([None, 0, 1, 400]),
+        obey=st.booleans(),
     )
-    def begin(self, absolute: int | None, permanent: int | None, refresh: int | None) -> None:
+    def begin(
+        self, absolute: int | None, permanent: int | None, refresh: int | None, obey: bool
+    ) -> None:
         self.server = visitors.Server(
             self.clock,
             self.mode,
@@ -403,7 +406,7 @@ class LogOuts(RuleBasedStateMachine):
             absolute_timeout=absolute,
             refresh_after=refresh,
         )
-        self.browsers = visitors.Browser(self.clock), visitors.Browser(self.clock)
+        self.browsers = visitors.Browser(self.clock, obey), visitors.Browser(self.clock, obey)
         self.waiting: list[tuple[visitors.Browser | None, visitors.Request]] = []
         self.book: dict[str, Token] = {}
         self.marks = count(1)
@@ -627,7 +630,7 @@ class LogOuts(RuleBasedStateMachine):
         timeout. Then the browser may see again what else it has at other places.
         """
         token, *_ = visitors.read(line)
-        browser.receive(line)
+        browser.receive(line, request.place)
         if any(request.step < step for step in browser.ended.values()):
             slow = self.clock.now - request.began
             issued = [self.book[it].issued for it in request.tokens]

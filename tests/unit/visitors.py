@@ -126,10 +126,15 @@ class Request:
 
 
 class Browser:
-    """A browser that has one cookie at each place, and forgets those that have ended."""
+    """A browser that has one cookie at each place, and forgets those that have ended.
 
-    def __init__(self, clock: Clock) -> None:
+    ``obeys``: it deletes what it is told to. If not, its cookies are as hard to reach as those of
+    version 1.0, which do not tell their place, so that nothing deletes them there.
+    """
+
+    def __init__(self, clock: Clock, obeys: bool) -> None:
         self._clock = clock
+        self._obeys = obeys
         self.kept: dict[str, tuple[str, float | None]] = {}
         self.ended: dict[int | None, int] = {}
 
@@ -142,8 +147,11 @@ class Browser:
         }
         return [token for token, _ in self.kept.values()]
 
-    def receive(self, line: str) -> None:
+    def receive(self, line: str, present: str) -> None:
+        """Take a Set-Cookie header of a site that has its own cookie at the present place."""
         token, place, seconds = read(line)
+        if place != present and not self._obeys:
+            return
         ends = None if seconds is None else self._clock.now + seconds
         self.kept[place] = token, ends
         self.tokens()  # forgets what was deleted
