@@ -200,7 +200,7 @@ class SecureCookieSessionInterface(SessionInterface):
         self._tells_clients_apart = store is not None and bool(migrate_from)
         self._others = others(self.cookie, [former.cookie for former in migrate_from])
         self._places = _places_of([self.cookie, *self._others])
-        self._numbers = Counter(other.name for other in self._others)
+        self._named = Counter(other.name for other in self._others)
         self._warned: set[str] = set()
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
@@ -233,7 +233,7 @@ class SecureCookieSessionInterface(SessionInterface):
         for former in self.migrate_from:
             name, values = former.cookie.name, former.cookie.find(cookie)
             self._note_places(loaded, name, former.envelopes(values, now))
-            loaded.outlived = loaded.outlived or len(values) > max(1, self._numbers[name])
+            loaded.outlived = loaded.outlived or len(values) > max(1, self._named[name])
         if loaded.outlived:
             loaded.newest = max(loaded.newest, 1)
         return loaded
@@ -258,7 +258,7 @@ class SecureCookieSessionInterface(SessionInterface):
         return None
 
     def _beside(self, loaded: Loaded, counted: Verified, found: list[Verified]) -> Loaded:
-        """Note what has to become of the other cookies, and of one that is at another place."""
+        """Note which of the cookies are at other places, and which time is newer than all."""
         carried = counted.envelope
         is_at_our_place = carried.place == self.cookie.place
         if is_at_our_place and not carried.beside and len(found) == 1:

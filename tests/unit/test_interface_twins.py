@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from sessionware import Session
+from sessionware.cookie import former_cookie
 from tests.conftest import Clock
 from tests.gateway import OLDER_KEY, call
 from tests.processes import require
 from tests.sites import MemoryRevocations, MemoryStore, Page, Site, data_of, owner_of, untouched
 from tests.unit.applications import acting
+from tests.unit.sessions import sign
 
 DAY = 24 * 60 * 60
 
@@ -180,6 +182,35 @@ def test_log_out_with_a_copy_of_the_same_cookie_is_one_with_twins(clock: Clock, 
     cookie = site.log_in()
     ended = site.visit(log_out, both(cookie, cookie)).cookie
     assert site.read(both(cookie, ended)) is None
+
+
+@pytest.mark.parametrize("settings", [{}, {"cookie_path": "/app"}, {"cookie_domain": "a.example"}])
+def test_log_out_deletes_a_cookie_of_version_1_0(clock: Clock, settings: dict[str, Any]) -> None:
+    """It does not tell its place, which is taken for ours."""
+    text = '[0,{"n":1}]'
+    cookie = f"session={sign(text)}"
+    page = Site(**settings).visit(log_out, cookie)
+    assert [line.partition(";")[0] for line in page.response.headers.getlist("Set-Cookie")] == [
+        "session="
+    ]
+
+
+@pytest.mark.parametrize("place", ["/app", ";a.example", ";;P"])
+def test_cookie_at_another_place_is_deleted_there_once(clock: Clock, place: str) -> None:
+    text = f'[{{"n":1}},0,0,0,null,"","{place}"]'
+    cookie, there = f"session={sign(text)}", former_cookie("session", place)
+    assert there is not None
+    page = Site().visit(set_n, both(cookie, cookie))
+    assert page.deleted == [there.delete(there.always_secure)]
+
+
+def test_cookie_at_a_place_that_browsers_refuse_is_hidden(clock: Clock) -> None:
+    """A ``__Host-`` cookie has no path, so it is a copy that somebody else has made."""
+    name = "__Host-session"
+    token = sign('[{"n":1},0,0,0,null,"","/app"]', cookie_name=name)
+    page = Site(cookie_name=name).visit(log_out, f"{name}={token}")
+    assert page.deleted == []
+    assert page.cookie != ""
 
 
 @every_mode
