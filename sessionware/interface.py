@@ -246,7 +246,7 @@ class SecureCookieSessionInterface(SessionInterface):
             if verified.ends:
                 # Those that are older are cookies that the log-out could not delete.
                 loaded = Loaded({}, "{}", now, new=True, outlived=True)
-                return self._beside(loaded, verified, found)
+                return self._note_twins(loaded, verified, found)
             try:
                 loaded = self._accept(verified, now)
             except CookieRejected as error:
@@ -254,10 +254,10 @@ class SecureCookieSessionInterface(SessionInterface):
             else:
                 if verified.old_key:
                     _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
-                return self._beside(loaded, verified, found)
+                return self._note_twins(loaded, verified, found)
         return None
 
-    def _beside(self, loaded: Loaded, counted: Verified, found: list[Verified]) -> Loaded:
+    def _note_twins(self, loaded: Loaded, counted: Verified, found: list[Verified]) -> Loaded:
         """Note which of the cookies are at other places, and which time is newer than all."""
         carried = counted.envelope
         is_at_our_place = carried.place == self.cookie.place
