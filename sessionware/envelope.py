@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from .cookie import PLACE
 from .errors import CookieRejected, UnserializableValue
 from .expiry import CLOCK_SKEW
-from .serializer import dumps, loads
+from .serializer import dumps, loads, loads_at
 from .session import OWNER_TYPES, Owner
 
 IN_STORE, FIRST = "null", "true"
@@ -25,7 +25,18 @@ _BESIDE = "*"
 _PLACE = re.compile(rf"\*?({PLACE.pattern})?")
 _ID = re.compile("[0-9A-Za-z_-]+")
 # 32 bytes, or 38 if masked, in base64 whose last character has two spare bits.
-_CSRF_TOKEN = re.compile("([0-9A-Za-z_-]{8})?[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]")
+_CSRF_TOKEN = re.compile("(?:[0-9A-Za-z_-]{8})?[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]")
+# Everything after the data. An absent part is only there if others follow.
+_PARTS = re.compile(
+    rf"""
+    ,(-?[1-9][0-9]{{,12}} | 0)
+    (?: ,(?: "({_ID.pattern})" | 0(?=,))
+    (?: ,(?: "({_CSRF_TOKEN.pattern})" | 0(?=,))
+    (?: ,(.+)
+    )?)?)?\]
+    """,
+    re.VERBOSE,
+)
 
 
 class Envelope(NamedTuple):
@@ -90,44 +101,21 @@ def unwrap(wrapped: str) -> Envelope:
     Raises CookieRejected if the text does not have the form that ``wrap`` or version 1.0 writes.
     """
     try:
-        items = loads(wrapped)
+        data, end = loads_at(wrapped, len("["))
+        if type(data) is int:
+            return _first_form(wrapped, loads(wrapped))
+        # The parts after the data have one spelling, and what comes before them is its text.
+        parts = _PARTS.fullmatch(wrapped, end)
+        if not parts or wrapped[0] != "[" or not (data is True or _is_data(data)):
+            raise CookieRejected("malformed")
+        age, session_id, csrf_token, owned = parts.groups()
+        more = () if owned is None else _owned_parts(owned)
     except ValueError:
         raise CookieRejected("malformed") from None
-    if type(items) is not list or not 2 <= len(items) <= 7:
+    if not -CLOCK_SKEW <= (seconds := int(age)) <= MAX_SESSION_AGE:
         raise CookieRejected("malformed")
-    if type(items[0]) is int:
-        return _first_form(wrapped, items)
-    data, age, *more = items
-    if not ((_is_data(data) or data is True) and _is_age(age) and (not more or _are_parts(*more))):
-        raise CookieRejected("malformed")
-    if more:
-        if len(more) <= 2 and more[-1] == 0:
-            raise CookieRejected("malformed")  # what is absent at the end is left out
-        more[:2] = [part or None for part in more[:2]]  # 0 stands for an absent id or CSRF token
-    # The parts after the data have one spelling, so what comes before them is the data's text.
-    tail = _tail(age, *more)
-    if not wrapped.endswith(tail):
-        raise CookieRejected("malformed")
-    if len(more) == 5 and more[4].startswith(_BESIDE):
-        more = [*more[:4], more[4].removeprefix(_BESIDE), True]
-    return Envelope(wrapped[1 : -len(tail)], None if data is True else data, age, *more)
-
-
-def _are_parts(
-    session_id: object = 0,
-    csrf_token: object = 0,
-    owner: object = "",
-    stamp: object = "",
-    place: object = "",
-) -> bool:
-    """Return whether the parts after the age have the types that ``wrap`` writes."""
-    return (
-        (_is_absent(session_id) or _is_id(session_id))
-        and (_is_absent(csrf_token) or _matches(_CSRF_TOKEN, csrf_token))
-        and type(stamp) is str
-        and (place == "" or _matches(_PLACE, place))
-        and (type(owner) in OWNER_TYPES or (owner is None and (stamp, place) != ("", "")))
-    )
+    data = None if data is True else data
+    return Envelope(wrapped[1:end], data, seconds, session_id, csrf_token, *more)
 
 
 def _tail(
@@ -140,11 +128,7 @@ def _tail(
 ) -> str:
     """Return what comes after the data."""
     if owner is not None or stamp or place:
-        owned = dumps(owner, "session.owner")
-        if stamp or place:
-            owned = f"{owned},{dumps(stamp)}"
-        if place:
-            owned = f"{owned},{dumps(place)}"
+        owned = _owned(owner, stamp, place)
         return f",{age},{_quoted(session_id)},{_quoted(csrf_token)},{owned}]"
     if csrf_token is not None:
         return f",{age},{_quoted(session_id)},{_quoted(csrf_token)}]"
@@ -155,14 +139,35 @@ def _quoted(part: str | None) -> str:
     return "0" if part is None else f'"{part}"'
 
 
-def _first_form(wrapped: str, items: list[Any]) -> Envelope:
+def _owned(owner: Owner | None, stamp: str, place: str) -> str:
+    text = dumps(owner, "session.owner")
+    if stamp or place:
+        text = f"{text},{dumps(stamp)}"
+    return f"{text},{dumps(place)}" if place else text
+
+
+def _owned_parts(owned: str) -> tuple[Owner | None, str, str, bool]:
+    """Return the last parts of an envelope. Raise ValueError if ``_owned`` has not written it."""
+    owner, stamp, place = (*loads(f"[{owned}]"), "", "")[:3]
+    is_owner = type(owner) in OWNER_TYPES or (owner is None and (stamp, place) != ("", ""))
+    is_place = place == "" or _matches(_PLACE, place)
+    if not (is_owner and is_place and type(stamp) is str):
+        raise ValueError("another type")
+    if _owned(owner, stamp, place) != owned:
+        raise ValueError("another spelling")
+    return owner, stamp, place.removeprefix(_BESIDE), place.startswith(_BESIDE)
+
+
+def _first_form(wrapped: str, items: Any) -> Envelope:
     """Return the envelope of version 1.0, whose data holds the owner and the CSRF token."""
+    if type(items) is not list or len(items) < 2:
+        raise CookieRejected("malformed")
     age, data, *more = items
     if not (_is_age(age) and _is_data(data) and len(more) <= 1 and all(map(_is_id, more))):
         raise CookieRejected("malformed")
     start, end = wrapped.index(",") + 1, wrapped.rindex(",") if more else -1
     session_id = more[0] if more else None
-    envelope = Envelope(wrapped[start:end], data, age, session_id, place=None)
+    envelope = Envelope(wrapped[start:end].strip(), data, age, session_id, place=None)
     if data is None or data.keys().isdisjoint(("_owner", "_csrft_")):
         return envelope
     match data.pop("_owner", None):
@@ -182,10 +187,6 @@ def _is_data(value: object) -> bool:
 
 def _is_age(value: object) -> bool:
     return type(value) is int and -CLOCK_SKEW <= value <= MAX_SESSION_AGE
-
-
-def _is_absent(value: object) -> bool:
-    return type(value) is int and value == 0
 
 
 def _is_id(value: object) -> bool:

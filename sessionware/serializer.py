@@ -52,12 +52,18 @@ def dumps(value: Any, path: str = "session") -> str:
 
 def loads(text: str) -> Any:
     """Return the value of a text that ``dumps`` wrote. Raises ValueError if it is invalid."""
+    value, end = loads_at(text, 0)
+    if end != len(text):
+        raise ValueError("extra data after the value")
+    return value
+
+
+def loads_at(text: str, start: int) -> tuple[Any, int]:
+    """Return the value that begins there, and where it ends. Raises ValueError if it is invalid."""
     try:
         # The hook doubles the time of decoding, and few sessions need it.
-        value, end = (_TAGGED if '{"!' in text else _UNTAGGED).raw_decode(text)
-        if end != len(text):
-            raise ValueError("extra data after the value")
-        return value
+        is_tagged = "!" in text and '{"!' in text
+        return (_TAGGED if is_tagged else _UNTAGGED).raw_decode(text, start)
     except (*_MISREAD, RecursionError) as error:
         raise ValueError("invalid session data") from error
 
