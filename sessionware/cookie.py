@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
 from wsgiref.types import WSGIEnvironment
@@ -72,8 +72,7 @@ class SessionCookie:
             while before >= 0 and header[before] in " \t":
                 before -= 1
             if before < 0 or header[before] == ";":
-                end = header.find(";", after)
-                value = header[after:end] if end >= 0 else header[after:]
+                value = header[after:].partition(";")[0]
                 after += len(value)
                 special = "," in value or '"' in value
                 values.append(_unwrapped(value) if special else value.strip(" \t"))
@@ -103,7 +102,7 @@ class SessionCookie:
         ``expires``: Max-Age in seconds, and Expires in seconds since the epoch. ``None``: the
         browser deletes the cookie when it closes.
         """
-        lifetime = f"; Expires={http_date(expires[1])}; Max-Age={expires[0]}" if expires else ""
+        lifetime = f"; Expires={_date(expires[1])}; Max-Age={expires[0]}" if expires else ""
         attributes = self._secure_attributes if secure else self._attributes
         return f"{self.name}={value}{lifetime}{attributes}"
 
@@ -209,6 +208,11 @@ class SessionCookie:
                 "cookie_secure",
                 f"found {self.secure!r}, expected True with cookie_partitioned=True",
             )
+
+
+@lru_cache(maxsize=1)  # all cookies of one second share it
+def _date(seconds: int) -> str:
+    return http_date(seconds)
 
 
 def host_of(environ: WSGIEnvironment) -> str:
