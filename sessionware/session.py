@@ -1,5 +1,6 @@
 """The session that an application uses: a dict that tracks its own changes."""
 
+import marshal
 import secrets
 import time
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
@@ -111,6 +112,7 @@ class State:
         "csrf_token",
         "data",
         "emptied",
+        "handed_out",
         "id",
         "loaded",
         "may_differ",
@@ -129,7 +131,8 @@ class State:
         self.owner: Owner | None = loaded.owner
         self.stamp: str = loaded.stamp
         self.parent: str = loaded.parent
-        self.may_differ: bool = False  # set by a write, or by reading a mutable value
+        self.may_differ: bool = False  # set by a write, or by handing out what can be changed
+        self.handed_out: dict[str, bytes] = {}  # snapshots of the mutable values that were read
         self.save_forced: bool = False  # set by modified = True, and with every new id
         self.begins_anew: bool = False  # set by a log-out and a log-in
         self.emptied: bool = False  # set by a log-out and a log-in of another user
@@ -170,6 +173,24 @@ class State:
             return self.owner is not None
         return self.begins_anew or self.created != loaded.created
 
+    def hand_out(self, key: str, value: Any) -> None:
+        """Note what a mutable value looks like, before the application can change it."""
+        if not self.may_differ and key not in self.handed_out:
+            try:
+                self.handed_out[key] = _snapshot(value)
+            except ValueError:
+                self.may_differ = True
+
+    def has_changed_inside(self) -> bool:
+        """Return whether a value that was handed out is not as it was."""
+        try:
+            for key, snapshot in [*self.handed_out.items()]:  # another thread may read meanwhile
+                if _snapshot(self.data[key]) != snapshot:
+                    return True
+        except ValueError:
+            return True
+        return False
+
     def make_id(self) -> str:
         """Return a new id, which replaces the present one."""
         self.id = secrets.token_urlsafe(16)
@@ -182,6 +203,15 @@ class State:
         self.stamp = self.parent = ""
         self.created = int(time.time())
         self.begins_anew = self.emptied = True
+
+
+def _snapshot(value: Any) -> bytes:
+    """Return bytes that differ for any two values whose JSON text does.
+
+    Raises ValueError for a value of a type that ``marshal`` lacks. It tells 1 from True and 1.0,
+    and takes a fourth of the time of the JSON text. Version 2 does not depend on what is shared.
+    """
+    return marshal.dumps(value, 2)
 
 
 class Source(Protocol):
@@ -256,7 +286,7 @@ class Session(SessionMixin, FlashMixin):
         state = self._read()
         value = state.data[key]
         if type(value) not in _IMMUTABLE:
-            state.may_differ = True
+            state.hand_out(key, value)
         return value
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -322,7 +352,7 @@ class Session(SessionMixin, FlashMixin):
         state = self._read()
         value = state.data.get(key, default)
         if value is not default and type(value) not in _IMMUTABLE:
-            state.may_differ = True
+            state.hand_out(key, value)
         return value
 
     def update(self, /, *args: Any, **kwargs: Any) -> None:
@@ -435,8 +465,10 @@ class Session(SessionMixin, FlashMixin):
 
         Raises UnserializableValue.
         """
-        state = self.state
-        if state is None or not state.may_differ:
+        if not self._states:
+            return None
+        state = self._states[0]
+        if not (state.may_differ or (state.handed_out and state.has_changed_inside())):
             return None
         text = self._source.dumps(state.data)
         return text if text != state.loaded.text or state.differs() else None

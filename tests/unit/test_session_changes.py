@@ -269,6 +269,35 @@ def test_equal_value_that_is_written_differently_is_saved(old: Any, new: Any) ->
     assert repr(opened(response.cookie)["value"]) == repr(new)
 
 
+@pytest.mark.parametrize(("old", "new"), OTHER_TYPES)
+def test_equal_item_that_is_written_differently_is_a_change(old: Any, new: Any) -> None:
+    session = holding(values=[old])
+    session["values"][0] = new
+    assert session.modified is True
+
+
+def test_items_in_another_order_are_a_change() -> None:
+    session = holding(value={"a": 1, "b": 2})
+    session["value"]["a"] = session["value"].pop("a")
+    assert session.modified is True
+
+
+def test_item_that_cannot_be_stored_is_a_change() -> None:
+    session = holding(values=[1])
+    session["values"][0] = object()
+    assert session.modified is True
+
+
+@pytest.mark.parametrize("read", [lambda it: it["cart"], lambda it: it.get("cart")])
+def test_list_that_was_only_read_is_not_written_again(
+    read: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = holding(**CART)
+    monkeypatch.delattr(SecureCookieSessionInterface, "dumps")
+    assert read(session) == read(session) == [1]
+    assert session.modified is False
+
+
 def test_new_session_is_not_modified() -> None:
     session = opened()
     assert (len(session), session.modified) == (0, False)
