@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, TypedDict
 
 from .codec import Codec
 from .envelope import IN_STORE, Envelope, unwrap, wrap
@@ -57,7 +57,8 @@ _TOO_LATE = (
 )
 
 
-class Held(NamedTuple):
+@dataclass(slots=True, repr=False)
+class Held:
     """A whole session, and what the store tells about it.
 
     - ``version``: the version of the store's entry.
@@ -91,14 +92,14 @@ class CookieBackend:
     in_cookie = True
     needs_id = False
 
-    def load(self, envelope: Envelope) -> Held:
-        """Return the whole session, given what its cookie carries. Raise CookieRejected.
+    def load(self, envelope: Envelope) -> Held | None:
+        """Return the whole session, or ``None`` if its cookie carries it. Raise CookieRejected.
 
         What comes from a store has neither the age nor the id, which the cookie tells.
         """
         if envelope.data is None:
             raise CookieRejected("malformed")
-        return Held(envelope)
+        return None
 
     def keep(self, loaded: Loaded) -> None:
         """Keep a session whose first cookie has come back. Raise CookieRejected if it has ended."""
@@ -157,12 +158,11 @@ class RevocableBackend(CookieBackend):
         self._revocations = revocations
         self._expiry = expiry
 
-    def load(self, envelope: Envelope) -> Held:
-        """Return the session, or raise CookieRejected if it is on the list."""
-        held = super().load(envelope)
+    def load(self, envelope: Envelope) -> None:
+        """Raise CookieRejected if the session is on the list."""
+        super().load(envelope)
         if envelope.id is not None:
             self._check(envelope.id, envelope.owner, envelope.stamp)
-        return held
 
     def adopt(self, loaded: Loaded, ids: Sequence[str], of_client: Sequence[str] = ()) -> Loaded:  # noqa: ARG002 - a store uses it
         """Return the session, or raise CookieRejected if it is on the list."""
@@ -556,9 +556,10 @@ class Reader:
             raise CookieRejected("too_large")
         opened = self.codec.decode(token)
         envelope, issued = unwrap(opened.text), opened.issued
-        created, ends = issued - envelope.age, envelope.ends
+        created, permanent = issued - envelope.age, envelope.permanent
+        ends = permanent is None and envelope.ends
         try:
-            self.expiry.check(now, issued, created, envelope.permanent)
+            self.expiry.check(now, issued, created, permanent)
         except CookieRejected:
             # What was written beside older cookies has to hide them for as long as they are valid.
             if not envelope.beside:
@@ -569,18 +570,20 @@ class Reader:
 
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
-        carried, issued, old_key, token, _ = verified
-        envelope, version, parent, _, renewed = self.backend.load(carried)
+        carried, issued, token = verified.envelope, verified.issued, verified.token
+        held = self.backend.load(carried)
+        envelope = carried if held is None else held.envelope
         text, data, _, _, csrf_token, owner, stamp, *_ = envelope
         created = issued - carried.age
-        if csrf_token is not None and self.backend.in_cookie:
-            csrf_token = self.mask.reveal(csrf_token, old_key)
+        if csrf_token is not None and held is None:
+            csrf_token = self.mask.reveal(csrf_token, verified.old_key)
         loaded = Loaded(
-            data or {}, text, created, issued, carried.id, csrf_token, owner, stamp, token, version
+            data or {}, text, created, issued, carried.id, csrf_token, owner, stamp, token
         )
-        if not self.backend.in_cookie:
+        if held is not None:
             self.expiry.check(now, issued, created, loaded.permanent)
-            loaded.parent, loaded.renewed = parent, renewed > 0
+            loaded.version = held.version
+            loaded.parent, loaded.renewed = held.parent, held.renewed > 0
             # Later, it is only there because an earlier request has done so.
             is_visit = carried.is_first and now - issued <= MAX_VISITOR_TIME + CLOCK_SKEW
             if is_visit and not loaded.renewed:
@@ -588,7 +591,8 @@ class Reader:
         return loaded
 
 
-class Verified(NamedTuple):
+@dataclass(slots=True, repr=False)
+class Verified:
     """What a cookie carries, as far as the cookie alone can tell.
 
     ``ends``: whether it only hides others that are older.

@@ -151,9 +151,9 @@ def _lowered(fields: Fields, wanted: str) -> set[str]:
     return {item.lower() for item in _items(fields, wanted)}
 
 
-def _targeted(names: list[str]) -> set[str]:
+def _targeted(names: list[str]) -> list[str]:
     """Return the fields among these that only some shared caches obey."""
-    return {name for name in names if name in _TARGETED or name.endswith(_TARGETED_SUFFIX)}
+    return [name for name in names if name in _TARGETED or name.endswith(_TARGETED_SUFFIX)]
 
 
 def _is_for_shared(directive: str) -> bool:

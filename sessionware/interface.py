@@ -296,8 +296,7 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _accept(self, verified: Verified, now: int) -> Loaded:
         loaded = self._reader.accept(verified, now)
-        due = self.expiry.is_due(now, loaded.issued, loaded.permanent)
-        loaded.stale = due or verified.old_key
+        loaded.stale = verified.old_key or self.expiry.is_due(now, loaded.issued, loaded.permanent)
         if loaded.id is None and self.backend.needs_id:
             # It was issued before there was a list.
             ids = self._ids.of(loaded.token)
@@ -420,8 +419,10 @@ class SecureCookieSessionInterface(SessionInterface):
         state = session.state
         if state is None:
             return None  # the store did not answer, and the application knows it
-        seconds = time.time() - session.started
         text = session.changes()
+        if text is None and not state.loaded.stale:
+            return None
+        seconds = time.time() - session.started
         if text is None:
             return self._refresh(state, seconds, environ)
         self.backend.check_duration(state, seconds)
@@ -442,7 +443,7 @@ class SecureCookieSessionInterface(SessionInterface):
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
         """Issue a cookie again that is due, unless this could undo another request's change."""
         loaded, now = state.loaded, int(time.time())
-        if not (loaded.stale and state.alive):
+        if not state.alive:
             return None
         half_over = self.expiry.is_half_over(now, loaded.issued, loaded.permanent)
         if seconds > MAX_READER_TIME and not half_over:
@@ -498,7 +499,9 @@ class SecureCookieSessionInterface(SessionInterface):
     def _next_issue(self, state: State, now: int) -> int:
         """Return the time now, or one that makes the cookie newer than the others that came."""
         newest = state.loaded.newest
-        if newest and state.has_ended:  # It may be at another place, too.
+        if not newest:
+            return now
+        if state.has_ended:  # It may be at another place, too.
             newest = max(newest, state.loaded.issued)
         return min(max(now, newest + 1), now + CLOCK_SKEW)
 
