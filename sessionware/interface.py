@@ -232,6 +232,8 @@ class SecureCookieSessionInterface(SessionInterface):
             self._find_leftovers(loaded, cookie)
         for former in self.migrate_from:
             name, values = former.cookie.name, former.cookie.find(cookie)
+            if not values or values == [loaded.token]:
+                continue  # none has come beside the one that was accepted
             self._note_places(loaded, name, former.envelopes(values, now))
             loaded.outlived = loaded.outlived or len(values) > max(1, self._named[name])
         if loaded.outlived:
@@ -340,9 +342,11 @@ class SecureCookieSessionInterface(SessionInterface):
         leftovers = []
         for other in self._others:
             tokens = other.find(cookie)
+            if not tokens:
+                continue
             # If it has our name, it may be the one that was accepted: then a reader writes nothing.
             is_ours = {*tokens} <= {loaded.token}
-            if tokens and (is_ours or not self._is_ended(other.name, tokens)):
+            if is_ours or not self._is_ended(other.name, tokens):
                 leftovers.append(other)
                 loaded.stale = loaded.stale or not is_ours
         loaded.leftovers += tuple(leftovers)
