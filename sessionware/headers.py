@@ -47,12 +47,15 @@ def fields_of(headers: Headers) -> Fields:
     return headers._list
 
 
-def names_of(fields: Fields) -> list[str]:
-    """Return the names of the header fields in lower case."""
-    return [name.lower() for name, _ in fields]
+def names_of(fields: Fields) -> str:
+    """Return the names of the header fields in lower case, in one text.
+
+    To find out that none of them matters, it takes one search, and not a look at each.
+    """
+    return "\n".join([name for name, _ in fields]).lower()
 
 
-def vary_by_cookie(fields: Fields, names: list[str]) -> None:
+def vary_by_cookie(fields: Fields, names: str) -> None:
     """Add ``Vary: Cookie``: the response depends on the cookie (RFC 9110, section 12.5.5)."""
     if "vary" not in names:
         fields.append(("Vary", "Cookie"))
@@ -60,16 +63,16 @@ def vary_by_cookie(fields: Fields, names: list[str]) -> None:
     _vary_by(["Cookie"], fields)
 
 
-def keep_private(fields: Fields, names: list[str]) -> bool:
+def keep_private(fields: Fields, names: str) -> bool:
     """Keep the response out of shared caches, which would send its cookie to other users.
 
     Return whether it was marked for shared caches: by ``public``, by ``s-maxage``, or by a field
     that only they obey (RFC 9111, section 5.2.2; RFC 9213).
     """
-    targeted = _targeted(names)
-    if not targeted and "cache-control" not in names:
+    if not _control_caches(names):
         fields.append(("Cache-Control", "private"))
         return False
+    targeted = _targeted(fields)
     stated = _items(fields, "cache-control")
     kept = [item for item in stated if not _is_for_shared(item)]
     shared = len(kept) < len(stated) or bool(targeted)
@@ -80,19 +83,18 @@ def keep_private(fields: Fields, names: list[str]) -> bool:
     return shared
 
 
-def is_shared(fields: Fields, names: list[str]) -> bool:
+def is_shared(fields: Fields, names: str) -> bool:
     """Return whether the response is marked for shared caches, and they may store it.
 
     The marks are those that ``keep_private`` removes. A targeted field overrides Cache-Control in
     the caches that obey it, so ``no-store`` and ``private`` count only in their own field.
     """
-    targeted = _targeted(names)
-    if not targeted and "cache-control" not in names:
+    if not _control_caches(names):
         return False
     stated = _items(fields, "cache-control")
     if any(map(_is_for_shared, stated)) and _NOT_SHARED.isdisjoint(map(str.lower, stated)):
         return True
-    orders = [_items(fields, name) for name in targeted]
+    orders = [_items(fields, name) for name in _targeted(fields)]
     return any(items and _NOT_KEPT.isdisjoint(map(str.lower, items)) for items in orders)
 
 
@@ -151,9 +153,15 @@ def _lowered(fields: Fields, wanted: str) -> set[str]:
     return {item.lower() for item in _items(fields, wanted)}
 
 
-def _targeted(names: list[str]) -> list[str]:
-    """Return the fields among these that only some shared caches obey."""
-    return [name for name in names if name in _TARGETED or name.endswith(_TARGETED_SUFFIX)]
+def _control_caches(names: str) -> bool:
+    """Return whether there may be Cache-Control, or a field that only some shared caches obey."""
+    return "-control" in names or "x-accel-expires" in names
+
+
+def _targeted(fields: Fields) -> set[str]:
+    """Return the names of the fields that only some shared caches obey."""
+    names = {name.lower() for name, _ in fields}
+    return {name for name in names if name in _TARGETED or name.endswith(_TARGETED_SUFFIX)}
 
 
 def _is_for_shared(directive: str) -> bool:
