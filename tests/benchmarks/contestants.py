@@ -18,10 +18,10 @@ from operator import itemgetter
 from types import SimpleNamespace
 from typing import Any
 
-from . import primitives as limit
+from . import primitives
 from .gateways import ASGI, WSGI, Gateway, Request, StartResponse, WSGIApp
 
-KEYS = tuple(f"{n} is a secret key of the benchmark, {n}{n}{n}{n}" for n in range(5))
+KEYS = tuple(f"{n} is a secret key of the benchmark, {n}{n}{n}{n}" for n in range(9))
 """Newest first; the application of a peer is given the first ones of them."""
 
 NAME = "session"
@@ -49,6 +49,8 @@ class Peer:
     """What it demands after a change inside a value."""
     rotates: bool = False
     """Whether it takes more than one key."""
+    has_permanent: bool = False
+    """Whether ``_permanent`` in a session makes its cookie outlive the browser."""
     gateway: Gateway = WSGI
 
 
@@ -69,44 +71,69 @@ def bare_asgi() -> Peer:
     return Peer("bare ASGI app", "", bare().wrap, bare().session, gateway=ASGI)
 
 
-def primitives() -> Peer:
-    def changed(session: limit.Session) -> None:
+def limit_of(name: str, make: Callable[[bytes], primitives.Limit]) -> Peer:
+    def changed(session: primitives.Session) -> None:
         session.changed = True
 
     return Peer(
-        "primitives",
+        name,
         "",
-        lambda app, keys: limit.wrap(app, keys[0].encode()),
-        limit.open_session,
+        lambda app, keys: primitives.wrap(app, make(keys[0].encode())),
+        primitives.open_session,
         written=changed,
         changed_inside=changed,
     )
 
 
-def sessionware() -> Peer:
+def standard_library() -> Peer:
+    return limit_of("standard library", lambda key: primitives.Best(key, compressed=False))
+
+
+def with_zlib() -> Peer:
+    return limit_of("standard library, zlib", lambda key: primitives.Best(key, compressed=True))
+
+
+def primitives_of_1_0() -> Peer:
+    return limit_of("primitives of 1.0", primitives.AsIn1)
+
+
+def ours(name: str, **settings: Any) -> Peer:
     from sessionware import SessionMiddleware
 
     return Peer(
-        "sessionware",
-        release("sessionware"),
-        lambda app, keys: SessionMiddleware(app, keys[0], secret_key_fallbacks=keys[1:]),
+        name,
+        release("sessionware") if not settings else "",
+        lambda app, keys: SessionMiddleware(
+            app, keys[0], secret_key_fallbacks=keys[1:], **settings
+        ),
         itemgetter("session"),
         rotates=True,
+        has_permanent=True,
     )
+
+
+def sessionware() -> Peer:
+    return ours("sessionware")
 
 
 def encrypted() -> Peer:
     """No other peer encrypts as it is measured here, so only the tables show it."""
-    from sessionware import SessionMiddleware
+    return ours("sessionware, encrypted", encrypt=True)
 
-    return Peer(
-        "sessionware, encrypted",
-        "",
-        lambda app, keys: SessionMiddleware(
-            app, keys[0], secret_key_fallbacks=keys[1:], encrypt=True
-        ),
-        itemgetter("session"),
-        rotates=True,
+
+def migrating() -> Peer:
+    """With readers for the cookies of five frameworks, none of which comes."""
+    from sessionware import migration
+
+    return ours(
+        "sessionware, 5 readers",
+        migrate_from=[
+            migration.FlaskCookie(secret_key=KEYS[1]),
+            migration.StarletteCookie(secret_key=KEYS[1]),
+            migration.DjangoCookie(secret_key=KEYS[1]),
+            migration.PyramidCookie(secret=KEYS[1]),
+            migration.BeakerCookie(validate_key=KEYS[1]),
+        ],
     )
 
 
@@ -247,6 +274,7 @@ def flask() -> Peer:
         itemgetter("flask.session"),
         changed_inside=modified,
         rotates=True,
+        has_permanent=True,
     )
 
 
@@ -272,7 +300,10 @@ def beaker() -> Peer:
     )
 
 
-LIMIT = primitives
+LIMIT = primitives_of_1_0
+"""The targets are multiples of what it takes."""
+BEST = (standard_library, with_zlib)
 OURS = sessionware
-ENCRYPTED = encrypted
+VARIANTS = (encrypted, migrating)
+"""Ours, with settings that the others do not have."""
 OTHERS = (starlette, pyramid, django, flask, beaker)

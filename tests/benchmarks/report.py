@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from .footprint import Footprint
 from .timing import Cost
 
 REFUSED = "-"
@@ -45,11 +46,21 @@ def main_table(costs: Mapping[str, Cost], cookies: Cookies, names: Sequence[str]
     return table("µs added to a request", [*costs, "cookie, bytes"], rows)
 
 
-def ratios(costs: Mapping[str, Cost], limit: str, ours: str, others: Sequence[str]) -> str:
-    """Every peer against the limit; ours against the fastest of the others too."""
+def further_table(costs: Mapping[str, Cost], names: Sequence[str]) -> str:
+    rows = {name: [microseconds(cost.get(name)) for cost in costs.values()] for name in names}
+    return table("µs added to a request", list(costs), rows)
+
+
+def ratios(
+    costs: Mapping[str, Cost], limits: Sequence[str], ours: str, others: Sequence[str]
+) -> str:
+    """Ours against each limit, and against the fastest of the others."""
     rows = {
-        f"{name} : {limit}": [f"{cost[name] / cost[limit]:.2f}" for cost in costs.values()]
-        for name in (ours, *others)
+        f"{ours} : {limit}": [
+            f"{cost[ours] / cost[limit]:.2f}" if limit in cost else REFUSED
+            for cost in costs.values()
+        ]
+        for limit in limits
     }
     best = {name: fastest(cost, others) for name, cost in costs.items()}
     rows[f"{ours} : fastest peer"] = [
@@ -61,6 +72,18 @@ def ratios(costs: Mapping[str, Cost], limit: str, ours: str, others: Sequence[st
 def bytes_table(sizes: Mapping[int, Cookies], names: Sequence[str]) -> str:
     rows = {name: [length(cookies[name]) for cookies in sizes.values()] for name in names}
     return table("cookie, bytes, for JSON of", [f"{size} B" for size in sizes], rows)
+
+
+def footprints(taken: Mapping[str, Footprint]) -> str:
+    rows = {
+        name: [
+            f"{each.milliseconds:.0f}",
+            f"{each.imported / 1e6:.1f}",
+            f"{each.middleware / 1e3:.1f}",
+        ]
+        for name, each in taken.items()
+    }
+    return table("what is there before a request", ["import, ms", "MB", "KB a middleware"], rows)
 
 
 def growth_table(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .contestants import KEYS, Peer
 from .gateways import Handler, Reply, Request
+from .words import words
 
 BODY = b"hello"
 
@@ -25,6 +26,12 @@ DATA: dict[str, Any] = {
 }
 """Five keys, 200 bytes of JSON."""
 
+LARGE: dict[str, Any] = {**DATA, "notes": words(789, seed=1)}
+"""1,000 bytes of JSON."""
+
+LASTING: dict[str, Any] = {**DATA, "_permanent": True}
+"""The session of a cookie that outlives the browser, with Expires and Max-Age."""
+
 OTHER_COOKIES = ("theme=dark", "_ga=GA1.1.1823091177.1763654400", "consent=necessary")
 
 Act = Callable[[Peer, Request], bytes]
@@ -36,13 +43,23 @@ class WrongResultError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A request: what its handler does, which cookies it brings, what the next one then reads."""
+    """A request: what its handler does, which cookies it brings, what the next one then reads.
+
+    ``data``: what the session holds. ``visitors``: how many of them, each with another cookie, come
+    in turn.
+    """
 
     name: str
     act: Act
     brings: Literal["session", "others", "nothing"]
     then: dict[str, Any]
     body: bytes = BODY
+    data: dict[str, Any] = field(default_factory=lambda: DATA)
+    visitors: int = 1
+
+    def suits(self, peer: Peer) -> bool:
+        """Return whether the peer's sessions can be of this kind."""
+        return peer.has_permanent or "_permanent" not in self.data
 
 
 def untouched(peer: Peer, request: Request) -> bytes:
@@ -52,6 +69,11 @@ def untouched(peer: Peer, request: Request) -> bytes:
 def read(peer: Peer, request: Request) -> bytes:
     name: str = peer.session(request)["name"]
     return name.encode()
+
+
+def read_list(peer: Peer, request: Request) -> bytes:
+    sku: str = peer.session(request)["cart"][0]["sku"]
+    return sku.encode()
 
 
 def write(peer: Peer, request: Request) -> bytes:
@@ -103,7 +125,15 @@ WRITE = Scenario("write", write, "session", {**DATA, "visits": 4})
 NESTED = Scenario("nested change", change_inside, "session", {**DATA, "cart": cart_with(3)})
 FIRST = Scenario("first visit", fill(DATA), "others", DATA)
 
+LIST = Scenario("list read", read_list, "session", DATA, body=b"tea-04")
+
+PERMANENT = Scenario("permanent write", write, "session", {**LASTING, "visits": 4}, data=LASTING)
+LARGE_READ = Scenario("read of 1 KB", read, "session", LARGE, body=READ.body, data=LARGE)
+LARGE_WRITE = Scenario("write of 1 KB", write, "session", {**LARGE, "visits": 4}, data=LARGE)
+DIFFERENT = Scenario("read, different cookies", read, "session", DATA, READ.body, visitors=500)
+
 SCENARIOS = (UNTOUCHED, NO_COOKIE, READ, WRITE, NESTED, FIRST)
+FURTHER = (LIST, PERMANENT, LARGE_READ, LARGE_WRITE, DIFFERENT)
 
 
 def send(peer: Peer, act: Act, cookie: str | None, keys: Sequence[str] = KEYS[:1]) -> Reply:
@@ -131,9 +161,16 @@ def header(cookie: str | None, others: Sequence[str] = OTHER_COOKIES) -> str:
 
 def cookies(peer: Peer, scenario: Scenario) -> str | None:
     """The Cookie header that this scenario's request brings."""
-    if scenario.brings == "nothing":
-        return None
-    return header(first_cookie(peer, DATA) if scenario.brings == "session" else None)
+    return cookies_of_all(peer, scenario, visitors=1)[0]
+
+
+def cookies_of_all(peer: Peer, scenario: Scenario, visitors: int) -> list[str | None]:
+    """The Cookie headers of this many visitors."""
+    if scenario.brings != "session":
+        return [header(None) if scenario.brings == "others" else None]
+    first = scenario.data["user_id"]
+    sessions = [{**scenario.data, "user_id": first + n} for n in range(visitors)]
+    return [header(first_cookie(peer, session)) for session in sessions]
 
 
 def check(peer: Peer, scenario: Scenario) -> None:
@@ -141,7 +178,8 @@ def check(peer: Peer, scenario: Scenario) -> None:
     before = cookies(peer, scenario)
     reply = send(peer, scenario.act, before)
     after = reply.set_cookie()
-    seen = json.loads(send(peer, show(list(DATA)), header(after) if after else before).body)
+    names = show(list(scenario.data))
+    seen = json.loads(send(peer, names, header(after) if after else before).body)
     if reply.body != scenario.body or seen != scenario.then:
         raise WrongResultError(f"{peer.name}, {scenario.name}: {reply.body!r}, then {seen!r}")
     if scenario.act is untouched and after is not None:

@@ -9,21 +9,29 @@ import pytest
 
 from tests.benchmarks import __main__ as benchmark
 from tests.benchmarks import flat, growth, stores, targets
-from tests.benchmarks.contestants import LIMIT, OTHERS, OURS, Peer
-from tests.benchmarks.scenarios import SCENARIOS, Scenario, WrongResultError, check, untouched
+from tests.benchmarks.contestants import BEST, LIMIT, OTHERS, OURS, VARIANTS, Peer
+from tests.benchmarks.scenarios import (
+    FURTHER,
+    SCENARIOS,
+    Scenario,
+    WrongResultError,
+    check,
+    untouched,
+)
 from tests.benchmarks.timing import QUICK
 from tests.processes import require
 
 # What the peers' own code is warned about is not for us to mend.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-PEERS: list[Callable[[], Peer]] = [LIMIT, OURS, *OTHERS]
+PEERS: list[Callable[[], Peer]] = [LIMIT, *BEST, OURS, *VARIANTS, *OTHERS]
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", [*SCENARIOS, *FURTHER], ids=lambda scenario: scenario.name)
 @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.__name__)
 def test_every_peer_does_what_it_is_timed_for(peer: Callable[[], Peer], scenario: Scenario) -> None:
-    check(peer(), scenario)
+    if scenario.suits(peer()):
+        check(peer(), scenario)
 
 
 def test_a_peer_that_does_nothing_is_found_out() -> None:
@@ -55,8 +63,19 @@ def test_it_runs_and_draws_its_chart(tmp_path: Path, capsys: pytest.CaptureFixtu
     drawn = "".join(fromstring(path.read_text(encoding="utf-8")).itertext())  # noqa: S314 - ours
     for peer in PEERS:
         assert f"| {peer().name} " in printed
+    for peer in (BEST[0], OURS, *OTHERS):
         assert peer().name in drawn
     assert "PASS" in printed
+
+
+def test_it_draws_how_the_costs_grow(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "growth.svg"
+    benchmark.main(["--quick", f"--growth={path}"])
+    printed = capsys.readouterr().out
+    drawn = "".join(fromstring(path.read_text(encoding="utf-8")).itertext())  # noqa: S314 - ours
+    for step in ("4000 B", "1000000 B", "200", "64 KB"):
+        assert f" {step} |" in printed
+    assert "1,000,000 B" in drawn
 
 
 def test_it_measures_sessions_in_every_database(capsys: pytest.CaptureFixture[str]) -> None:
