@@ -72,7 +72,8 @@ class SessionCookie:
             while before >= 0 and header[before] in " \t":
                 before -= 1
             if before < 0 or header[before] == ";":
-                value = header[after:].partition(";")[0]
+                end = header.find(";", after)
+                value = header[after:end] if end >= 0 else header[after:]
                 after += len(value)
                 special = "," in value or '"' in value
                 values.append(_unwrapped(value) if special else value.strip(" \t"))

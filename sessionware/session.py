@@ -175,11 +175,13 @@ class State:
 
     def hand_out(self, key: str, value: Any) -> None:
         """Note what a mutable value looks like, before the application can change it."""
-        if not self.may_differ and key not in self.handed_out:
-            try:
-                self.handed_out[key] = _snapshot(value)
-            except ValueError:
-                self.may_differ = True
+        if self.may_differ or key in self.handed_out:
+            return
+        try:
+            # Another thread may have been first, and may have changed the value already.
+            self.handed_out.setdefault(key, _snapshot(value))
+        except ValueError:
+            self.may_differ = True
 
     def has_changed_inside(self) -> bool:
         """Return whether a value that was handed out is not as it was."""
