@@ -14,7 +14,7 @@ GUTTER = 36
 TOP = 92
 ROW = 24
 BAR = 14
-NAMES = 104
+NAMES = 112
 """Pixels for the names of the peers."""
 VALUES = 46
 """Pixels for the figure after the longest bar."""

@@ -19,10 +19,10 @@ ABOVE = 2.5
 """How far the vertical axis reaches, in times of our longest: what is beyond is cut off."""
 
 LINES = """
-  polyline { fill: none; stroke-width: 1.5 }
-  polyline.peer { stroke: #aab4be }
-  polyline.limit { stroke: #818b98; stroke-dasharray: 4 3 }
-  polyline.ours { stroke: #0f8a67; stroke-width: 2.5 }
+  polyline { stroke-width: 1.5; stroke-linejoin: round }
+  polyline.peer { fill: none; stroke: #aab4be }
+  polyline.limit { fill: none; stroke: #818b98; stroke-dasharray: 4 3 }
+  polyline.ours { fill: none; stroke: #0f8a67; stroke-width: 2.5 }
   @media (prefers-color-scheme: dark) {
     polyline.peer { stroke: #56606b }
     polyline.limit { stroke: #848d97 }
@@ -94,15 +94,16 @@ def drawn(x: int, y: int, panel: Panel, series: Mapping[str, Mapping[int, float]
     yield text(left - 6, top + 8, "small", f"{highest:.0f} µs", anchor="end")
     yield text(left - 6, foot, "small", "0", anchor="end")
     yield text(right, foot + 15, "small", f"{last:,}{panel.unit}", anchor="end")
+    yield (
+        f'<clipPath id="clip{x}-{y}"><rect x="{left}" y="{top}" width="{right - left}"'
+        f' height="{foot - top}"/></clipPath>'
+    )
     for kind, costs in series.items():
-        points = [
-            (left + (right - left) * step / last, foot - (foot - top) * cost / highest)
+        points = " ".join(
+            f"{left + (right - left) * step / last:.1f},{foot - (foot - top) * cost / highest:.1f}"
             for step, cost in costs.items()
-            if cost <= highest
-        ]
-        if points:
-            shown = " ".join(f"{across:.1f},{up:.1f}" for across, up in points)
-            yield f'<polyline class="{kind}" points="{shown}"/>'
+        )
+        yield f'<polyline class="{kind}" points="{points}" clip-path="url(#clip{x}-{y})"/>'
 
 
 def described(panels: Sequence[Panel], ours: str) -> str:
