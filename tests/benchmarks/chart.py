@@ -55,13 +55,7 @@ def draw(costs: Mapping[str, Cost], machine: Machine, limit: str, ours: str) -> 
     bottom = TOP + panel_height * -(-len(costs) // 2)
     height = bottom + 54
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
-        f' height="{height}" role="img" aria-labelledby="title description">',
-        '<title id="title">Microseconds that a session adds to a request</title>',
-        f'<desc id="description">{escape(described(costs))}</desc>',
-        f"<style>{STYLE}</style>",
-        f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="10"/>',
-        text(MARGIN, 40, "title", "Microseconds that a session adds to a request"),
+        *card("Microseconds that a session adds to a request", described(costs), height, STYLE),
         text(MARGIN, 62, "small", "Less is better. A session of five keys, 200 bytes of JSON."),
     ]
     for number, (scenario, cost) in enumerate(costs.items()):
@@ -72,6 +66,19 @@ def draw(costs: Mapping[str, Cost], machine: Machine, limit: str, ours: str) -> 
     lines.append(text(MARGIN, bottom + 10, "small", stamp))
     lines.append(text(MARGIN, bottom + 28, "small", machine.versions))
     return "\n".join([*lines, "</svg>\n"])
+
+
+def card(title: str, description: str, height: int, style: str) -> Iterator[str]:
+    """The beginning of a chart: what it shows, and the card that it is drawn on."""
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
+        f' height="{height}" role="img" aria-labelledby="title description">'
+    )
+    yield f'<title id="title">{escape(title)}</title>'
+    yield f'<desc id="description">{escape(description)}</desc>'
+    yield f"<style>{style}</style>"
+    yield f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="10"/>'
+    yield text(MARGIN, 40, "title", title)
 
 
 def panel(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
-from .chart import GUTTER, MARGIN, PANEL, STYLE, WIDTH, text
+from .chart import GUTTER, MARGIN, PANEL, STYLE, card, text
 from .machine import Machine
 from .timing import Cost
 
@@ -48,13 +47,12 @@ def draw(
     height = bottom + 40
     kinds = {limit: "limit", "fastest peer": "peer", ours: "ours"}
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}"'
-        f' height="{height}" role="img" aria-labelledby="title description">',
-        '<title id="title">How the microseconds of a session grow</title>',
-        f'<desc id="description">{escape(described(panels, ours))}</desc>',
-        f"<style>{STYLE}{LINES}</style>",
-        f'<rect class="card" x="0.5" y="0.5" width="{WIDTH - 1}" height="{height - 1}" rx="10"/>',
-        text(MARGIN, 40, "title", "How the microseconds of a session grow"),
+        *card(
+            "How the microseconds of a session grow",
+            described(panels, ours),
+            height,
+            f"{STYLE}{LINES}",
+        ),
         *legend(kinds),
     ]
     for number, panel in enumerate(panels):
