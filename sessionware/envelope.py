@@ -91,7 +91,7 @@ class Envelope(NamedTuple):
 def wrap(envelope: Envelope) -> str:
     """Return the JSON text of the envelope."""
     text, _, age, session_id, csrf_token, owner, stamp, place, beside = envelope
-    place = f"{_BESIDE if beside else ''}{place or ''}"
+    place = f"{_BESIDE}{place or ''}" if beside else place or ""
     return f"[{text}{_tail(max(age, -CLOCK_SKEW), session_id, csrf_token, owner, stamp, place)}"
 
 

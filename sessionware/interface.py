@@ -406,8 +406,9 @@ class SecureCookieSessionInterface(SessionInterface):
             )
         self._warn_of_place(environ)
         state = session.state
-        # A log-out also deletes those that the browser does not send to this path.
-        outdated = [*state.loaded.leftovers, *(self._others if state.has_ended else ())]
+        outdated = state.loaded.leftovers
+        if state.has_ended:  # also those that the browser does not send to this path
+            outdated = (*outdated, *self._others)
         for other in dict.fromkeys(outdated):  # before our own, which may have the name of one
             fields.append(("Set-Cookie", other.delete(self._is_secure(other, environ))))
         fields.append(("Set-Cookie", cookie))
