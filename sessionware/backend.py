@@ -573,7 +573,7 @@ class Reader:
         carried, issued, token = verified.envelope, verified.issued, verified.token
         held = self.backend.load(carried)
         envelope = carried if held is None else held.envelope
-        text, data, _, _, csrf_token, owner, stamp, *_ = envelope
+        text, data, _, _, csrf_token, owner, stamp, _, _ = envelope
         created = issued - carried.age
         if csrf_token is not None and held is None:
             csrf_token = self.mask.reveal(csrf_token, verified.old_key)

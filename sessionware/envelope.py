@@ -22,6 +22,7 @@ MAX_SESSION_AGE = 2**40
 """Seconds. Far larger ages have more digits than Python converts to text."""
 
 _BESIDE = "*"
+_NOT_OWNED = None, "", "", False
 _PLACE = re.compile(rf"\*?({PLACE.pattern})?")
 _ID = re.compile("[0-9A-Za-z_-]+")
 # 32 bytes, or 38 if masked, in base64 whose last character has two spare bits.
@@ -109,13 +110,13 @@ def unwrap(wrapped: str) -> Envelope:
         if not parts or wrapped[0] != "[" or not (data is True or _is_data(data)):
             raise CookieRejected("malformed")
         age, session_id, csrf_token, owned = parts.groups()
-        more = () if owned is None else _owned_parts(owned)
+        owner, stamp, place, beside = _NOT_OWNED if owned is None else _owned_parts(owned)
     except ValueError:
         raise CookieRejected("malformed") from None
     if not -CLOCK_SKEW <= (seconds := int(age)) <= MAX_SESSION_AGE:
         raise CookieRejected("malformed")
-    data = None if data is True else data
-    return Envelope(wrapped[1:end], data, seconds, session_id, csrf_token, *more)
+    text, data = wrapped[1:end], None if data is True else data
+    return Envelope(text, data, seconds, session_id, csrf_token, owner, stamp, place, beside)
 
 
 def _tail(
