@@ -8,12 +8,12 @@ import hmac
 import logging
 import secrets
 import zlib
-from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
+from . import base64url
 from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .keys import RECOMMENDED_KEY_SIZE, SecretKey, check_keys, digest, key_size, macs_of, purpose_of
 
@@ -72,10 +72,11 @@ class SignedCodec:
         plain = text.encode()
         small = _deflate(plain) if len(plain) >= MIN_COMPRESSED else plain
         # 2. Encode as URL-safe base64, and append the time.
-        payload = b"." + _to_base64(small) if len(small) < len(plain) - 1 else _to_base64(plain)
+        is_shorter = len(small) < len(plain) - 1
+        payload = b"." + base64url.encode(small) if is_shorter else base64url.encode(plain)
         signed = payload + _moment(issued)
         # 3. Sign.
-        return (signed + b"." + _to_base64(digest(self._macs[0], signed))).decode()
+        return (signed + b"." + base64url.encode(digest(self._macs[0], signed))).decode()
 
     def decode(self, token: str) -> Opened:
         """Return the decoded value, or raise CookieRejected."""
@@ -87,16 +88,16 @@ class SignedCodec:
             raise CookieRejected("malformed")
         for mac in self._macs:
             # Compared as text, because several base64 texts decode to the same bytes.
-            if hmac.compare_digest(_to_base64(digest(mac, signed)), signature):
+            if hmac.compare_digest(base64url.encode(digest(mac, signed)), signature):
                 break
         else:
             raise CookieRejected("bad_signature")
         try:
             # 2. Split off the time, and decode base64.
             payload, _, moment = signed.rpartition(b".")
-            issued = int.from_bytes(_from_base64(moment), "big")
+            issued = int.from_bytes(base64url.decode(moment), "big")
             # 1. Decompress, up to the limit.
-            plain = _from_base64(payload.lstrip(b"."))
+            plain = base64url.decode(payload.lstrip(b"."))
             text = (inflate(plain) if payload[:1] == b"." else plain).decode()
         except (ValueError, zlib.error):
             raise CookieRejected("malformed") from None
@@ -145,22 +146,9 @@ def codec_of(
     return codec
 
 
-# RFC 4648, section 5, without padding. The base64 module takes twice the time.
-_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_FROM_URL_SAFE = bytes.maketrans(b"-_", b"+/")
-
-
 @lru_cache(maxsize=1)  # all cookies of one second share it
 def _moment(issued: int) -> bytes:
-    return b"." + _to_base64(issued.to_bytes((issued.bit_length() + 7) // 8, "big"))
-
-
-def _to_base64(data: bytes) -> bytes:
-    return b2a_base64(data, newline=False).translate(_TO_URL_SAFE, b"=")
-
-
-def _from_base64(text: bytes) -> bytes:
-    return a2b_base64(text.translate(_FROM_URL_SAFE) + b"==")
+    return b"." + base64url.encode(issued.to_bytes((issued.bit_length() + 7) // 8, "big"))
 
 
 def _deflate(plain: bytes) -> bytes:

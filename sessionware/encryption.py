@@ -9,7 +9,6 @@ CVE-2012-4929). It is padded to whole blocks, so that its length reveals little.
 """
 
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from . import base64url
 from .codec import Opened
 from .errors import ConfigurationError, CookieRejected, Problem
 from .keys import SecretKey, check_keys, purpose_of
@@ -72,7 +72,7 @@ class EncryptedCodec:
         nonce = secrets.token_bytes(NONCE_SIZE)
         sealed = nonce + self._ciphers[0].encrypt(nonce, plain, self._purpose)
         # 3. Encode as URL-safe base64.
-        return _to_base64(sealed)
+        return base64url.encode(sealed).decode()
 
     def decode(self, token: str) -> Opened:
         """Return the decoded value, or raise CookieRejected."""
@@ -106,16 +106,13 @@ class EncryptedCodec:
         return AESGCMSIV(HKDF(SHA256(), 32, salt=None, info=self._purpose).derive(secret))
 
 
-def _to_base64(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 def _from_base64(token: str) -> bytes:
     try:
-        data = urlsafe_b64decode(token + "==")
+        text = token.encode("ascii")
+        data = base64url.decode(text)
     except ValueError:
         raise CookieRejected("malformed") from None
     # Several base64 texts decode to the same bytes: accept only the one that encode returns.
-    if _to_base64(data) != token:
+    if base64url.encode(data) != text:
         raise CookieRejected("malformed")
     return data

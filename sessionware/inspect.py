@@ -4,7 +4,7 @@ import json
 import re
 import secrets
 import time
-from base64 import b64decode, urlsafe_b64decode
+from base64 import b64decode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from itsdangerous import Signer
 
+from . import base64url
 from .codec import Codec, Opened, SignedCodec
 from .cookie import MAX_PAIR
 from .envelope import Envelope, unwrap
@@ -199,7 +200,7 @@ def _is_of_starlette(payload: str) -> bool:
 def _is_of_pyramid(token: str) -> bool:
     try:
         # The payload comes after a signature of SHA-512.
-        match json.loads(urlsafe_b64decode(f"{token}==")[64:]):
+        match json.loads(base64url.decode(token.encode())[64:]):
             case [int() | float(), int() | float(), dict()]:
                 return True
     except (ValueError, RecursionError):

@@ -2,12 +2,12 @@
 
 import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 
 from itsdangerous import Signer
 
+from . import base64url
 from .errors import ConfigurationError, CookieRejected, Problem
 
 SecretKey = str | bytes
@@ -171,8 +171,8 @@ def _xor(left: bytes, right: bytes) -> bytes:
 
 
 def _to_base64(data: bytes) -> str:
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return base64url.encode(data).decode()
 
 
 def _from_base64(text: str) -> bytes:
-    return urlsafe_b64decode(f"{text}=")  # both sizes, 32 and 38 bytes, lack one "="
+    return base64url.decode(text.encode())

@@ -12,7 +12,7 @@ import math
 import string
 import zlib
 from abc import ABC, abstractmethod
-from base64 import b64decode, b64encode, urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from copy import deepcopy
@@ -27,6 +27,7 @@ from itsdangerous import Signer, want_bytes
 from markupsafe import Markup
 from werkzeug.http import parse_date
 
+from . import base64url
 from .backend import Reader, Verified, backend_of, backend_problems
 from .codec import Codec, SignedCodec, inflate
 from .cookie import SessionCookie, cookie_at
@@ -295,7 +296,7 @@ class FlaskCookie(ForeignCookie):
         signers = [Signer(key, self.salt, b".", "hmac", hashlib.sha1) for key in keys]
         payload, moment = _unsign(signers, value)
         # The data has "_permanent" itself if the cookie outlives the browser.
-        return _parse(_unpack(payload), _untag), int.from_bytes(_from_base64(moment), "big"), False
+        return _parse(_unpack(payload), _untag), _from_big_endian(moment), False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -325,7 +326,7 @@ class StarletteCookie(ForeignCookie):
         # The key may have signed something else with itsdangerous' default salt.
         if type(data) is not dict or b64encode(json.dumps(data).encode()) != payload:
             raise CookieRejected("malformed")
-        return data, int.from_bytes(_from_base64(moment), "big"), self.max_age is not None
+        return data, _from_big_endian(moment), self.max_age is not None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -384,13 +385,13 @@ class PyramidCookie(ForeignCookie):
 
     def _read(self, value: bytes) -> tuple[Any, int, bool]:
         # The bytes are signed, and base64 has several spellings of them, of which one is valid.
-        raw = _from_base64(value)
+        raw = base64url.decode(value)
         size = hashlib.new(self.hashalg).digest_size
         signature, plain = raw[:size], raw[size:]
         key = _joined(self.salt, self.secret)
         if not hmac.compare_digest(hmac.digest(key, plain, self.hashalg), signature):
             raise CookieRejected("bad_signature")
-        if urlsafe_b64encode(raw).rstrip(b"=") != value:
+        if base64url.encode(raw) != value:
             raise CookieRejected("malformed")
         accessed, _, data = _parse(plain)
         data.pop("_csrft_", None)  # of another form than ours, and made again on first use
@@ -473,12 +474,12 @@ def _unsign(signers: Sequence[Signer], value: bytes) -> tuple[bytes, bytes]:
 
 def _unpack(payload: bytes) -> bytes:
     """Decode base64, and decompress, as itsdangerous and Django do."""
-    plain = _from_base64(payload.removeprefix(b"."))
+    plain = base64url.decode(payload.removeprefix(b"."))
     return inflate(plain) if payload.startswith(b".") else plain
 
 
-def _from_base64(text: bytes) -> bytes:
-    return urlsafe_b64decode(text + b"==")
+def _from_big_endian(moment: bytes) -> int:
+    return int.from_bytes(base64url.decode(moment), "big")
 
 
 def _from_base62(moment: bytes) -> int:

@@ -17,6 +17,7 @@ from sessionware.interface import Settings
 PACKAGE = Path(sessionware.__file__).parent
 ROOT = Path(__file__).parents[2]
 ROWS = {
+    "base64url": 0,
     "errors": 0,
     "store": 0,
     "merge": 0,
@@ -143,6 +144,12 @@ def test_a_module_imports_only_dependencies_and_the_standard_library(module: Pat
 
 def test_no_module_imports_pickle() -> None:
     assert [module.name for module in MODULES if "import pickle" in module.read_text()] == []
+
+
+def test_no_module_uses_the_url_safe_base64_of_the_standard_library() -> None:
+    """From Python 3.15 on, it warns of characters that any client may send."""
+    names = [path.name for path in MODULES if "import urlsafe_b64" in path.read_text()]
+    assert names == []
 
 
 def test_the_package_is_marked_as_typed() -> None:

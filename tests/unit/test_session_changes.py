@@ -208,9 +208,10 @@ def test_value_that_was_changed_in_place_is_saved(way: Callable[[Any], Any]) -> 
 
 @pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS)
 def test_change_by_an_object_that_was_given_the_dict_is_found(leak: Callable[[Any], Any]) -> None:
+    """From Python 3.15 on, the view's mapping gives it a copy of the dict instead."""
     session = holding(user="Ada")
     leak(session)["user"] = "Bob"
-    assert session.modified is True
+    assert session.modified is (session["user"] == "Bob")
 
 
 @pytest.mark.parametrize(("value", "change"), NESTED.values(), ids=NESTED)
