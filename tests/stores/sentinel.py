@@ -63,8 +63,9 @@ class Trio:
 
     def catch_up(self) -> None:
         """Wait until the replica has what the primary has."""
-        with self.primary.client() as client:
-            wait_for(lambda: client.wait(1, 100) == 1, "the replica has caught up")
+        with self.primary.client() as client, self.replica.client() as replica:
+            written = client.info("replication")["master_repl_offset"]
+            wait_for(lambda: has_read(replica, written), "the replica has caught up")
 
     def fail_over(self) -> None:
         """Begin a planned fail-over, as soon as the Sentinel knows the replica well enough."""
@@ -87,6 +88,15 @@ class Trio:
 
     def _state(self) -> Any:
         return self._sentinel.sentinel_master(NAME)
+
+
+def has_read(replica: redis.Redis, offset: int) -> bool:
+    """Return whether the replica has what the primary wrote until then. WAIT may say so too early.
+
+    Valkey counts a replica that is still reading its first copy.
+    """
+    info: dict[str, Any] = replica.info("replication")
+    return info["master_link_status"] == "up" and info["slave_repl_offset"] >= offset
 
 
 def connect(port: int) -> Any:

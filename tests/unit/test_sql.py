@@ -988,6 +988,7 @@ def test_connections_are_left_to_the_parent_and_not_closed(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("own", [False, True])
 def test_child_opens_connections_of_its_own(maker: Maker, own: bool) -> None:
     store = maker.store(url=create_engine(maker.url) if own else maker.url)
