@@ -8,15 +8,17 @@ A value of a subclass is written as one of its base type, if the two are equal.
 """
 
 import json
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import date, datetime, timezone
+from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
+from functools import cache
 from math import isinf
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from markupsafe import Markup
 
@@ -219,7 +221,7 @@ def _untag(found: dict[str, Any]) -> Any:
 
 def _write_datetime(value: datetime) -> str:
     zone, fold = value.tzinfo, "f" * value.fold
-    if type(zone) is ZoneInfo:
+    if type(zone) is ZoneInfo or type(zone) is _MissingZone:
         text = f"{value.replace(tzinfo=None).isoformat()}{fold}[{zone.key}]"
     elif zone is None or type(zone) is timezone:
         text = value.isoformat() + fold
@@ -235,8 +237,54 @@ def _write_datetime(value: datetime) -> str:
 def _read_datetime(text: str) -> datetime:
     local, _, key = text.partition("[")
     value = _parse_datetime(local.removesuffix("f"))
-    zone = ZoneInfo(key.removesuffix("]")) if key else value.tzinfo
+    zone = _zone(key.removesuffix("]")) if key else value.tzinfo
     return value.replace(tzinfo=zone, fold=int(local.endswith("f")))
+
+
+def _zone(key: str) -> tzinfo:
+    try:
+        return ZoneInfo(key)
+    except ZoneInfoNotFoundError:
+        if not _ZONE_KEY.fullmatch(key):
+            raise
+        return _missing_zone(key)
+
+
+_ZONE_KEY = re.compile("[0-9A-Za-z_+/-]+")
+
+
+class _MissingZone(tzinfo):
+    """A time zone that another machine has stored, and that is not on this one.
+
+    The rest of the session can be used, and the datetime is kept as it is. Asking it for the offset
+    from UTC raises ZoneInfoNotFoundError.
+    """
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __reduce__(self) -> tuple[Callable[[str], tzinfo], tuple[str]]:
+        return _zone, (self.key,)
+
+    def utcoffset(self, _: datetime | None, /) -> timedelta:
+        self._fail()
+
+    def dst(self, _: datetime | None, /) -> timedelta:
+        self._fail()
+
+    def tzname(self, _: datetime | None, /) -> str:
+        self._fail()
+
+    def _fail(self) -> NoReturn:
+        raise ZoneInfoNotFoundError(
+            f"found the time zone {self.key!r} in a session, expected a key of the time zone "
+            "database of this machine: pip install tzdata"
+        )
+
+
+@cache  # datetimes compare equal only if their time zone is one object
+def _missing_zone(key: str) -> _MissingZone:
+    return _MissingZone(key)
 
 
 def _to_markup(text: str) -> Markup:

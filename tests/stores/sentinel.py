@@ -96,7 +96,7 @@ def has_read(replica: redis.Redis, offset: int) -> bool:
     Valkey counts a replica that is still reading its first copy.
     """
     info: dict[str, Any] = replica.info("replication")
-    return info["master_link_status"] == "up" and info["slave_repl_offset"] >= offset
+    return bool(info["master_link_status"] == "up" and info["slave_repl_offset"] >= offset)
 
 
 def connect(port: int) -> Any:

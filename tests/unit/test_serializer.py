@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections import Counter, OrderedDict, defaultdict, namedtuple
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
 from typing import Any
 from unittest.mock import Mock
 from uuid import UUID
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -671,7 +672,7 @@ def test_any_text_raises_only_value_error(text: str) -> None:
         '{"!t":[1e999]}',
         '{"!n":"1e99999999999999999999"}',
         '{"!dt":"2030-01-02T00:00:00[../../etc/passwd]"}',
-        '{"!dt":"2030-01-02T00:00:00[No/Such]"}',
+        '{"!s":[{"!dt":"2030-01-02T00:00:00[No/Such]"}]}',
         '{"!dt":"2030-01-02T00:00:00[]]"}',
         *(bomb * 100_000 for bomb in ("[", '{"a":', '{"!t":', '{"!!t":', '[{"!s":[')),
         "NaN",
@@ -695,3 +696,25 @@ def test_zone_that_is_a_folder_is_a_value_error(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("sessionware.serializer.ZoneInfo", Mock(side_effect=IsADirectoryError))
     with pytest.raises(ValueError, match=r"."):
         loads('{"!dt":"2030-01-02T00:00:00[Europe]"}')
+
+
+# A time zone that is not on this machine, which may have no tzdata
+
+ELSEWHERE = '{"name":"Ada","when":{"!dt":"2030-01-02T00:00:00[Mars/Olympus]"}}'
+
+
+def test_zone_of_another_machine_leaves_the_rest_of_the_session_alone() -> None:
+    assert loads(ELSEWHERE)["name"] == "Ada"
+
+
+@pytest.mark.parametrize("ask", [datetime.utcoffset, datetime.dst, datetime.tzname, hash])
+def test_zone_of_another_machine_says_what_to_install(ask: Callable[[datetime], object]) -> None:
+    with pytest.raises(ZoneInfoNotFoundError, match=r"'Mars/Olympus' .*: pip install tzdata"):
+        ask(loads(ELSEWHERE)["when"])
+
+
+@pytest.mark.parametrize("copy", [lambda value: value, deepcopy], ids=["itself", "deepcopy"])
+def test_datetime_of_another_machine_s_zone_is_kept_as_it_is(copy: Callable[[Any], Any]) -> None:
+    data = loads(ELSEWHERE)
+    assert copy(data) == loads(ELSEWHERE)
+    assert dumps(copy(data)) == ELSEWHERE
