@@ -16,7 +16,6 @@ import pytest
 import requests
 from paste.deploy import loadfilter
 from webtest import TestApp
-from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import Client
 
 import sessionware
@@ -25,6 +24,19 @@ from sessionware.migration import ForeignCookie
 from sessionware.redis import RedisStore
 from tests.conftest import Clock
 from tests.gateway import KEY, call, make_environ
+from tests.live.pages import (
+    EXAMPLES,
+    PAGES,
+    PROOFS,
+    README,
+    block,
+    blocks,
+    cells,
+    counter,
+    executed,
+    section,
+    table,
+)
 from tests.live.server_kinds import KINDS
 from tests.processes import (
     ROOT,
@@ -41,66 +53,8 @@ from tests.unit.foreign_cookies import KEY as FOREIGN_KEY
 from tests.unit.foreign_cookies import LITERALS
 
 PACKAGE = Path(sessionware.__file__).parent
-README, EXAMPLES, PROOFS, CONTRIBUTING, SECURITY = PAGES = [
-    ROOT / "README.md",
-    ROOT / "examples" / "README.md",
-    ROOT / "tests" / "README.md",
-    ROOT / ".github" / "CONTRIBUTING.md",
-    ROOT / ".github" / "SECURITY.md",
-]
 MAX_LINES = 320
 MAX_LINES_OF_THE_FIRST_BLOCK = 10
-
-
-def blocks(language: str, *pages: Path) -> list[str]:
-    text = "\n".join(page.read_text(encoding="utf-8") for page in pages or (README,))
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def block(part: str) -> str:
-    """Return the one block of Python in which this stands."""
-    [found] = [block for block in blocks("python", README, EXAMPLES) if part in block]
-    return found
-
-
-def section(title: str, page: Path = README) -> str:
-    return page.read_text(encoding="utf-8").partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-def table(name: str, page: Path = README) -> str:
-    found = re.search(
-        rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", page.read_text(encoding="utf-8"), re.DOTALL
-    )
-    assert found
-    return found[1]
-
-
-def cells(rows: str) -> list[list[str]]:
-    """Return the cells of a table, without its head."""
-    lines = [line for line in rows.splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
-
-
-def counter(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
-    session = next(value for key, value in environ.items() if key.endswith("session"))
-    session["visits"] = session.get("visits", 0) + 1
-    start_response("200 OK", [])
-    yield str(session["visits"]).encode()
-
-
-def namespace() -> dict[str, Any]:
-    """What the recipes take for granted."""
-    saved: dict[str, Any] = {}
-    return {
-        **{name: getattr(sessionware, name) for name in sessionware.__all__},
-        "ProxyFix": ProxyFix,
-        "secret_key": KEY,
-        "new_secret_key": KEY[::-1],
-        "old_secret_key": KEY.upper(),
-        "load": lambda environ: saved if environ.get("HTTP_COOKIE") == "mine=1" else {},
-        "save": lambda session: saved.update(session) or "mine=1",
-        "app": counter,
-    }
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +166,9 @@ def timeless(text: str) -> str:
 
 
 def test_the_first_block_wraps_an_application() -> None:
-    first, names = blocks("python")[0], namespace()
+    first = blocks("python")[0]
     assert len(first.splitlines()) <= MAX_LINES_OF_THE_FIRST_BLOCK
-    keeps_its_session(first, names)
+    keeps_its_session(first)
 
 
 def recipes() -> Iterator[str]:
@@ -240,31 +194,30 @@ def test_a_recipe_with_redis_gives_an_application_whose_session_is_kept(
     recipe: str, redis_server: RedisServer
 ) -> None:
     redis_url = f"redis://127.0.0.1:{redis_server.port}/0"
-    keeps_its_session(recipe, namespace() | {"redis_url": redis_url})
+    keeps_its_session(recipe, redis_url=redis_url)
 
 
 def test_the_recipe_with_sql_gives_an_application_whose_session_is_kept(tmp_path: Path) -> None:
     require("sqlalchemy")
-    names = namespace() | {"sqlite_url": f"sqlite:///{tmp_path / 'sessions.db'}"}
-    keeps_its_session(WITH_SQL, names)
+    names = keeps_its_session(WITH_SQL, sqlite_url=f"sqlite:///{tmp_path / 'sessions.db'}")
     names["store"].engine.dispose()
 
 
 @pytest.mark.parametrize("recipe", ALONE)
 def test_a_recipe_gives_an_application_whose_session_is_kept(recipe: str) -> None:
-    keeps_its_session(recipe, namespace())
+    keeps_its_session(recipe)
 
 
-def keeps_its_session(recipe: str, names: dict[str, Any]) -> None:
-    exec(recipe, names)  # noqa: S102 - the code is the README's
+def keeps_its_session(recipe: str, **given: Any) -> dict[str, Any]:
+    names = executed(recipe, **given)
     first = call(names["app"], wsgi__url_scheme="https")
     second = call(names["app"], first.cookie, wsgi__url_scheme="https")
     assert (first.data, second.data) == (b"1", b"2")
+    return names
 
 
 def test_the_handlers_log_in_fill_a_cart_and_log_out() -> None:
-    names = namespace()
-    exec(blocks("python")[0] + block("def log_in("), names)  # noqa: S102
+    names = executed(blocks("python")[0] + block("def log_in("))
     seen = []
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -292,8 +245,7 @@ def test_the_handlers_log_in_fill_a_cart_and_log_out() -> None:
 def test_the_functions_for_redis_list_the_devices_and_end_them(
     redis_server: RedisServer,
 ) -> None:
-    names = namespace() | {"store": RedisStore(redis_server.client())}
-    exec(block("def devices("), names)  # noqa: S102
+    names = executed(block("def devices("), store=RedisStore(redis_server.client()))
     seen: list[object] = []
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
@@ -321,7 +273,7 @@ def test_the_lines_for_flask_put_its_session_on_ours(line: str) -> None:
 
     site = flask.Flask(__name__)
     site.secret_key = KEY
-    exec(block(line), {"site": site, "secret_key": KEY})  # noqa: S102
+    executed(block(line), site=site)
 
     def index() -> str:
         session = flask.session
@@ -374,8 +326,7 @@ def test_the_lines_for_pyramid_log_in_and_out(monkeypatch: pytest.MonkeyPatch) -
             )
 
     monkeypatch.setattr(Configurator, "scan", scan)
-    names = namespace()
-    exec(block("class SecurityPolicy"), names)  # noqa: S102
+    names = executed(block("class SecurityPolicy"))
     browser = TestApp(names["main"]({}, **{"session.secret_key": KEY}))
     form = {"csrf_token": browser.get("/token").json}
     assert "Max-Age" not in browser.post("/in", form).headers["Set-Cookie"]
@@ -389,7 +340,7 @@ def test_the_lines_for_pyramid_log_in_and_out(monkeypatch: pytest.MonkeyPatch) -
 def test_the_session_of_a_test_client_can_be_changed() -> None:
     app = SessionMiddleware(counter, KEY)
     client = Client(app)
-    exec(block("session_transaction(client, app,"), {"client": client, "app": app})  # noqa: S102
+    executed(block("session_transaction(client, app,"), client=client, app=app)
     assert client.get("/").text == "42"
 
 
@@ -481,8 +432,7 @@ def test_the_table_of_readers_has_each_with_its_arguments() -> None:
 
 @pytest.mark.parametrize("framework", LITERALS)
 def test_the_readers_take_over_a_session_of_their_framework(framework: str, clock: Clock) -> None:
-    names = namespace() | {"old_secret_key": FOREIGN_KEY}
-    exec(block("former = ["), names)  # noqa: S102
+    names = executed(block("former = ["), old_secret_key=FOREIGN_KEY)
     [reader] = [it for it in names["former"] if type(it).__name__ == f"{framework}Cookie"]
     cookie = f"{reader.cookie.name}={LITERALS[framework]}"
     session = names["app"].interface.open_session(make_environ(cookie))
