@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import subprocess
 import zlib
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -17,7 +16,8 @@ from sessionware import SessionTooLarge
 from tests.gateway import KEY, call
 from tests.live.browser import chromium, fill, framed, plant, press, read, text
 from tests.live.browser_app import notes
-from tests.processes import program, serving
+from tests.live.certificates import make_certificate
+from tests.processes import serving
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -30,13 +30,9 @@ over_http = pytest.mark.parametrize("shop", ["http"], indirect=True, scope="modu
 
 @pytest.fixture(scope="module")
 def https(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """What makes gunicorn speak https, with a certificate that no authority vouches for."""
-    folder = tmp_path_factory.mktemp("certificate")
-    files = ["-keyout", f"{folder}/key", "-out", f"{folder}/certificate"]
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command = [program("openssl"), "req", "-x509", "-subj=/CN=test", "-days=1", *kind, *files]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603
-    return [f"--keyfile={folder}/key", f"--certfile={folder}/certificate"]
+    """What makes gunicorn speak https."""
+    certificate = make_certificate(tmp_path_factory.mktemp("certificate"))
+    return [f"--keyfile={certificate.key}", f"--certfile={certificate.chain}"]
 
 
 @pytest.fixture(scope="module", params=["http", "https"])

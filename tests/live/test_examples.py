@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import requests
@@ -283,6 +284,14 @@ def test_site_works_under_gunicorn_from_log_in_to_log_out(login_url: str) -> Non
         assert 'max="99" value="3"' in post("/cart", Tea="3")
         assert "You are logged out." in post("/logout")
         assert "The cart of" not in visitor.get(login_url, timeout=10).text
+
+
+@pytest.mark.parametrize("name", [*NEEDED, "django_app"])
+def test_the_command_of_each_example_serves_a_page(name: str, tmp_path: Path) -> None:
+    require(NEEDED.get(name, "django"))
+    env = {"SECRET_KEY": KEY, "DATABASE": str(tmp_path / "site.db")}
+    with serving(f"examples.{name}:app", f"--chdir={tmp_path}", env=env) as url:
+        assert requests.get(url, timeout=10).status_code == 200
 
 
 # Without a secret key

@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -112,27 +113,25 @@ def test_the_commands_are_those_that_are_tried_in_a_fresh_clone() -> None:
     ]
 
 
-def test_the_commands_of_the_examples_name_an_example_and_the_extras_that_there_are() -> None:
-    commands = blocks("sh", EXAMPLES)
-    assert len(commands) == 2
-    for command in commands:
-        found = re.fullmatch(
-            r'pip install "\.\[([a-z,]+)\]" && '
-            r"SECRET_KEY=\$\(python -m sessionware secret\) gunicorn examples\.(\w+):app\n",
-            command,
-        )
-        assert found
-        [extras] = [
-            row[2]
-            for row in cells(EXAMPLES.read_text(encoding="utf-8"))
-            if f"[{found[2]}.py]" in row[0]
-        ]
-        assert extras == f"`{found[1]}`"
+def test_every_example_is_listed_with_its_command() -> None:
+    rows = cells(EXAMPLES.read_text(encoding="utf-8").partition("\n## ")[0])
+    listed = {re.findall(r"\((\w+)\.py\)", row[0])[0]: row[2] for row in rows}
+    modules = {path.stem for path in EXAMPLES.parent.glob("*.py")} - {"__init__"}
+    assert listed == {name: f"`gunicorn examples.{name}:app`" for name in modules}
 
 
-def test_every_example_is_listed() -> None:
-    modules = {path.name for path in EXAMPLES.parent.glob("*.py")} - {"__init__.py"}
-    assert set(re.findall(r"\[(\w+\.py)\]", EXAMPLES.read_text(encoding="utf-8"))) == modules
+def test_the_command_before_them_installs_extras_that_there_are() -> None:
+    [command] = blocks("sh", EXAMPLES)
+    found = re.fullmatch(
+        r'pip install "\.\[([a-z,]+)\]" && '
+        r"export SECRET_KEY=\$\(python -m sessionware secret\)\n",
+        command,
+    )
+    assert found
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    assert set(found[1].split(",")) <= set(extras)
 
 
 def test_the_transcript_is_what_the_commands_print(tmp_path: Path) -> None:
@@ -180,13 +179,15 @@ def recipes() -> Iterator[str]:
                 yield preamble + part
 
 
-WITH_REDIS = [recipe for recipe in recipes() if "sessionware.redis" in recipe]
+WITH_REDIS = [recipe for recipe in recipes() if "redis_url" in recipe]
 [WITH_SQL] = [recipe for recipe in recipes() if "sessionware.sql" in recipe]
-ALONE = [recipe for recipe in recipes() if recipe not in (*WITH_REDIS, WITH_SQL)]
+ELSEWHERE = [recipe for recipe in recipes() if re.search("watchers|SECRET_KEY_FILE", recipe)]
+"""Tested in test_recipes.py."""
+ALONE = [recipe for recipe in recipes() if recipe not in (*WITH_REDIS, WITH_SQL, *ELSEWHERE)]
 
 
 def test_the_recipes_are_found() -> None:
-    assert (len(ALONE), len(WITH_REDIS)) == (10, 2)
+    assert (len(ALONE), len(WITH_REDIS), len(ELSEWHERE)) == (14, 2, 2)
 
 
 @pytest.mark.parametrize("recipe", WITH_REDIS)

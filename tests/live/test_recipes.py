@@ -1,0 +1,306 @@
+"""The recipes of examples/README.md: each does what its text says."""
+
+import re
+from datetime import timedelta
+from http.cookiejar import CookieJar
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from webtest import TestApp
+
+from sessionware import Session, SessionMiddleware
+from sessionware.redis import RedisStore
+from tests.conftest import Clock
+from tests.gateway import KEY, call, make_environ
+from tests.live.caches import nginx, nginx_with
+from tests.live.certificates import Certificate, make_certificate
+from tests.live.pages import EXAMPLES, block, blocks, cells, counter, executed
+from tests.live.recipe_app import app as shop
+from tests.processes import serving, wait_for
+from tests.sites import MemoryStore, Site, act_out, count, data_of, untouched
+from tests.stores.sentinel import NAME, Trio
+
+
+def log_in(session: Session) -> None:
+    session.owner = "ann"
+
+
+# nginx
+
+TLS = """
+server {
+    listen 127.0.0.1:{port} ssl;
+    ssl_certificate CHAIN;
+    ssl_certificate_key KEY;
+    LOCATION
+}
+"""
+LENGTH = 3920
+"""Of a note whose cookie is over 3.9 KB."""
+OTHERS_ONLY = "--forwarded-allow-ips=10.0.0.1"
+"""What makes gunicorn believe nothing that a proxy on this machine says."""
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+def through_nginx(
+    certificate: Certificate, app: str, *arguments: str, location: str = ""
+) -> list[requests.Response]:
+    """Keep a long note in the application, and read it again, through nginx and over https."""
+    [recipe] = blocks("nginx", EXAMPLES)
+    with serving(f"tests.live.recipe_app:{app}", *arguments, env={}) as url:
+        location = (location or recipe).replace("http://127.0.0.1:8000", url)
+        site = TLS.replace("CHAIN", str(certificate.chain)).replace("KEY", str(certificate.key))
+        with (
+            nginx_with(site.replace("LOCATION", location)) as address,
+            requests.Session() as visitor,
+        ):
+            paths, trusted = (f"?length={LENGTH}", ""), str(certificate.chain)
+            return [
+                visitor.get(f"https://{address}/{path}", timeout=10, verify=trusted)
+                for path in paths
+            ]
+
+
+@pytest.mark.parametrize(
+    ("app", "arguments", "secure"),
+    [
+        ("notes", [], True),
+        ("notes", [OTHERS_ONLY], False),
+        ("notes_of_https", [OTHERS_ONLY], True),
+    ],
+)
+def test_the_cookie_behind_nginx_is_secure_if_the_server_or_proxyfix_believes_nginx(
+    certificate: Certificate, app: str, arguments: list[str], secure: bool
+) -> None:
+    first, _ = through_nginx(certificate, app, *arguments)
+    assert ("; Secure" in first.headers["Set-Cookie"]) is secure
+
+
+def test_nginx_passes_on_a_cookie_over_3900_bytes_in_both_directions(
+    certificate: Certificate,
+) -> None:
+    first, second = through_nginx(certificate, "notes")
+    assert len(first.headers["Set-Cookie"].partition(";")[0]) > 3900
+    assert second.text == str(LENGTH)
+
+
+def test_nginx_answers_502_to_such_a_cookie_without_the_larger_buffer(
+    certificate: Certificate,
+) -> None:
+    [recipe] = blocks("nginx", EXAMPLES)
+    location = re.sub("proxy_buffer_size .*;", "", recipe)
+    assert through_nginx(certificate, "notes", location=location)[0].status_code == 502
+
+
+# A log-in that comes back by POST
+
+
+def test_a_callback_by_post_is_sent_again_with_the_cookie_and_the_cart_is_kept() -> None:
+    user = "<b>'Ann' & \"Co.\"</b>"
+    browser = TestApp(shop)
+    browser.get("/cart")
+    sent_back = TestApp(shop).post("/callback", {"user": user})  # from another site: no cookie
+    assert "Set-Cookie" not in sent_back.headers
+    form = sent_back.form
+    assert browser.post(form.action, form.submit_fields()).text == f"{user}: ['tea']"
+
+
+# Two applications on one host
+
+
+def visits_in_turn(*apps: SessionMiddleware) -> list[str]:
+    """Visit the applications in turn, and again, as one browser on two ports of one host."""
+    jar = CookieJar()
+    browsers = [
+        TestApp(app, cookiejar=jar, extra_environ={"HTTP_HOST": f"localhost:{port}"})
+        for port, app in enumerate(apps, 8000)
+    ]
+    return [browser.get("/").text for browser in browsers * 2]
+
+
+def test_two_applications_on_one_host_keep_their_sessions_under_two_names() -> None:
+    app = executed(block('cookie_name="admin"'))["app"]
+    assert visits_in_turn(SessionMiddleware(counter, KEY), app) == ["1", "1", "2", "2"]
+
+
+def test_two_applications_on_one_host_overwrite_each_other_s_with_two_salts() -> None:
+    app = SessionMiddleware(counter, KEY, salt="admin")
+    assert visits_in_turn(SessionMiddleware(counter, KEY), app) == ["1", "1", "1", "1"]
+
+
+# Several domains
+
+
+def test_each_of_several_domains_has_sessions_of_its_own() -> None:
+    app = executed(block("get_host"))["app"]
+    cookie = call(app, HTTP_HOST="shop.test").cookie
+    visits = [call(app, cookie, HTTP_HOST=f"{name}.test").data for name in ("shop", "blog")]
+    assert visits == [b"2", b"1"]
+    assert call(app, HTTP_HOST="unknown.test").status == "404 NOT FOUND"
+
+
+# Polling that keeps no session alive
+
+
+@pytest.fixture
+def polled(clock: Clock) -> Any:
+    return executed(block('"/poll"'), app=act_out)["app"]
+
+
+def test_polling_issues_no_cookie_and_another_request_does(polled: Any, clock: Clock) -> None:
+    cookie = call(polled, test__act=count).cookie
+    clock.advance(1000)
+    polling = call(polled, cookie, PATH_INFO="/poll", test__act=data_of)
+    assert (polling.set_cookie, polling.headers["Cache-Control"]) == (None, "no-store")
+    assert call(polled, cookie, test__act=data_of).set_cookie is not None
+
+
+def test_polling_keeps_no_session_alive(polled: Any, clock: Clock) -> None:
+    cookie = call(polled, test__act=count).cookie
+    found = []
+    for _ in range(3):
+        clock.advance(700)
+        environ = make_environ(cookie, PATH_INFO="/poll", test__act=data_of)
+        [*polled(environ, lambda *_: None)]
+        found.append(environ["test.result"])
+    assert found == [{"n": 1}, {"n": 1}, None]
+
+
+def test_a_change_while_polling_is_saved(polled: Any) -> None:
+    assert call(polled, PATH_INFO="/poll", test__act=count).set_cookie is not None
+
+
+# A cache that ignores Vary
+
+
+@pytest.mark.parametrize(("app", "seen"), [("app", "ann"), ("never_cached", "bob")])
+def test_a_cache_that_ignores_vary_keeps_no_page_of_the_recipe(app: str, seen: str) -> None:
+    with (
+        serving(f"tests.live.recipe_app:{app}", env={}) as url,
+        nginx(url.removeprefix("http://"), "proxy_ignore_headers Vary;") as cache,
+    ):
+        for user in ("ann", "bob"):
+            with requests.Session() as browser:
+                browser.post(f"http://{cache}/", {"user": user}, timeout=10)
+                page = browser.get(f"http://{cache}/", timeout=10).text
+    assert page == f"{seen}: []"
+
+
+# Websockets
+
+
+def test_a_log_out_is_noticed_while_a_connection_is_open(clock: Clock) -> None:
+    names = executed(block("def user_of"), app=act_out, store=MemoryStore())
+    sessions = names["sessions"]
+    handshake = make_environ(call(sessions, test__act=log_in).cookie)
+    users = [names["user_of"](handshake)]
+    call(sessions, handshake["HTTP_COOKIE"], test__act=Session.invalidate)
+    users.append(names["user_of"](handshake))
+    assert users == ["ann", None]
+
+
+def test_an_open_connection_loses_its_user_at_the_idle_timeout_of_its_handshake(
+    clock: Clock,
+) -> None:
+    names = executed(block("def user_of"), app=act_out, store=MemoryStore())
+    handshake = make_environ(call(names["sessions"], test__act=log_in).cookie)
+    clock.advance(32 * 86400)
+    assert names["user_of"](handshake) is None
+
+
+# Redis behind Sentinel
+
+
+def test_a_session_behind_sentinel_outlives_a_fail_over(tmp_path: Path) -> None:
+    recipe = block("Sentinel(watchers")
+    assert f'master_for("{NAME}"' in recipe
+    with Trio(tmp_path) as trio:
+        app = executed(recipe, watchers=[("127.0.0.1", trio.port)])["app"]
+        cookie = call(app).cookie
+        trio.catch_up()
+        trio.fail_over()
+        wait_for(trio.is_promoted, "the replica is the primary")
+        trio.demote()
+        assert call(app, cookie).data == b"2"
+
+
+# The secret key in a file
+
+
+def test_the_file_s_first_key_signs_and_the_others_are_accepted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, old, new = tmp_path / "key", "former-key" * 4, "latest-key" * 4
+    file.write_text(f"{new}\n{old}\n")
+    monkeypatch.setenv("SECRET_KEY_FILE", str(file))
+    app = executed(block("SECRET_KEY_FILE"))["app"]
+    former = call(SessionMiddleware(counter, old)).cookie
+    second = call(app, former)
+    assert second.data == b"2"
+    assert call(SessionMiddleware(counter, new), second.cookie).data == b"3"
+
+
+# A health check
+
+
+def test_a_view_that_leaves_its_session_alone_asks_no_store_and_sets_no_cookie() -> None:
+    store = MemoryStore()
+    site = Site(store=store)
+    cookie = site.log_in()
+    store.asked.clear()
+    assert site.visit(untouched, cookie).response.set_cookie is None
+    assert store.asked == []
+
+
+@pytest.mark.parametrize(
+    ("store", "is_up"),
+    [(MemoryStore(), True), (RedisStore.from_url("redis://127.0.0.1:1/0"), False)],
+)
+def test_the_health_check_tells_whether_the_store_answers(store: Any, is_up: bool) -> None:
+    assert executed(block("def is_store_up"), store=store)["is_store_up"]() is is_up
+
+
+# A log-out that clears the browser
+
+
+def test_the_log_out_clears_what_the_browser_has_and_not_the_message() -> None:
+    browser = TestApp(shop)
+    browser.post("/", {"user": "ann"})
+    out = browser.get("/logout")
+    assert out.headers["Clear-Site-Data"] == '"cache", "storage"'
+    assert browser.get("/").request.environ["session"].owner is None
+    assert out.request.environ["session"].peek_flash() == ["You are logged out."]
+
+
+# The time-outs of NIST SP 800-63B-4
+
+ROWS = [row for row in cells(EXAMPLES.read_text(encoding="utf-8")) if row[0].startswith("AAL")]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: str(row[0]))
+def test_the_time_outs_of_nist_end_an_idle_session_and_one_in_use(
+    row: list[str], clock: Clock
+) -> None:
+    names = {"timedelta": timedelta}
+    limits = {
+        name: eval(text.strip("`"), names)  # noqa: S307 - the page's
+        for name, text in zip(("absolute_timeout", "idle_timeout"), row[1:], strict=True)
+        if text != "any"
+    }
+    site = Site(**limits, refresh_after=0)
+    step = min(limits.values())
+    in_use = idle_cookie = site.log_in()
+    for _ in range(limits["absolute_timeout"] // step):
+        clock.advance(step.total_seconds())
+        page = site.visit(data_of, in_use)
+        in_use = page.cookie
+        assert page.result == {}
+    clock.advance(1)
+    assert [site.read(cookie) for cookie in (in_use, idle_cookie)] == [None, None]
+    assert site.read(site.log_in()) == {}
