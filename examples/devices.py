@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from markupsafe import Markup
@@ -16,10 +16,41 @@ from sessionware.redis import RedisStore
 from sessionware.sql import SQLStore
 from sessionware.store import KeptSession, key_of
 
-from .login import ERROR, FLASH, HEADERS, LOGIN, PAGE, PASSWORD, REMEMBERED, STYLE, form_to, same
+from .login import (
+    ERROR,
+    FLASH,
+    HEADERS,
+    PAGE,
+    REMEMBERED,
+    STYLE,
+    form_to,
+    login_form,
+    name_of,
+)
 
-DEVICE = Markup("<p>{device}<br><small>{state}</small></p>\n")
+DEVICE = Markup("<li><span>{device}<br><small>{use}</small></span>\n{form}</li>\n")
 KEY = Markup('<input type="hidden" name="key" value="{key}">\n')
+
+# The first that a User-Agent contains counts: Edge's also contains Chrome, and Chrome's Safari.
+BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "Chrome/": "Chrome",
+    "CriOS/": "Chrome",
+    "Safari/": "Safari",
+}
+SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "CrOS": "ChromeOS",
+    "Windows": "Windows",
+    "Macintosh": "Mac",
+    "Linux": "Linux",
+}
 
 
 def store_at(url: str) -> RedisStore | SQLStore:
@@ -37,38 +68,75 @@ def home(session: Session) -> Markup:
     content = Markup().join(FLASH.format(message) for message in session.pop_flash())
     if session.owner is None:
         title = "Log in"
-        content += form_to("/login", LOGIN, "Log in", session)
+        content += login_form(session)
     else:
+        note_use(session)
         title = f"The devices of {session.owner}"
-        content += DEVICE.format(device=session["device"], state="this device")
-        content += Markup().join(device(kept, session) for kept in others(session))
-        content += form_to("/logout", Markup(), "Log out", session)
+        rows = [this_device(session), *(device(kept, session) for kept in others(session))]
+        content += Markup("<ul>\n{}</ul>\n").format(Markup().join(rows))
         content += form_to("/everywhere", Markup(), "Log out everywhere", session)
     return PAGE.format(title=title, style=STYLE, content=content)
 
 
+def this_device(session: Session) -> Markup:
+    """Return the row of the device that asks, and the button of the ordinary log-out."""
+    form = form_to("/logout", Markup(), "Log out", session)
+    return DEVICE.format(device=session["device"], use="This device, in use now", form=form)
+
+
 def device(kept: KeptSession, session: Session) -> Markup:
-    """Return a device, and a button that ends its session."""
-    state = f"ends in {timedelta(seconds=kept.seconds)} unless it is used"
-    shown = DEVICE.format(device=kept.data["device"], state=state)
-    return shown + form_to("/end", KEY.format(key=kept.key), "Log out there", session)
+    """Return the row of another device, and a button that ends its session."""
+    form = form_to("/end", KEY.format(key=kept.key), "Log out", session)
+    use = f"Last used {ago(kept.data['used'])}"
+    return DEVICE.format(device=kept.data["device"], use=use, form=form)
+
+
+def name_of_device(user_agent: str) -> str:
+    """Return what a person would call it, such as "Firefox on Linux"."""
+    found = [
+        next((name for word, name in names.items() if word in user_agent), None)
+        for names in (BROWSERS, SYSTEMS)
+    ]
+    return " on ".join(filter(None, found)) or "Unknown device"
+
+
+def note_use(session: Session) -> None:
+    """Remember the minute, which is saved once: to set the same value again is no change."""
+    session["used"] = datetime.now(UTC).replace(second=0, microsecond=0)
+
+
+def ago(moment: datetime) -> str:
+    """Return how long ago that was, in words."""
+    minutes = (datetime.now(UTC) - moment) // timedelta(minutes=1)
+    if minutes < 2:
+        return "just now"
+    if minutes < 2 * 60:
+        return f"{minutes} minutes ago"
+    if minutes < 2 * 24 * 60:
+        return f"{minutes // 60} hours ago"
+    return f"{minutes // (24 * 60)} days ago"
 
 
 def others(session: Session) -> list[KeptSession]:
-    """Return the owner's other sessions. Their keys are hashed, and cannot be used to log in."""
+    """Return the owner's other sessions, the last used first.
+
+    Their keys are hashed, and cannot be used to log in.
+    """
     if session.owner is None:
         raise Forbidden("Please log in first.")
     here = key_of(session.id)
-    return [kept for kept in store.sessions_of(session.owner) if kept.key != here]
+    found = [kept for kept in store.sessions_of(session.owner) if kept.key != here]
+    return sorted(found, key=lambda kept: kept.data["used"], reverse=True)
 
 
 def log_in(session: Session, request: Request) -> str:
     """Log in with any name and the password."""
-    name = request.form.get("name", "").strip()[:40]
-    if not name or not same(request.form.get("password", ""), PASSWORD):
+    name = name_of(request.form, session)
+    if name is None:
         return "Name or password is wrong."
     session.owner = name  # A session planted before the log-in is worthless after it.
-    session["device"] = request.user_agent.string[:120] or "Unknown device"
+    session["device"] = name_of_device(request.user_agent.string)
+    note_use(session)
     session.permanent = "remember" in request.form
     return f"Welcome, {name}!"
 

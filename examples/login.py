@@ -42,6 +42,10 @@ input, button { font: inherit; padding: .2rem .6rem; min-width: 0 }
 [type=number] { width: 5rem }
 [type=checkbox] { margin: 0; justify-self: start }
 [role=status] { border-left: .3rem solid; padding-left: .7rem }
+ul { list-style: none; padding: 0 }
+li { display: flex; justify-content: space-between; align-items: center; gap: 1rem }
+li { border-top: 1px solid; padding: .6rem 0 }
+li button { white-space: nowrap }
 """)
 FLASH = Markup('<p role="status">{}</p>\n')
 ERROR = Markup('<p>{}</p>\n<p><a href="/">Back to the start</a></p>\n')
@@ -50,11 +54,12 @@ FORM = Markup("""<form method="post" action="{action}">
 {fields}<button>{button}</button></form>
 """)
 LOGIN = Markup("""<p>Any name will do. The password is <kbd>{password}</kbd>.</p>
-<label>Name <input name="name" required maxlength="40" autocomplete="username"></label>
+<label>Name
+<input name="name" value="{name}" required maxlength="40" autocomplete="username"></label>
 <label>Password
 <input name="password" type="password" required autocomplete="current-password"></label>
 <label><input name="remember" type="checkbox"> Remember me for {days} days</label>
-""").format(password=PASSWORD, days=REMEMBERED.days)
+""")
 LINE = Markup("""<label>{item}
 <input name="{item}" type="number" min="0" max="99" value="{quantity}"></label>
 """)
@@ -73,9 +78,22 @@ def form_to(action: str, fields: Markup, button: str, session: Session) -> Marku
     return FORM.format(action=action, token=token, fields=fields, button=button)
 
 
-def same(given: str, secret: str) -> bool:
-    """Compare in constant time."""
-    return hmac.compare_digest(given.encode(), secret.encode())
+def login_form(session: Session) -> Markup:
+    """Return the log-in form, with the name that was typed before a wrong password."""
+    name = session.get("name", "")
+    fields = LOGIN.format(password=PASSWORD, days=REMEMBERED.days, name=name)
+    return form_to("/login", fields, "Log in", session)
+
+
+def name_of(form: MultiDict[str, str], session: Session) -> str | None:
+    """Return the name if the password is right, or else keep it for the next try."""
+    name = form.get("name", "").strip()[:40]
+    # Compare in constant time.
+    if name and hmac.compare_digest(form.get("password", "").encode(), PASSWORD.encode()):
+        session.pop("name", None)
+        return name
+    session["name"] = name
+    return None
 
 
 def home(session: Session) -> Markup:
@@ -88,14 +106,14 @@ def home(session: Session) -> Markup:
         content += form_to("/logout", Markup(), "Log out", session)
     else:
         title = "Log in"
-        content += form_to("/login", LOGIN, "Log in", session)
+        content += login_form(session)
     return PAGE.format(title=title, style=STYLE, content=content)
 
 
 def log_in(session: Session, form: MultiDict[str, str]) -> str:
     """Log in with any name and the password."""
-    name = form.get("name", "").strip()[:40]
-    if not name or not same(form.get("password", ""), PASSWORD):
+    name = name_of(form, session)
+    if name is None:
         return "Name or password is wrong."
     session.owner = name  # A session planted before the log-in is worthless after it.
     session["cart"] = [{"item": item, "quantity": 0} for item in SHOP]

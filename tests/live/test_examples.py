@@ -67,6 +67,19 @@ def test_wrong_password_lets_no_visitor_in(browser: TestApp) -> None:
     assert "The cart of" not in page
 
 
+def test_typed_name_is_kept_after_a_wrong_password(browser: TestApp) -> None:
+    name = "\"Ada\" & 'Co.' <b>"
+    page = send(browser.get("/"), "/login", name=name, password="battery staple").follow()
+    assert page.html.find("input", {"name": "name"})["value"] == name
+    assert "<b>" not in page
+
+
+def test_typed_name_is_forgotten_once_it_has_logged_in(browser: TestApp) -> None:
+    send(browser.get("/"), "/login", name="Ada", password="battery staple")
+    page = send(log_in(browser, "Bea").follow(), "/logout").follow()
+    assert page.html.find("input", {"name": "name"})["value"] == ""
+
+
 def test_blank_name_lets_no_visitor_in(browser: TestApp) -> None:
     assert "The cart of" not in log_in(browser, " ").follow()
 
