@@ -29,7 +29,8 @@ PAGE = """<!doctype html>
 {% else %}
 <h1>Log in</h1>
 <form method="post" action="{{ url_for('log_in') }}">{{ token() }}
-<label>Name <input name="name" required autocomplete="username"></label>
+<label>Name
+<input name="name" value="{{ session.name }}" required autocomplete="username"></label>
 <label>Password, which is "{{ password }}" <input name="password" type="password" required></label>
 <label><input name="remember" type="checkbox"> Remember me</label>
 <button>Log in</button></form>
@@ -77,8 +78,10 @@ def log_in() -> ResponseReturnValue:
     given = request.form.get("password", "")
     if not name or not hmac.compare_digest(given.encode(), PASSWORD.encode()):
         flash("Name or password is wrong.")
+        session["name"] = name  # for the next try
         return redirect(url_for("home"))
     session.owner = name  # First: it gives the session a new id, and removes another user's data.
+    session.pop("name", None)
     login_user(load_user(name))
     session.permanent = "remember" in request.form  # It needs no second cookie of Flask-Login.
     flash(f"Welcome, {name}!")

@@ -61,6 +61,14 @@ def test_wrong_name_or_password_lets_no_visitor_in(client: Any, wrong: dict[str,
     assert "<h1>Log in</h1>" in page
 
 
+def test_typed_name_is_kept_after_a_wrong_password_and_forgotten_by_the_log_in(client: Any) -> None:
+    log_in(client, '"Ada" <b>', password="battery staple")
+    assert 'value="&#34;Ada&#34; &lt;b&gt;"' in client.get("/").text
+    log_in(client)
+    send(client, "/logout")
+    assert 'name="name" value=""' in client.get("/").text
+
+
 def test_log_in_gives_the_session_a_new_id_and_an_owner(client: Any) -> None:
     with client.session_transaction() as planted:
         before = planted.id
