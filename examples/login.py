@@ -65,7 +65,7 @@ LINE = Markup("""<label>{item}
 """)
 STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 HEADERS = {
-    "Cache-Control": "no-store",  # The back button shows nothing private after the log-out.
+    "Cache-Control": "no-store",  # Over https, back shows nothing private after the log-out.
     "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{STYLE_HASH}'; "
     "img-src data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",

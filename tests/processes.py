@@ -24,6 +24,8 @@ SECONDS_TO_START = 20
 SECONDS_TO_STOP = 15
 
 DEBIAN_PACKAGES = {
+    "WebKitWebDriver": "webkit2gtk-driver xvfb libnss-wrapper",
+    "Xvfb": "xvfb",
     "apache2": "apache2 libapache2-mod-wsgi-py3",
     "chromedriver": "chromium-driver",
     "mariadbd": "mariadb-server",

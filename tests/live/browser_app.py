@@ -5,6 +5,7 @@ import string
 from typing import Any
 from wsgiref.types import WSGIApplication
 
+from markupsafe import Markup
 from werkzeug import Request, Response
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
@@ -44,8 +45,9 @@ def note(request: Request) -> Response:
 
 @Request.application
 def blank(request: Request) -> Response:
-    """A page that is not ours, for the test to fill."""
-    return Response("<!doctype html><title>blank</title><body>", mimetype="text/html")
+    """A page that is not ours: it shows the cookies that it is sent, and a test may fill it."""
+    page = Markup("<!doctype html><title>blank</title><body>{}")
+    return Response(page.format(request.headers.get("Cookie", "")), mimetype="text/html")
 
 
 notes = SessionMiddleware(note, KEY, cookie_name="notes")

@@ -1,12 +1,12 @@
-"""A real browser: Chromium with real cookies, against gunicorn over http and https."""
+"""Real browsers with real cookies, against gunicorn over http and https."""
 
 from __future__ import annotations
 
 import struct
 import zlib
 from bisect import bisect_left
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,18 +14,26 @@ import pytest
 
 from sessionware import SessionTooLarge
 from tests.gateway import KEY, call
-from tests.live.browser import chromium, fill, framed, plant, press, read, text
+from tests.live.browser import fill, framed, plant, press, read, sent, text
 from tests.live.browser_app import notes
 from tests.live.certificates import make_certificate
-from tests.processes import serving
+from tests.live.pages import PROOFS, cells, table
+from tests.processes import require, serving, wait_for
 
 if TYPE_CHECKING:
-    from selenium.webdriver import Chrome
+    from tests.live.drivers import Browser
 
+    Kind = Callable[[Path], AbstractContextManager[Browser]]
+
+KINDS = ["chromium", "firefox", "webkit"]
 LONGEST = 4096
 HEIGHT = 800
 THREADS = "--threads=32"  # A browser may open a connection and say nothing: a thread waits on it.
 over_http = pytest.mark.parametrize("shop", ["http"], indirect=True, scope="module")
+not_in_webkit = pytest.mark.parametrize(
+    "kind", ["chromium", "firefox"], indirect=True, scope="module"
+)
+"""What its driver cannot do: keep a profile, and resize the page."""
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +59,43 @@ def counters(https: list[str]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    with chromium(tmp_path_factory.mktemp("profile")) as browser:
+def recipes(https: list[str]) -> Iterator[str]:
+    """The recipes of tests/live/recipe_app.py over https."""
+    with serving("tests.live.recipe_app:app", THREADS, *https, env={}) as address:
+        yield address.replace("127.0.0.1", "shop.test")
+
+
+@pytest.fixture(scope="module")
+def insecure_counters() -> Iterator[str]:
+    """The counters over http."""
+    with serving("tests.live.browser_app:app", THREADS, env={}) as address:
+        yield address.replace("127.0.0.1", "localhost")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """How a browser of this kind is opened, with a profile in this folder."""
+    require("selenium")
+    from tests.live import drivers
+
+    opened: Kind = getattr(drivers, request.param)
+    return opened
+
+
+@pytest.fixture(scope="module")
+def opened(kind: Kind, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with kind(tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 
 
 @pytest.fixture
-def browser(chrome: Chrome) -> Chrome:
-    """The one browser, without a cookie."""
-    chrome.execute_cdp_cmd("Network.clearBrowserCookies", {})
-    return chrome
+def browser(opened: Browser) -> Browser:
+    """The one browser of this kind, without a cookie."""
+    opened.forget_cookies()
+    return opened
 
 
-def log_in(browser: Chrome, shop: str, remember: bool = False) -> None:
+def log_in(browser: Browser, shop: str, remember: bool = False) -> None:
     browser.get(shop)
     browser.find_element("css selector", "[name=name]").send_keys("Ada")
     browser.find_element("css selector", "[name=password]").send_keys("correct horse")
@@ -72,14 +104,14 @@ def log_in(browser: Chrome, shop: str, remember: bool = False) -> None:
     press(browser, "button")
 
 
-def put_into_cart(browser: Chrome, item: str, quantity: int) -> None:
+def put_into_cart(browser: Browser, item: str, quantity: int) -> None:
     field = browser.find_element("css selector", f"[name={item}]")
     field.clear()
     field.send_keys(str(quantity))
     press(browser, "[action='/cart'] button")
 
 
-def cart(browser: Chrome, shop: str) -> list[str | None]:
+def cart(browser: Browser, shop: str) -> list[str | None]:
     browser.get(shop)
     fields = browser.find_elements("css selector", "[type=number]")
     return [field.get_attribute("value") for field in fields]
@@ -88,37 +120,26 @@ def cart(browser: Chrome, shop: str) -> list[str | None]:
 # The site
 
 
-def test_flash_message_is_shown_exactly_once(browser: Chrome, shop: str) -> None:
+def test_flash_message_is_shown_exactly_once(browser: Browser, shop: str) -> None:
     log_in(browser, shop)
     assert "Welcome, Ada!" in text(browser)
     assert "Welcome, Ada!" not in read(browser, shop)
 
 
-def test_quantities_two_levels_down_are_kept(browser: Chrome, shop: str) -> None:
+def test_quantities_two_levels_down_are_kept(browser: Browser, shop: str) -> None:
     log_in(browser, shop)
     put_into_cart(browser, "Tea", 3)
     put_into_cart(browser, "Coffee", 1)
     assert cart(browser, shop) == ["3", "1", "0"]
 
 
-def test_back_button_after_the_log_out_shows_nothing_private(browser: Chrome, shop: str) -> None:
-    log_in(browser, shop)
-    browser.get(f"{shop}/?again")  # An address that the log-out does not lead to.
-    press(browser, "[action='/logout'] button")
-    pages = []
-    for _ in range(2):
-        browser.back()
-        pages.append((browser.current_url, text(browser).splitlines()[0]))
-    assert pages == [(f"{shop}/?again", "Log in"), (f"{shop}/", "Log in")]
-
-
-def test_scripts_cannot_see_the_cookie(browser: Chrome, shop: str) -> None:
+def test_scripts_cannot_see_the_cookie(browser: Browser, shop: str) -> None:
     log_in(browser, shop)
     assert [cookie["httpOnly"] for cookie in browser.get_cookies()] == [True]
     assert browser.execute_script("return document.cookie") == ""
 
 
-def test_cookie_is_secure_where_the_site_is(browser: Chrome, shop: str) -> None:
+def test_cookie_is_secure_where_the_site_is(browser: Browser, shop: str) -> None:
     log_in(browser, shop)
     (cookie,) = browser.get_cookies()
     assert cookie["secure"] is shop.startswith("https:")
@@ -128,23 +149,25 @@ def test_cookie_is_secure_where_the_site_is(browser: Chrome, shop: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def restarted(tmp_path_factory: pytest.TempPathFactory, shop: str) -> Iterator[Chrome]:
+def restarted(kind: Kind, tmp_path_factory: pytest.TempPathFactory, shop: str) -> Iterator[Browser]:
     """A browser that was closed after a plain log-in, and one to be remembered elsewhere."""
     profile = tmp_path_factory.mktemp("profile")
-    with chromium(profile) as browser:
+    with kind(profile) as browser:
         log_in(browser, shop)
         log_in(browser, shop.replace("shop", "remembering"), remember=True)
-    with chromium(profile) as browser:
+    with kind(profile) as browser:
         yield browser
 
 
 @over_http
-def test_remembered_log_in_outlives_the_browser(restarted: Chrome, shop: str) -> None:
+@not_in_webkit
+def test_remembered_log_in_outlives_the_browser(restarted: Browser, shop: str) -> None:
     assert "The cart of Ada" in read(restarted, shop.replace("shop", "remembering"))
 
 
 @over_http
-def test_plain_log_in_ends_with_the_browser(restarted: Chrome, shop: str) -> None:
+@not_in_webkit
+def test_plain_log_in_ends_with_the_browser(restarted: Browser, shop: str) -> None:
     assert "Log in" in read(restarted, shop)
 
 
@@ -152,28 +175,23 @@ def test_plain_log_in_ends_with_the_browser(restarted: Chrome, shop: str) -> Non
 
 
 @pytest.mark.parametrize("path", ["/", "/cart"])
-def test_twin_from_a_sibling_domain_ends_no_session(browser: Chrome, shop: str, path: str) -> None:
+def test_twin_from_a_sibling_domain_ends_no_session(
+    browser: Browser, shop: str, counters: str, path: str
+) -> None:
     """The older twin is sent first, and so is one with a longer path."""
-    forged = f"session=forged; Domain=example.test; Path={path}"
-    assert [cookie["value"] for cookie in plant(browser, shop + path, forged)] == ["forged"]
+    url = counters.format("shop.example.test") + path
+    plant(browser, url, f"session=forged; Domain=example.test; Path={path}")
+    assert sent(browser, url) == ["session=forged"]
     log_in(browser, shop)
     put_into_cart(browser, "Tea", 3)
     put_into_cart(browser, "Coffee", 1)
     assert cart(browser, shop) == ["3", "1", "0"]
 
 
-def test_host_prefix_is_accepted_over_https(browser: Chrome, counters: str) -> None:
+def test_host_prefix_is_accepted_over_https(browser: Browser, counters: str) -> None:
     url = counters.format("shop.example.test") + "/host"
     assert [read(browser, url) for _ in range(3)] == ["1", "2", "3"]
     assert [cookie["name"] for cookie in browser.get_cookies()] == ["__Host-session"]
-
-
-@pytest.mark.parametrize(("name", "planted"), [("session", 1), ("__Host-session", 0)])
-def test_sibling_domain_can_plant_no_cookie_with_the_host_prefix(
-    browser: Chrome, counters: str, name: str, planted: int
-) -> None:
-    cookie = f"{name}=forged; Domain=example.test; Path=/; Secure"
-    assert len(plant(browser, counters.format("shop.example.test"), cookie)) == planted
 
 
 # Other sites
@@ -181,7 +199,7 @@ def test_sibling_domain_can_plant_no_cookie_with_the_host_prefix(
 
 @pytest.mark.parametrize(("path", "visits"), [("/lax", "2"), ("/strict", "1"), ("/none", "2")])
 def test_link_from_another_site_carries_all_but_a_strict_cookie(
-    browser: Chrome, counters: str, path: str, visits: str
+    browser: Browser, counters: str, path: str, visits: str
 ) -> None:
     url = counters.format("shop.test") + path
     assert read(browser, url) == "1"
@@ -192,7 +210,7 @@ def test_link_from_another_site_carries_all_but_a_strict_cookie(
 
 @pytest.mark.parametrize(("path", "visits"), [("/lax", "1"), ("/strict", "1"), ("/none", "2")])
 def test_form_from_another_site_carries_only_a_cookie_for_all_sites(
-    browser: Chrome, counters: str, path: str, visits: str
+    browser: Browser, counters: str, path: str, visits: str
 ) -> None:
     url = counters.format("shop.test") + path
     assert read(browser, url) == "1"
@@ -202,18 +220,16 @@ def test_form_from_another_site_carries_only_a_cookie_for_all_sites(
     assert text(browser) == visits
 
 
-@pytest.mark.parametrize(("path", "visits"), [("/none", "111"), ("/partitioned", "123")])
-def test_partitioned_cookie_is_kept_in_a_frame_where_others_are_blocked(
-    browser: Chrome, counters: str, path: str, visits: str
+def test_form_of_another_site_ends_by_the_recipe_with_the_visitor_s_cart(
+    browser: Browser, recipes: str
 ) -> None:
-    top, url = counters.format("news.test"), counters.format("shop.test") + path
-    assert "".join(framed(browser, top, url) for _ in visits) == visits
-
-
-def test_partitioned_session_is_another_under_each_site(browser: Chrome, counters: str) -> None:
-    url = counters.format("shop.test") + "/partitioned"
-    tops = [counters.format(host) for host in ("news.test", "blog.test", "www.news.test")]
-    assert [framed(browser, top, url) for top in tops] == ["1", "1", "2"]
+    """It has the browser send the fields again, from a page of the site's own."""
+    assert read(browser, f"{recipes}/cart") == "None: ['tea']"
+    field = "<input type=hidden name=user value=ann>"
+    form = f"<form method=post action='{recipes}/callback'>{field}<button>Back</button></form>"
+    fill(browser, recipes.replace("shop", "identity"), form)
+    press(browser, "button")
+    wait_for(lambda: text(browser) == "ann: ['tea']", "the form is sent again")
 
 
 # Size
@@ -231,7 +247,7 @@ def longest() -> int:
     return bisect_left(range(2 * LONGEST), True, key=is_too_long) - 1
 
 
-def test_cookie_of_4096_bytes_is_kept(browser: Chrome, counters: str, longest: int) -> None:
+def test_cookie_of_4096_bytes_is_kept(browser: Browser, counters: str, longest: int) -> None:
     url = counters.format("shop.test") + "/notes"
     assert read(browser, f"{url}?length={longest}") == read(browser, url) == str(longest)
     (cookie,) = browser.get_cookies()
@@ -239,7 +255,7 @@ def test_cookie_of_4096_bytes_is_kept(browser: Chrome, counters: str, longest: i
 
 
 def test_longer_session_is_an_error_and_the_last_one_stays(
-    browser: Chrome, counters: str, longest: int
+    browser: Browser, counters: str, longest: int
 ) -> None:
     url = counters.format("shop.test") + "/notes"
     browser.get(f"{url}?length={longest}")
@@ -247,42 +263,124 @@ def test_longer_session_is_an_error_and_the_last_one_stays(
     assert read(browser, url) == str(longest)
 
 
-@pytest.mark.parametrize(("size", "kept"), [(LONGEST, 1), (LONGEST + 1, 0)])
-def test_browser_keeps_4096_bytes_of_name_and_value(
-    browser: Chrome, counters: str, size: int, kept: int
+# What differs
+
+
+@pytest.fixture
+def said(kind: Kind) -> Callable[[str], str]:
+    """Return a function that finds what tests/README.md says of this browser."""
+    rows = {what: found for what, *found in cells(table("browsers", PROOFS))}
+    return lambda what: rows[what][KINDS.index(kind.__name__)]
+
+
+def test_back_button_after_the_log_out_does_as_the_table_says(
+    browser: Browser, shop: str, said: Callable[[str], str]
 ) -> None:
-    cookie = "n=".ljust(size + len("="), "v") + "; Domain=example.test"
-    assert len(plant(browser, counters.format("shop.example.test"), cookie)) == kept
+    log_in(browser, shop)
+    browser.get(f"{shop}/?again")  # An address that the log-out does not lead to.
+    press(browser, "[action='/logout'] button")
+    found = {pages_before(browser, f"{shop}/{query}") for query in ("?again", "")}
+    over_http = said("back button after the log-out, over http, to a page with `no-store`")
+    assert found == {"the log-in form" if shop.startswith("https:") else over_http}
+
+
+def pages_before(browser: Browser, url: str) -> str:
+    """Go back to this page, and return what is shown there."""
+    browser.back()
+    heading = "return location.href == arguments[0] && document.querySelector('h1')?.textContent"
+    wait_for(lambda: bool(browser.execute_script(heading, url)), "the page is shown")
+    is_form = browser.execute_script(heading, url) == "Log in"
+    return "the log-in form" if is_form else "the private page"
+
+
+@pytest.mark.parametrize(
+    ("what", "cookie"),
+    [
+        ("a `__Host-` cookie that a sibling host sets", "__Host-n=v; Domain=example.test; Secure"),
+        ("a cookie of 4097 bytes", "n=".ljust(LONGEST + 2, "v") + "; Domain=example.test"),
+        ("a cookie of 4096 bytes", "n=".ljust(LONGEST + 1, "v") + "; Domain=example.test"),
+        ("any other cookie that a sibling host sets", "n=v; Domain=example.test; Secure"),
+    ],
+)
+def test_cookie_of_a_sibling_is_kept_where_the_table_says(
+    browser: Browser, counters: str, said: Callable[[str], str], what: str, cookie: str
+) -> None:
+    url = counters.format("shop.example.test")
+    plant(browser, url, f"{cookie}; Path=/")
+    assert ("kept" if sent(browser, url) else "refused") == said(what)
+
+
+def test_host_prefix_without_secure_is_refused_where_the_table_says(
+    browser: Browser, counters: str, said: Callable[[str], str]
+) -> None:
+    url = counters.format("shop.example.test")
+    browser.get(url)
+    browser.execute_script("document.cookie = '__Host-n=v; Path=/'")
+    found = "kept" if sent(browser, url) else "refused"
+    assert found == said("a `__Host-` cookie without `Secure`")
+
+
+def test_secure_cookie_over_http_on_localhost_is_kept_where_the_table_says(
+    browser: Browser, insecure_counters: str, said: Callable[[str], str]
+) -> None:
+    visits = [read(browser, f"{insecure_counters}/none") for _ in range(2)]
+    found = "kept" if visits == ["1", "2"] else "refused"
+    assert found == said("a `Secure` cookie over http on localhost")
+
+
+@pytest.mark.parametrize(
+    ("path", "what"),
+    [
+        ("/none", "a `SameSite=None` cookie in a frame of another site"),
+        ("/partitioned", "the same, `Partitioned`"),
+    ],
+)
+def test_cookie_in_a_frame_of_another_site_is_kept_where_the_table_says(
+    browser: Browser, counters: str, said: Callable[[str], str], path: str, what: str
+) -> None:
+    url = counters.format("shop.test") + path
+    tops = [counters.format(host) for host in ("news.test", "blog.test", "www.news.test")]
+    visits = "".join(framed(browser, top, url) for top in tops)
+    assert {"111": "refused", "112": "kept for each site"}[visits] == said(what)
+
+
+def test_log_out_clears_what_scripts_stored_where_the_table_says(
+    browser: Browser, recipes: str, said: Callable[[str], str]
+) -> None:
+    browser.get(recipes)
+    browser.execute_script("localStorage.setItem('draft', 'Dear Ada')")
+    browser.get(f"{recipes}/logout")
+    left = browser.execute_script("return localStorage.getItem('draft')")
+    assert ("ignored" if left else "obeyed") == said('`Clear-Site-Data: "storage"`')
 
 
 # Its pages
 
 
 @pytest.fixture(params=["log-in", "cart", "error"])
-def page(request: pytest.FixtureRequest, browser: Chrome, shop: str) -> Iterator[Chrome]:
+def page(request: pytest.FixtureRequest, browser: Browser, shop: str) -> Iterator[Browser]:
     """Each kind of page in turn."""
     if request.param == "cart":
         log_in(browser, shop)
     else:
         browser.get(shop if request.param == "log-in" else f"{shop}/nowhere")
     yield browser
-    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+    browser.resize(1280, HEIGHT, "light")
 
 
 @over_http
+@not_in_webkit
 @pytest.mark.parametrize("width", [320, 1280])
-@pytest.mark.parametrize(("scheme", "brightness"), [("light", 255), ("dark", 18)])
+@pytest.mark.parametrize(("scheme", "brightness"), [("light", 255), ("dark", 0)])
 def test_page_fits_a_small_screen_and_a_large_one_by_day_and_by_night(
-    page: Chrome, tmp_path: Path, width: int, scheme: str, brightness: int
+    page: Browser, tmp_path: Path, width: int, scheme: str, brightness: int
 ) -> None:
-    screen = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": width < 800}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    page.resize(width, HEIGHT, scheme)
     picture = tmp_path / "page.png"
     assert page.save_screenshot(str(picture))
-    assert size_and_corner(picture.read_bytes()) == (width, HEIGHT, [brightness] * 3)
+    *size, corner = size_and_corner(picture.read_bytes())
+    assert size == [width, HEIGHT]
+    assert all(abs(color - brightness) < 40 for color in corner)
     assert page.execute_script("return document.documentElement.scrollWidth") == width
 
 
