@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # The tests can be collected without Selenium.
+    from selenium.webdriver.remote.webdriver import WebDriver
+
     from tests.live.drivers import Browser
 
 SECONDS_TO_LOAD = 20
@@ -18,15 +21,21 @@ ADD_FRAME = """
 
 def press(browser: Browser, selector: str) -> None:
     """Press a button or a link, and wait until the page it leads to stands in for this one."""
-    from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.support.expected_conditions import staleness_of
-    from selenium.webdriver.support.wait import WebDriverWait
 
     page = browser.find_element("css selector", "html")
     browser.find_element("css selector", selector).click()
+    until(browser, staleness_of(page))
+
+
+def until(browser: Browser, condition: Callable[[WebDriver], object]) -> None:
+    """Wait until it is so, while one page takes the place of another."""
+    from selenium.common.exceptions import WebDriverException
+    from selenium.webdriver.support.wait import WebDriverWait
+
     # In the middle of the change the browser may say anything: it is asked again.
     wait = WebDriverWait(browser, SECONDS_TO_LOAD, 0.02, ignored_exceptions=[WebDriverException])
-    wait.until(staleness_of(page))
+    wait.until(condition)
 
 
 def text(browser: Browser) -> str:

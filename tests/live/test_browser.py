@@ -14,11 +14,11 @@ import pytest
 
 from sessionware import SessionTooLarge
 from tests.gateway import KEY, call
-from tests.live.browser import fill, framed, plant, press, read, sent, text
+from tests.live.browser import fill, framed, plant, press, read, sent, text, until
 from tests.live.browser_app import notes
 from tests.live.certificates import make_certificate
 from tests.live.pages import PROOFS, cells, table
-from tests.processes import require, serving, wait_for
+from tests.processes import require, serving
 
 if TYPE_CHECKING:
     from tests.live.drivers import Browser
@@ -229,7 +229,7 @@ def test_form_of_another_site_ends_by_the_recipe_with_the_visitor_s_cart(
     form = f"<form method=post action='{recipes}/callback'>{field}<button>Back</button></form>"
     fill(browser, recipes.replace("shop", "identity"), form)
     press(browser, "button")
-    wait_for(lambda: text(browser) == "ann: ['tea']", "the form is sent again")
+    until(browser, lambda _: text(browser) == "ann: ['tea']")
 
 
 # Size
@@ -288,7 +288,7 @@ def pages_before(browser: Browser, url: str) -> str:
     """Go back to this page, and return what is shown there."""
     browser.back()
     heading = "return location.href == arguments[0] && document.querySelector('h1')?.textContent"
-    wait_for(lambda: bool(browser.execute_script(heading, url)), "the page is shown")
+    until(browser, lambda driver: driver.execute_script(heading, url))
     is_form = browser.execute_script(heading, url) == "Log in"
     return "the log-in form" if is_form else "the private page"
 
