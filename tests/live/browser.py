@@ -68,8 +68,15 @@ def framed(browser: Browser, top: str, url: str) -> str:
 
 def plant(browser: Browser, url: str, cookie: str) -> None:
     """Set a cookie on a page of the sibling's, with a script."""
-    browser.get(url.replace("shop", "evil"))
-    browser.execute_script("document.cookie = arguments[0]", cookie)
+    set_cookie(browser, url.replace("shop", "evil"), cookie)
+
+
+def set_cookie(browser: Browser, url: str, cookie: str) -> None:
+    """Set a cookie by a script of this page, and wait until it is kept, if it is."""
+    browser.get(url)
+    # WebKit tells the process that keeps cookies later, but before the page's next request.
+    script = "document.cookie = arguments[0]; return fetch(location).then(() => null)"
+    browser.execute_script(script, cookie)
 
 
 def sent(browser: Browser, url: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 
 from sessionware import SessionTooLarge
 from tests.gateway import KEY, call
-from tests.live.browser import fill, framed, plant, press, read, sent, text, until
+from tests.live.browser import fill, framed, plant, press, read, sent, set_cookie, text, until
 from tests.live.browser_app import notes
 from tests.live.certificates import make_certificate
 from tests.live.pages import PROOFS, cells, table
@@ -314,8 +314,7 @@ def test_host_prefix_without_secure_is_refused_where_the_table_says(
     browser: Browser, counters: str, said: Callable[[str], str]
 ) -> None:
     url = counters.format("shop.example.test")
-    browser.get(url)
-    browser.execute_script("document.cookie = '__Host-n=v; Path=/'")
+    set_cookie(browser, url, "__Host-n=v; Path=/")
     found = "kept" if sent(browser, url) else "refused"
     assert found == said("a `__Host-` cookie without `Secure`")
 

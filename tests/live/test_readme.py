@@ -420,7 +420,7 @@ def test_the_table_of_reasons_has_every_reason_why_a_cookie_is_refused() -> None
     listed = re.findall(r"`(\w+)`", " ".join(row[0] for row in cells(why)))
     assert set(listed) == set(re.findall(r'CookieRejected\(\s*"(\w+)"', code))
     others = re.findall(r"`([a-z]+_\w+)`", why.rpartition("|")[2])
-    assert len(others) == 10
+    assert len(others) == 12
     assert [reason for reason in others if f'"{reason}"' not in code] == []
 
 
