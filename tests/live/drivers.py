@@ -5,6 +5,7 @@ third-party cookies are blocked or kept apart, as is usual.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -179,19 +180,19 @@ class WebKit(Browser):
 
 @contextmanager
 def webkit(profile: Path) -> Iterator[Browser]:
+    path = program("WebKitWebDriver", WRAPPER)
     (profile / "hosts").write_text("".join(f"127.0.0.1 {host}\n" for host in HOSTS))
-    driver = profile / "driver"
-    driver.mkdir()
-    with free_port() as port, display(profile) as number:
+    folder = profile / "driver"
+    folder.mkdir()
+    with free_port() as port, display(profile) as name:
         env = {
-            "DISPLAY": number,
+            "DISPLAY": name,
             "HOME": str(profile),
             "LD_PRELOAD": WRAPPER,
             "NSS_WRAPPER_HOSTS": str(profile / "hosts"),
         }
-        command = [program("WebKitWebDriver", WRAPPER), f"--port={port}"]
         with (
-            running(command, driver, lambda: listens(port), env),
+            running([path, f"--port={port}"], folder, lambda: listens(port), env),
             closing(WebKit(port)) as browser,
         ):
             yield browser
@@ -200,10 +201,14 @@ def webkit(profile: Path) -> Iterator[Browser]:
 @contextmanager
 def display(folder: Path) -> Iterator[str]:
     """Run an X server without a screen, and yield the name of its display."""
-    log = folder / "log"
     command = [program("Xvfb"), "-displayfd", "1", "-screen", "0", "1400x1000x24"]
-    with running([*command, "-nolisten", "tcp"], folder, lambda: log.read_text() != ""):
-        yield f":{log.read_text().strip()}"
+
+    def numbers() -> list[str]:
+        """Return the number that it tells once it is ready."""
+        return re.findall(r"^\d+$", (folder / "log").read_text(), re.MULTILINE)
+
+    with running([*command, "-nolisten", "tcp"], folder, lambda: bool(numbers())):
+        yield f":{numbers()[0]}"
 
 
 # Any of them
