@@ -51,11 +51,11 @@ class Expiry:
             problem
             for name, value in settings.items()
             if value is not None or name == "idle_timeout"
-            for problem in _problems(name, value)
+            for problem in duration_problems(name, value)
         ]
         if problems:
             raise ConfigurationError(problems)
-        seconds = {name: _seconds(value) for name, value in settings.items() if value is not None}
+        seconds = {name: seconds_of(value) for name, value in settings.items() if value is not None}
         idle = seconds["idle_timeout"]
         return cls(
             idle,
@@ -120,16 +120,17 @@ class Expiry:
 
 def bounds_of(name: str) -> str:
     """Return the shortest and the longest duration that this setting may have, in words."""
-    return f"from {'0 seconds' if _least(name) == 0 else '1 second'} to 1,000,000,000 days"
+    least = _LEAST.get(name, 1)
+    return f"from {least} {'second' if least == 1 else 'seconds'} to 1,000,000,000 days"
 
 
 def is_within_bounds(name: str, seconds: float) -> bool:
     """Return whether the setting may have this duration."""
-    return _least(name) <= seconds <= _MAX_SECONDS
+    return _LEAST.get(name, 1) <= seconds <= _MAX_SECONDS
 
 
-def _least(name: str) -> int:
-    return 0 if name == "refresh_after" else 1
+_LEAST = {"refresh_after": 0, "device_bound_lifetime": 5 * 60}
+"""Seconds. Browsers sign at most six proofs in nine minutes."""
 
 
 class WithoutRefresh(Expiry):
@@ -146,15 +147,17 @@ class WithoutRefresh(Expiry):
         return False
 
 
-def _seconds(value: Duration) -> float:
+def seconds_of(value: Duration) -> float:
+    """Return the length of time in seconds."""
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
-def _problems(name: str, value: object) -> Iterator[Problem]:
+def duration_problems(name: str, value: object) -> Iterator[Problem]:
+    """Yield the problems of a setting that is a duration."""
     expected = f"expected a timedelta or a number of seconds, {bounds_of(name)}"
     if isinstance(value, str):
         yield Problem(name, f"found {value[:40]!r}, {expected}")
     elif isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         yield Problem(name, f"found {type(value).__name__}, {expected}")
-    elif not is_within_bounds(name, _seconds(value)):
+    elif not is_within_bounds(name, seconds_of(value)):
         yield Problem(name, f"found {value!r}, {expected}")

@@ -152,8 +152,7 @@ class DerivedIds:
 
     def of(self, token: str) -> list[str]:
         """Return the id under each of the keys."""
-        text = token.encode(errors="surrogatepass")
-        return [_to_base64(digest(mac, text)) for mac in self._macs]
+        return [tag_of(mac, token) for mac in self._macs]
 
 
 def is_derived(session_id: str) -> bool:
@@ -163,6 +162,35 @@ def is_derived(session_id: str) -> bool:
 
 _DERIVED_SIZE = 43
 """Characters. A random id of ours has 22, those of Beaker and Django have 32."""
+
+
+class BoundIds:
+    """The ids of sessions that are bound to a device, each made from the id that it had before.
+
+    So a cookie with the former id leads to the session too, and any other new id unbinds it.
+    """
+
+    def __init__(self, keys: Sequence[SecretKey]) -> None:
+        self._macs = macs_of(keys, b"sessionware.bound")
+
+    def of(self, session_id: str) -> list[str]:
+        """Return the id under each of the keys."""
+        return [f"{_BOUND}{tag_of(mac, session_id)[:_RANDOM_SIZE]}" for mac in self._macs]
+
+
+def is_bound(session_id: str) -> bool:
+    """Return whether this is the id of a session that is bound to a device."""
+    return len(session_id) == len(_BOUND) + _RANDOM_SIZE and session_id.startswith(_BOUND)
+
+
+_BOUND = "bound-"
+_RANDOM_SIZE = 22
+"""Characters of a random id of ours."""
+
+
+def tag_of(mac: hmac.HMAC, text: str) -> str:
+    """Return the HMAC of the text in URL-safe base64, 43 characters."""
+    return _to_base64(digest(mac, text.encode(errors="surrogatepass")))
 
 
 def _xor(left: bytes, right: bytes) -> bytes:
