@@ -77,6 +77,8 @@ class Loaded:
     - ``newest``: if other cookies may count without ours, the time after which it has to be issued,
       or else 0.
     - ``leftovers``: former cookies that have to be deleted.
+    - ``bound``: the id of the session bound to a device that the cookie leads to, or ``""``. If its
+      key was not proved, the session that was loaded is a new one.
     """
 
     data: dict[str, Any]
@@ -98,6 +100,7 @@ class Loaded:
     outlived: bool = False
     newest: int = 0
     leftovers: tuple[Any, ...] = ()
+    bound: str = ""
 
     @property
     def permanent(self) -> bool:
@@ -400,6 +403,15 @@ class Session(SessionMixin, FlashMixin):
         """The session's random id of 128 bits, made on first use. Hash it before logging it."""
         state = self._read()
         return state.id or self._change().make_id()
+
+    @property
+    def device_bound(self) -> bool:
+        """Whether the browser has just proved that it is on the device of the log-in.
+
+        That is at most ``device_bound_lifetime`` ago, if the setting ``device_bound`` is on.
+        """
+        state = self._read()
+        return state.loaded.bound != "" and state.id == state.loaded.bound
 
     @property
     def _csrf_token(self) -> str | None:
