@@ -17,11 +17,11 @@ from .errors import (
     kind_of,
 )
 from .expiry import CLOCK_SKEW, Expiry
-from .keys import TokenMask, is_derived
+from .keys import BoundIds, TokenMask, is_derived
 from .merge import merge
 from .serializer import dumps, loads
 from .session import Loaded, Owner, State
-from .store import Kept, Revocations, Store, key_of, mark_of, renewal_of
+from .store import Kept, Revocations, Store, binding_of, key_of, mark_of, renewal_of
 
 MAX_REQUEST_TIME = 60 * 60
 """Seconds for which a request that began before a log-out may still write its cookie."""
@@ -154,9 +154,10 @@ class RevocableBackend(CookieBackend):
 
     needs_id = True
 
-    def __init__(self, revocations: Revocations, expiry: Expiry) -> None:
+    def __init__(self, revocations: Revocations, expiry: Expiry, bound_ids: BoundIds) -> None:
         self._revocations = revocations
         self._expiry = expiry
+        self._bound_ids = bound_ids
 
     def load(self, envelope: Envelope) -> None:
         """Raise CookieRejected if the session is on the list."""
@@ -197,6 +198,8 @@ class RevocableBackend(CookieBackend):
     def _renew(self, state: State, last: str) -> None:
         # First, so that a log-out which finds the id on the list knows why.
         self._revoke(f"renewed\0{last}", state.loaded.created)
+        if state.id in self._bound_ids.of(last):
+            self._revocations.revoke(binding_of(last), GRACE)
         ended_here = self._revoke(last, state.loaded.created)
         if not ended_here and not state.begins_anew:
             raise SessionUnavailable(_ENDED)
@@ -237,9 +240,21 @@ class RevocableBackend(CookieBackend):
 
     def _check(self, session_id: str, owner: Owner | None, stamp: str) -> str:
         present = self._revocations.check(key_of(session_id), owner)
+        if present is None:
+            present = self._check_bound(session_id, owner)
         if present is None or present not in ("", stamp):
             raise CookieRejected("revoked")
         return present
+
+    def _check_bound(self, session_id: str, owner: Owner | None) -> str | None:
+        """Check the id that the session has got a moment ago by being bound to a device.
+
+        A request that was sent before that still has the former one.
+        """
+        for bound_id in self._bound_ids.of(session_id):
+            if self._revocations.check(binding_of(session_id), None) is None:
+                return self._revocations.check(key_of(bound_id), owner)
+        return None
 
     def _revoke(self, session_id: str, created: int) -> bool:
         seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
@@ -256,10 +271,11 @@ class ServerBackend(CookieBackend):
     in_cookie = False
     needs_id = True
 
-    def __init__(self, store: Store, expiry: Expiry, adopts: bool) -> None:
+    def __init__(self, store: Store, expiry: Expiry, adopts: bool, bound_ids: BoundIds) -> None:
         self._store = store
         self._expiry = expiry
         self._adopts = adopts
+        self._bound_ids = bound_ids
 
     def load(self, envelope: Envelope) -> Held:
         """Return what the store has. An id that it does not know is refused (CWE-384)."""
@@ -324,7 +340,7 @@ class ServerBackend(CookieBackend):
     def save(self, state: State, text: str) -> bool:
         """Save the session. The previous id is ended once the new one is saved."""
         loaded = state.loaded
-        if loaded.renewed and not state.begins_anew:
+        if loaded.renewed and not (state.begins_anew or self._may_be_bound(state)):
             raise SessionUnavailable(_ENDED)
         if loaded.id == state.id:
             return self._create(state, text) if loaded.adopted else self._replace(state, text)
@@ -411,18 +427,30 @@ class ServerBackend(CookieBackend):
 
     def _replace(self, state: State, text: str) -> bool:
         """Save what this request has changed, together with what others have changed meanwhile."""
-        session_id, version = str(state.id), state.loaded.version
+        session_id = str(state.id)
+        version = "" if state.loaded.renewed else state.loaded.version
         record, permanent = self._record(state, text), state.permanent
         for _ in range(MAX_MERGES):
             life = self._life(state, permanent)
             if self._store.replace(key_of(session_id), record, version=version, **life):
                 return permanent
             held = self._present(session_id)
+            if held is not None and (bound_id := self._bound_id(session_id, held)):
+                session_id, held = bound_id, self._present(bound_id)
             if held is None or held.successor:
                 raise SessionUnavailable(_ENDED)
             record, permanent = self._merged(state, text, held.envelope)
             version = held.version
         raise SessionUnavailable(_BUSY)
+
+    def _may_be_bound(self, state: State) -> bool:
+        """Return whether the session may have got its successor's id by being bound to a device."""
+        return state.id == state.loaded.id and self._bound_ids.of(str(state.id)) != []
+
+    def _bound_id(self, session_id: str, held: Held) -> str:
+        """Return the successor's id if the session has got that by being bound, or else ``""``."""
+        ids = self._bound_ids.of(session_id)
+        return next((each for each in ids if key_of(each) == held.successor), "")
 
     def _renew(self, state: State, text: str, last: str) -> bool:
         """End the session that had this id, now that another one has taken its place."""
@@ -628,12 +656,16 @@ def backend_problems(store: object, revocations: object) -> Iterator[Problem]:
 
 
 def backend_of(
-    store: Store | None, revocations: Revocations | None, expiry: Expiry, adopts: bool
+    store: Store | None,
+    revocations: Revocations | None,
+    expiry: Expiry,
+    adopts: bool,
+    bound_ids: BoundIds,
 ) -> CookieBackend:
     """Return the backend of these settings, which have no problems."""
     if revocations is not None:
-        return RevocableBackend(revocations, expiry)
-    return CookieBackend() if store is None else ServerBackend(store, expiry, adopts)
+        return RevocableBackend(revocations, expiry, bound_ids)
+    return CookieBackend() if store is None else ServerBackend(store, expiry, adopts, bound_ids)
 
 
 def too_large(what: str, size: int, limit: int, data: dict[str, Any]) -> SessionTooLarge:

@@ -33,6 +33,7 @@ from django.core.signals import setting_changed
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
+from .device import NEEDS_MIDDLEWARE
 from .envelope import IN_STORE, Envelope
 from .errors import (
     ConfigurationError,
@@ -435,6 +436,8 @@ def interface() -> SecureCookieSessionInterface:
     except ConfigurationError as error:
         problems = [*map(_double, doubles), *map(_in_their_words, error.problems)]
         raise ConfigurationError(problems) from None
+    if made.binding is not None:
+        raise ConfigurationError([_in_their_words(NEEDS_MIDDLEWARE)])
     if doubles:
         raise ConfigurationError(map(_double, doubles))
     if "refresh_after" not in given:

@@ -20,6 +20,7 @@ from flask.sessions import SecureCookieSessionInterface as FlasksOwnInterface
 from flask.sessions import SessionInterface as FlasksInterface
 from markupsafe import Markup
 
+from .device import NEEDS_MIDDLEWARE
 from .errors import ConfigurationError, Problem, collecting
 from .expiry import WithoutRefresh
 from .headers import Fields, carry_over, fields_of
@@ -122,6 +123,7 @@ def _interface_of(app: flask.Flask, given: dict[str, Any]) -> SecureCookieSessio
         )
     with collecting(problems):
         interface = SecureCookieSessionInterface(**configured | given)
+        problems += [NEEDS_MIDDLEWARE] if interface.binding is not None else []
     if problems:
         raise ConfigurationError(dict.fromkeys(_named(each, given) for each in problems))
     if not (app.config["SESSION_REFRESH_EACH_REQUEST"] or "refresh_after" in given):

@@ -35,6 +35,7 @@ from .cookie import (
     is_localhost,
     others,
 )
+from .device import Binding, Evidence, device_problems, place_problems, proof_class
 from .envelope import FIRST, IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
@@ -45,9 +46,9 @@ from .errors import (
     collecting,
     kind_of,
 )
-from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry
+from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry, seconds_of
 from .headers import fields_of, is_shared, keep_private, names_of, vary_by_cookie
-from .keys import DerivedIds, SecretKey, TokenMask, purpose_of
+from .keys import BoundIds, DerivedIds, SecretKey, TokenMask, purpose_of
 from .migration import FormerCookie, codec_class
 from .serializer import dumps
 from .session import Loaded, NullSession, Owner, Session, SessionMixin, State
@@ -117,6 +118,9 @@ class Settings(TypedDict, total=False):
     encrypt: bool
     store: Store | None
     revocations: Revocations | None
+    device_bound: bool
+    device_bound_lifetime: Duration
+    device_bound_path: str
 
 
 class SecureCookieSessionInterface(SessionInterface):
@@ -137,6 +141,10 @@ class SecureCookieSessionInterface(SessionInterface):
       ``sessionware.migration``).
     - ``encrypt``: the client cannot read its cookie. ``store``: sessions are kept there, and the
       cookie carries an id. ``revocations``: a list of ended sessions, so that a log-out holds.
+    - ``device_bound``: after a log-in over https, browsers that can bind the session to the device,
+      so that it counts only if they have proved that within ``device_bound_lifetime``, a timedelta
+      or seconds, at least 5 minutes. ``device_bound_path``: where they do so, below SCRIPT_NAME.
+      SessionMiddleware answers there.
 
     Raises ConfigurationError with every problem of every setting.
     """
@@ -164,6 +172,9 @@ class SecureCookieSessionInterface(SessionInterface):
         encrypt: bool = False,
         store: Store | None = None,
         revocations: Revocations | None = None,
+        device_bound: bool = False,
+        device_bound_lifetime: Duration = timedelta(minutes=10),
+        device_bound_path: str = "/.dbsc",
         **unknown: Never,
     ) -> None:
         problems = [*map(_unknown_setting, unknown), *_migration_problems(migrate_from)]
@@ -186,14 +197,20 @@ class SecureCookieSessionInterface(SessionInterface):
         with collecting(problems):
             self.codec: Codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
         problems += backend_problems(store, revocations)
+        with collecting(problems):
+            proof = proof_class(device_bound)
+        problems += device_problems(device_bound_lifetime, device_bound_path)
+        if device_bound is True:
+            problems += place_problems(cookie_domain, cookie_partitioned)
         if problems:
             raise ConfigurationError(problems)
         keys = () if secret_key is None else (secret_key, *secret_key_fallbacks)
         self._has_key = bool(keys)
         self._mask = TokenMask(keys, purpose_of("csrf", cookie_name, salt))
         self._ids = _derived_ids(keys, migrate_from)
+        bound_ids = BoundIds(keys if device_bound else ())
         self.backend: CookieBackend = backend_of(
-            store, revocations, self.expiry, adopts=bool(migrate_from)
+            store, revocations, self.expiry, bool(migrate_from), bound_ids
         )
         self._reader = Reader(self.cookie.room, self.codec, self._mask, self.expiry, self.backend)
         self.migrate_from = migrate_from
@@ -202,6 +219,20 @@ class SecureCookieSessionInterface(SessionInterface):
         self._places = _places_of([self.cookie, *self._others])
         self._named = Counter(other.name for other in self._others)
         self._warned: set[str] = set()
+        self.binding: Binding | None = None
+        if proof is not None and keys:
+            self.binding = Binding(
+                proof.read,
+                make,
+                keys,
+                salt,
+                cookie=self.cookie,
+                expiry=self.expiry,
+                store=store,
+                ids=bound_ids,
+                lifetime=int(seconds_of(device_bound_lifetime)),
+                path=device_bound_path,
+            )
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
         """Return a session that reads its cookie on first use; ``None`` without a secret key."""
@@ -220,10 +251,15 @@ class SecureCookieSessionInterface(SessionInterface):
         now = int(time.time())
         tokens = self.cookie.find(cookie)
         refused: list[str] = []
-        loaded = self._load_own(tokens, now, refused) or self._adopt(cookie, client, now, refused)
+        evidence = None if self.binding is None else self.binding.evidence(cookie)
+        loaded = self._load_own(tokens, now, refused, evidence)
+        if loaded is None:
+            loaded = self._adopt(cookie, client, now, refused, evidence)
         if loaded is None:
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
-            if refused:
+            if evidence is not None:
+                loaded.bound = evidence.unproved
+            if refused and not (evidence is not None and evidence.is_renewing):
                 reason = next((word for word in refused if word not in VAGUE_REASONS), refused[0])
                 _log(
                     logging.INFO, reason, "A session cookie was rejected, and a new session begins"
@@ -240,7 +276,9 @@ class SecureCookieSessionInterface(SessionInterface):
             loaded.newest = max(loaded.newest, 1)
         return loaded
 
-    def _load_own(self, tokens: list[str], now: int, refused: list[str]) -> Loaded | None:
+    def _load_own(
+        self, tokens: list[str], now: int, refused: list[str], evidence: Evidence | None
+    ) -> Loaded | None:
         found = self._verify(tokens, now, refused)
         if len(found) > 1:
             _log(logging.INFO, "twins", "A request had several session cookies of our name")
@@ -250,7 +288,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 loaded = Loaded({}, "{}", now, new=True, outlived=True)
                 return self._note_twins(loaded, verified, found)
             try:
-                loaded = self._accept(verified, now)
+                loaded = self._accept(verified, now, evidence)
             except CookieRejected as error:
                 refused.append(error.reason)
             else:
@@ -296,9 +334,16 @@ class SecureCookieSessionInterface(SessionInterface):
             found.sort(key=attrgetter("issued"), reverse=True)
         return found
 
-    def _accept(self, verified: Verified, now: int) -> Loaded:
-        loaded = self._reader.accept(verified, now)
-        loaded.stale = verified.old_key or self.expiry.is_due(now, loaded.issued, loaded.permanent)
+    def _accept(self, verified: Verified, now: int, evidence: Evidence | None = None) -> Loaded:
+        led = verified if evidence is None else evidence.lead(verified)
+        loaded = self._reader.accept(led, now)
+        if evidence is not None:
+            loaded.bound = evidence.check(led.envelope.id)
+        loaded.stale = (
+            verified.old_key
+            or led is not verified
+            or self.expiry.is_due(now, loaded.issued, loaded.permanent)
+        )
         if loaded.id is None and self.backend.needs_id:
             # It was issued before there was a list.
             ids = self._ids.of(loaded.token)
@@ -307,7 +352,9 @@ class SecureCookieSessionInterface(SessionInterface):
             loaded = self.backend.adopt(replace(loaded, stale=True), ids)
         return loaded
 
-    def _adopt(self, cookie: str, client: str, now: int, refused: list[str]) -> Loaded | None:
+    def _adopt(
+        self, cookie: str, client: str, now: int, refused: list[str], evidence: Evidence | None
+    ) -> Loaded | None:
         """Return the session of the first former cookie that is valid."""
         for count, former in enumerate(self.migrate_from):
             if former.is_ended(former.cookie.find(cookie), now):
@@ -320,6 +367,8 @@ class SecureCookieSessionInterface(SessionInterface):
                     self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
                     if not State(loaded).alive:
                         continue  # nothing to go on with
+                    if evidence is not None:
+                        loaded.bound = evidence.check(loaded.id)
                     ids, of_client = self._ids_of(loaded, token), self._ids.of(f"{client}\0{token}")
                     # Without an id, its own list or store was not asked: it may be from before.
                     for later in self.migrate_from[: count + (loaded.id is None)]:
@@ -412,6 +461,8 @@ class SecureCookieSessionInterface(SessionInterface):
         for other in dict.fromkeys(outdated):  # before our own, which may have the name of one
             fields.append(("Set-Cookie", other.delete(self._is_secure(other, environ))))
         fields.append(("Set-Cookie", cookie))
+        if self.binding is not None:
+            fields += self.binding.fields_of(state, environ)
         if keep_private(fields, names):
             self._warn_once(
                 "shared_cache",
@@ -470,6 +521,8 @@ class SecureCookieSessionInterface(SessionInterface):
         beside_twins = lasting or state.loaded.newest > 0
         lasting = lasting or (beside_twins and state.owner is None)
         self.backend.prepare(state)
+        if self.binding is not None:
+            self.binding.prepare(state)
         now = int(time.time())
         issued = self._next_issue(state, now)
         value = self.codec.encode(self._wrapped(state, text, issued, beside_twins), issued)
@@ -632,6 +685,13 @@ class SecureCookieSessionInterface(SessionInterface):
                 "A Secure session cookie was set over http, and browsers drop it there: serve "
                 "https, or set cookie_secure='auto' and a cookie_name without a prefix; behind "
                 "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
+            )
+
+        if self.binding is not None and not self.binding.is_within_reach(environ):
+            self._warn_once(
+                "device_out_of_reach",
+                "Sessions are not bound to devices, because browsers do not send a cookie with the "
+                f"cookie_path {self.cookie.path!r} to the device_bound_path: move one of the two",
             )
 
     def _warn_unless_ip(self, environ: WSGIEnvironment, reason: str, message: str) -> None:

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from .device import Endpoints
 from .errors import ConfigurationError, Problem, UsageError, collecting, kind_of
 from .headers import (
     Fields,
@@ -51,6 +52,7 @@ class SessionMiddleware:
         self.app = app
         self.environ_key = environ_key
         self.interface = interface
+        self._endpoints = _endpoints_of(interface, environ_key)
         # Not self: a session that outlives its request would keep the application alive.
         self._mark = object()
 
@@ -70,7 +72,10 @@ class SessionMiddleware:
         response = _Response(self, environ, session, start_response)
         body: Iterable[bytes] | None = None
         try:
-            body = self.app(environ, response.start)
+            app = self.app
+            if self._endpoints is not None:
+                app = self._endpoints.app_for(environ) or app
+            body = app(environ, response.start)
             if response.recorded is None and not response.committed:
                 return _Body(response, body)
             response.commit()
@@ -278,6 +283,12 @@ def _close(body: object) -> None:
     close = getattr(body, "close", None)
     if close is not None:
         close()
+
+
+def _endpoints_of(interface: SessionInterface, environ_key: str) -> Endpoints | None:
+    """Return what binds sessions to devices, if the setting is on."""
+    binding = getattr(interface, "binding", None)
+    return None if binding is None else Endpoints(binding, environ_key)
 
 
 def _problems(app: object, environ_key: object) -> Iterator[Problem]:

@@ -35,6 +35,7 @@ from .envelope import Envelope
 from .errors import ConfigurationError, CookieRejected, Problem, collecting, kind_of
 from .expiry import Duration, Expiry
 from .keys import (
+    BoundIds,
     SecretKey,
     TokenMask,
     fallback_problems,
@@ -133,7 +134,7 @@ class SessionwareCookie(FormerCookie):
             )
         self.secret_keys: Sequence[SecretKey] = (secret_key, *secret_key_fallbacks)
         mask = TokenMask((secret_key, *secret_key_fallbacks), purpose_of("csrf", cookie_name, salt))
-        backend = backend_of(store, revocations, expiry, adopts=False)
+        backend = backend_of(store, revocations, expiry, adopts=False, bound_ids=BoundIds(()))
         self._reader = Reader(self._cookie.room, codec, mask, expiry, backend)
 
     @property

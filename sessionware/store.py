@@ -157,6 +157,11 @@ def mark_of(session_id: str) -> str:
     return key_of(f"ended\0{session_id}")
 
 
+def binding_of(session_id: str) -> str:
+    """Return the key that says that the session with this id was bound to a device just now."""
+    return key_of(f"bound\0{session_id}")
+
+
 def renewal_of(name: str) -> str:
     """Return the key that says that a session was renewed, given its id or the key of it."""
     return key_of(f"renewed\0{name}")

@@ -831,6 +831,18 @@ def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
     ]
 
 
+def test_sessions_are_not_bound_to_devices_without_the_middleware() -> None:
+    with (
+        override_settings(SESSIONWARE={"device_bound": True}),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        SessionMiddleware(HttpResponse)
+    assert lines_of(caught) == [
+        "SESSIONWARE['device_bound']: found True, but only SessionMiddleware has the endpoints; "
+        "put SessionMiddleware with this setting around the application"
+    ]
+
+
 @pytest.mark.parametrize(
     "engine",
     ["django.contrib.sessions.backends.signed_cookies", "django.contrib.sessions.backends"],

@@ -226,6 +226,13 @@ def test_older_keys_in_one_text_are_refused() -> None:
     assert found == "SECRET_KEY_FALLBACKS: found str, expected a list or tuple of older keys"
 
 
+def test_sessions_are_not_bound_to_devices_without_the_middleware() -> None:
+    assert problems({"device_bound": True}) == [
+        "device_bound: found True, but only SessionMiddleware has the endpoints; put "
+        "SessionMiddleware with this setting around the application"
+    ]
+
+
 ONCE = "call Sessions(app) or init_app(app) once, and remove other session extensions"
 
 

@@ -1,0 +1,541 @@
+"""Sessions that are bound to a device, so that stolen cookies are soon worth nothing.
+
+These are Device Bound Session Credentials (W3C draft), as Chromium speaks them. After a log-in, the
+browser makes a key that cannot leave the device, and registers it. From then on, the session counts
+only beside a short cookie, which is renewed for the holder of the key alone.
+
+A bound session has an id of its own kind, made from the one that it had before. So a cookie from
+before the registration, which a slow response may put back, still leads to it.
+"""
+
+import json
+import logging
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from hmac import compare_digest
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from .backend import MAX_REQUEST_TIME, Verified
+from .codec import Codec
+from .cookie import SessionCookie
+from .errors import (
+    ConfigurationError,
+    CookieRejected,
+    Problem,
+    SessionUnavailable,
+    UsageError,
+    kind_of,
+)
+from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Expiry, duration_problems
+from .headers import Fields
+from .keys import BoundIds, SecretKey, is_bound, macs_of, purpose_of, tag_of
+from .serializer import dumps
+from .session import Session, State
+from .store import Store, key_of
+
+if TYPE_CHECKING:  # It needs cryptography, which is an extra.
+    from .proof import Jwk, Proof
+
+MARGIN = 60
+"""Seconds for which a short cookie is still accepted after the browser has dropped it."""
+
+_PATH = re.compile(r"(/[0-9A-Za-z._~-]+)+")
+_CHALLENGE = re.compile(r"([0-9A-Za-z_-]{16})\.([0-9]{1,12})\.([0-9A-Za-z_-]{43})")
+_IDENTIFIER = re.compile("[0-9a-f]{64}")
+_JSON = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+
+logger: logging.Logger = logging.getLogger("sessionware")
+
+
+# Settings
+
+
+def proof_class(device_bound: object) -> "type[Proof] | None":
+    """Return the class that reads proofs, or ``None`` if the setting is off.
+
+    Raises ConfigurationError.
+    """
+    if device_bound is False:
+        return None
+    if device_bound is not True:
+        found = type(device_bound).__name__
+        problem = Problem("device_bound", f"found {found}, expected True or False")
+        raise ConfigurationError([problem])
+    try:
+        from .proof import Proof
+    except ImportError:
+        problem = Problem(
+            "device_bound",
+            "found True, but the package cryptography is not installed",
+            "pip install 'sessionware[device]'",
+        )
+        raise ConfigurationError([problem]) from None
+    return Proof
+
+
+def device_problems(lifetime: object, path: object) -> Iterator[Problem]:
+    """Yield the problems of these settings."""
+    yield from duration_problems("device_bound_lifetime", lifetime)
+    expected = "expected a path such as '/.dbsc', of letters, digits and ._~-"
+    if not isinstance(path, str):
+        yield Problem("device_bound_path", f"found {kind_of(path)}, {expected}")
+    elif not _PATH.fullmatch(path):
+        yield Problem("device_bound_path", f"found {path!r}, {expected}")
+
+
+def place_problems(domain: object, partitioned: object) -> Iterator[Problem]:
+    """Yield what is wrong with the place of a cookie whose session is bound to a device.
+
+    Browsers renew the short cookie for one origin, and only for requests of its own pages.
+    """
+    if domain is not None:
+        yield Problem("cookie_domain", f"found {domain!r}, expected None with device_bound=True")
+    if partitioned is True:
+        yield Problem("cookie_partitioned", "found True, expected False with device_bound=True")
+
+
+NEEDS_MIDDLEWARE = Problem(
+    "device_bound",
+    "found True, but only SessionMiddleware has the endpoints",
+    "put SessionMiddleware with this setting around the application",
+)
+"""The problem of an interface that is used without the middleware."""
+
+
+# What a request proves
+
+
+@dataclass(slots=True)
+class Evidence:
+    """The bound sessions that the other cookies of a request speak of, by their ids.
+
+    - ``proved``: those of which a short cookie says that the key was proved a moment ago.
+    - ``known``: these, and those of the cookies that only the endpoints get.
+    - ``unproved``: the one that was refused for want of a proof, or ``""``.
+    """
+
+    ids: BoundIds
+    proved: frozenset[str]
+    known: frozenset[str]
+    unproved: str = ""
+
+    def lead(self, verified: Verified) -> Verified:
+        """Return what a cookie carries, with the id that its session has got by being bound.
+
+        The cookie may be from before that: a slow response has put it back.
+        """
+        envelope = verified.envelope
+        if not self.known or envelope.id is None or is_bound(envelope.id):
+            return verified
+        bound_id = next((each for each in self.ids.of(envelope.id) if each in self.known), None)
+        if bound_id is None:
+            return verified
+        return verified._replace(envelope=envelope._replace(id=bound_id))
+
+    def check(self, session_id: str | None) -> str:
+        """Return the id if it is that of a bound session, or else ``""``.
+
+        Raises CookieRejected if the key was not proved.
+        """
+        if session_id is None or not is_bound(session_id):
+            return ""
+        if session_id not in self.proved:
+            self.unproved = session_id
+            raise CookieRejected("device_unproved")
+        return session_id
+
+    @property
+    def is_renewing(self) -> bool:
+        """Whether the request is for an endpoint, where a browser is about to prove the key."""
+        return self.unproved in self.known
+
+
+# What the server keeps, and what it has the browser keep
+
+
+class Challenges:
+    """What the browser has to sign: texts that are dated, and good for one session.
+
+    With a store, each of them can be used once.
+    """
+
+    def __init__(
+        self, keys: Sequence[SecretKey], purpose: bytes, lifetime: int, store: Store | None
+    ) -> None:
+        self._macs = macs_of(keys, purpose)
+        self._lifetime = lifetime
+        self._store = store
+
+    def new(self, session_id: str) -> str:
+        """Return a challenge for the session with this id."""
+        dated = f"{secrets.token_urlsafe(12)}.{int(time.time())}"
+        return f"{dated}.{tag_of(self._macs[0], f'{dated}.{session_id}')}"
+
+    def is_ours(self, challenge: str, session_id: str) -> bool:
+        """Return whether the challenge was made for this session, at whatever time."""
+        found = _CHALLENGE.fullmatch(challenge)
+        if found is None:
+            return False
+        text = f"{found[1]}.{found[2]}.{session_id}"
+        return any(compare_digest(tag_of(mac, text), found[3]) for mac in self._macs)
+
+    def is_recent(self, challenge: str) -> bool:
+        """Return whether one of our challenges is not too old."""
+        return _is_recent(int(challenge.split(".")[1]), self._lifetime)
+
+    def use_up(self, challenge: str) -> bool:
+        """Return whether one of our challenges was not used before, as far as is known."""
+        if self._store is None:
+            return True
+        # Random, because a store may take an equal text for its own, sent again.
+        text, seconds = dumps(secrets.token_urlsafe(8)), self._lifetime + CLOCK_SKEW
+        name = key_of(f"challenge\0{challenge}")
+        return self._store.create(name, text, seconds=seconds, owner=None)
+
+
+class Binding:
+    """Binds the sessions of one interface to devices.
+
+    - ``read``: reads a proof.
+    - ``make``: the class of the codec of the session's cookie.
+    - ``lifetime``: for how many seconds a proof counts.
+    - ``path``: where the endpoints are, below SCRIPT_NAME.
+    """
+
+    def __init__(
+        self,
+        read: "Callable[[str], Proof | None]",
+        make: Callable[..., Codec],
+        keys: Sequence[SecretKey],
+        salt: str,
+        *,
+        cookie: SessionCookie,
+        expiry: Expiry,
+        store: Store | None,
+        ids: BoundIds,
+        lifetime: int,
+        path: str,
+    ) -> None:
+        self.read = read
+        self.path = path
+        self.challenges = Challenges(
+            keys, purpose_of("challenge", cookie.name, salt), lifetime, store
+        )
+        self._ids = ids
+        self._store = store
+        self._lifetime = lifetime
+        self._kept_for = int(expiry.max_idle_timeout) + MAX_REQUEST_TIME
+        self._cookie = cookie
+        self._short_cookie = replace(cookie, name=f"{cookie.name}-bound")
+        # A __Host- cookie cannot have the path of the endpoints.
+        secured = re.sub("^__(Host-Http|Host|Http)-", "__Secure-", cookie.name)
+        self._key_cookie = replace(cookie, name=f"{secured}-key")
+        self._secure = cookie.secure is not False
+        # No cookie's name has a space, so no cookie of a session is signed for these purposes.
+        self._short_codec, self._key_codec = (
+            make(keys[0], keys[1:], salt, f"{cookie.name} {kind}") for kind in ("bound", "key")
+        )
+
+    # For the interface, which opens and saves sessions
+
+    def evidence(self, cookie: str) -> Evidence:
+        """Return which bound sessions the Cookie header speaks of."""
+        proved = frozenset(self._proved_in(cookie))
+        return Evidence(self._ids, proved, proved.union(self._keys_in(cookie)))
+
+    def prepare(self, state: State) -> None:
+        """Set the id of a session that is about to be offered a registration."""
+        if state.id is None and _is_to_be_offered(state):
+            state.make_id()
+
+    def fields_of(self, state: State, environ: WSGIEnvironment) -> Fields:
+        """Return what is added to a response that sets or deletes the session's cookie."""
+        bound_id, fields = state.loaded.bound, []
+        if bound_id and state.has_ended:
+            cookies = self._short_cookie, self._key_cookie_at(environ)
+            fields += [("Set-Cookie", each.delete(self._secure)) for each in cookies]
+        if self._store is not None and bound_id == state.loaded.id != state.id:
+            with suppress(SessionUnavailable):  # Then it stays until its time is over.
+                self._store.delete(_name_of_key(bound_id))
+        if _is_to_be_offered(state) and _is_https(environ) and self.is_within_reach(environ):
+            url, challenge = f"{self._url(environ)}/register", self.challenges.new(str(state.id))
+            offer = f'(ES256 RS256);path="{url}";challenge="{challenge}"'
+            fields.append(("Secure-Session-Registration", offer))
+        return fields
+
+    def is_within_reach(self, environ: WSGIEnvironment) -> bool:
+        """Return whether browsers send the session's cookie to the endpoints."""
+        return f"{self._url(environ)}/".startswith(f"{self._cookie.path.rstrip('/')}/")
+
+    # For the endpoints
+
+    def may_be_unproved(self, cookie: str) -> bool:
+        """Return whether a Cookie header has a session, and no proof of any."""
+        return self._cookie.find(cookie) != [] and not any(self._proved_in(cookie))
+
+    def bind(self, session: Session, jwk: "Jwk") -> str | None:
+        """Bind a session that has an id, and return its new one, or ``None`` if it has a key."""
+        bound_id, *_ = self._ids.of(session.id)
+        if self._store is not None and not self._store.create(
+            _name_of_key(bound_id), dumps(jwk), seconds=self._kept_for, owner=None
+        ):
+            return None
+        session.regenerate(keep_created=True)
+        _state_of(session).id = bound_id
+        return bound_id
+
+    def key_of(self, session_id: str, cookie: str) -> "Jwk | None":
+        """Return the key of a bound session, and keep it for longer; ``None`` if it is gone."""
+        if self._store is None:
+            return self._keys_in(cookie).get(session_id)
+        name = _name_of_key(session_id)
+        kept = self._store.load(name)
+        if kept is None or not self._store.touch(name, seconds=self._kept_for, owner=None):
+            return None
+        jwk: Jwk = json.loads(kept.text)
+        return jwk
+
+    def challenge(self, session_id: str) -> tuple[str, str]:
+        """Return the header field with the next challenge for this session."""
+        text = f'"{self.challenges.new(session_id)}";id="{identifier_of(session_id)}"'
+        return "Secure-Session-Challenge", text
+
+    def cookies(self, session_id: str, jwk: "Jwk", environ: WSGIEnvironment) -> Fields:
+        """Return the header fields that set what the browser gets for a proof."""
+        now = int(time.time())
+        carried = session_id if self._store is not None else f"{session_id} {dumps(jwk)}"
+        short, key = self._short_codec.encode(session_id, now), self._key_codec.encode(carried, now)
+        short_life, key_life = self._lifetime - MARGIN, min(self._kept_for, MAX_COOKIE_AGE)
+        lines = (
+            self._short_cookie.write(short, self._secure, (short_life, now + short_life)),
+            self._key_cookie_at(environ).write(key, self._secure, (key_life, now + key_life)),
+        )
+        return [("Set-Cookie", line) for line in lines]
+
+    def instructions(self, session_id: str, environ: WSGIEnvironment) -> dict[str, Any]:
+        """Return what the browser has to know of the session."""
+        attributes = self._short_cookie.write("", self._secure).partition("; ")[2]
+        credential = {"type": "cookie", "name": self._short_cookie.name, "attributes": attributes}
+        return {
+            "session_identifier": identifier_of(session_id),
+            "refresh_url": f"{self._url(environ)}/refresh",
+            "scope": {"include_site": False},
+            "credentials": [credential],
+        }
+
+    # Cookies
+
+    def _proved_in(self, cookie: str) -> Iterator[str]:
+        """Yield the ids in the short cookies."""
+        for token in self._short_cookie.find(cookie):
+            with suppress(CookieRejected):
+                opened = self._short_codec.decode(token)
+                if _is_recent(opened.issued, self._lifetime):
+                    yield opened.text
+
+    def _keys_in(self, cookie: str) -> "dict[str, Jwk | None]":
+        """Return the ids and the keys in the cookies that only the endpoints get."""
+        found: dict[str, Jwk | None] = {}
+        for token in self._key_cookie.find(cookie):
+            with suppress(CookieRejected):
+                session_id, _, jwk = self._key_codec.decode(token).text.partition(" ")
+                found[session_id] = json.loads(jwk) if jwk else None
+        return found
+
+    def _key_cookie_at(self, environ: WSGIEnvironment) -> SessionCookie:
+        return replace(self._key_cookie, path=self._url(environ))
+
+    def _url(self, environ: WSGIEnvironment) -> str:
+        script_name: str = environ.get("SCRIPT_NAME", "")
+        return f"{quote(script_name.encode('latin-1')).rstrip('/')}{self.path}"
+
+
+def identifier_of(session_id: str) -> str:
+    """Return what the browser calls a bound session: it may show it to scripts and extensions."""
+    return key_of(session_id)
+
+
+def _state_of(session: Session) -> State:
+    """Return the state of a session, which is loaded if it was not."""
+    _ = session.new
+    return cast(State, session.state)
+
+
+def _is_recent(issued: int, lifetime: int) -> bool:
+    return -CLOCK_SKEW <= time.time() - issued <= lifetime
+
+
+def _is_to_be_offered(state: State) -> bool:
+    """Return whether the session has an owner and a new id, so that no device can be bound to it.
+
+    Without a log-in, that is one that ``regenerate()`` was called for.
+    """
+    is_new = state.begins_anew or state.loaded.id not in (None, state.id)
+    return is_new and state.owner is not None and not (state.id and is_bound(state.id))
+
+
+def _is_https(environ: WSGIEnvironment) -> bool:
+    return bool(environ["wsgi.url_scheme"] == "https")
+
+
+def _name_of_key(session_id: str) -> str:
+    """Return the key of what a store has beside a bound session."""
+    return key_of(f"device\0{session_id}")
+
+
+# The endpoints
+
+
+class Answer(NamedTuple):
+    """What an endpoint answers: a status, header fields beside the common ones, and JSON."""
+
+    status: str
+    fields: Fields
+    body: dict[str, Any]
+
+
+class Endpoints:
+    """What a SessionMiddleware answers in place of its application.
+
+    Each endpoint is a WSGI application, which uses the session as any other does.
+    """
+
+    def __init__(self, binding: Binding, environ_key: str) -> None:
+        self._binding = binding
+        self._environ_key = environ_key
+        self._apps: dict[str, WSGIApplication] = {
+            f"{binding.path}/register": self._app(self._register),
+            f"{binding.path}/refresh": self._app(self._refresh),
+        }
+
+    def app_for(self, environ: WSGIEnvironment) -> WSGIApplication | None:
+        """Return what answers this request, or ``None`` if the application does."""
+        app = self._apps.get(environ.get("PATH_INFO", ""))
+        if app is None and _is_from_elsewhere(environ) and self._is_unproved(environ):
+            return _reload
+        return app
+
+    def _is_unproved(self, environ: WSGIEnvironment) -> bool:
+        if not self._binding.may_be_unproved(environ.get("HTTP_COOKIE", "")):
+            return False
+        session: Session = environ[self._environ_key]
+        with suppress(SessionUnavailable):  # The application has the say on that.
+            return session.new and _state_of(session).loaded.bound != ""
+        return False
+
+    def _app(self, answer: Callable[[Session, WSGIEnvironment], Answer]) -> WSGIApplication:
+        def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+            session: Session = environ[self._environ_key]
+            try:
+                status, fields, body = answer(session, environ)
+                # write() saves the session, so that what this raises can still be answered.
+                start_response(status, [*_JSON, *fields])(json.dumps(body).encode())
+            except UsageError as error:
+                session.accessed = False  # or it would be saved again
+                message = "A session could not be bound to a device, or its key not be checked: %s"
+                reason = "device_unavailable"
+                logger.warning(f"{message} ({reason}).", error, extra={"reason": reason})
+                start_response("503 Service Unavailable", [*_JSON], sys.exc_info())
+            return []
+
+        return app
+
+    def _register(self, session: Session, environ: WSGIEnvironment) -> Answer:
+        """Bind the session to the key that the browser has made."""
+        binding, proof = self._binding, self._proof_in(environ)
+        if proof is None or proof.jwk is None:
+            return _refusal("device_malformed")
+        session_id = _state_of(session).id
+        if session_id is None or _bound_id(session):
+            return _refusal("device_unexpected")
+        is_ours = binding.challenges.is_ours(proof.challenge, session_id)
+        if not (is_ours and binding.challenges.is_recent(proof.challenge)):
+            return _refusal("device_bad_challenge")
+        if not proof.is_signed_by(proof.jwk):
+            return _refusal("device_bad_signature")
+        bound_id = binding.bind(session, proof.jwk)
+        if bound_id is None:
+            return _refusal("device_unexpected")
+        return self._accepted(bound_id, proof.jwk, environ)
+
+    def _refresh(self, session: Session, environ: WSGIEnvironment) -> Answer:
+        """Renew the short cookie for the holder of the key."""
+        binding, identifier = self._binding, _unquoted(environ, "HTTP_SEC_SECURE_SESSION_ID")
+        if environ["REQUEST_METHOD"] != "POST" or not _IDENTIFIER.fullmatch(identifier):
+            return _refusal("device_malformed")
+        session_id = _bound_id(session)
+        jwk = binding.key_of(session_id, environ.get("HTTP_COOKIE", "")) if session_id else None
+        if jwk is None or identifier != identifier_of(session_id):
+            # It was logged out, or bound anew.
+            return Answer("200 OK", [], {"session_identifier": identifier, "continue": False})
+        again = [binding.challenge(session_id)]
+        if "HTTP_SECURE_SESSION_RESPONSE" not in environ:
+            return Answer(_FORBIDDEN, again, {})  # The browser has no challenge.
+        proof = self._proof_in(environ)
+        if proof is None or proof.jwk is not None:
+            return _refusal("device_malformed")
+        if not proof.is_signed_by(jwk):
+            return _refusal("device_bad_signature", again)
+        if not binding.challenges.is_ours(proof.challenge, session_id):
+            return _refusal("device_bad_challenge", again)
+        if not binding.challenges.is_recent(proof.challenge):
+            return Answer(_FORBIDDEN, again, {})  # The browser was not used for a while.
+        if not binding.challenges.use_up(proof.challenge):
+            return _refusal("device_replayed", again)
+        return self._accepted(session_id, jwk, environ)
+
+    def _proof_in(self, environ: WSGIEnvironment) -> "Proof | None":
+        if environ["REQUEST_METHOD"] != "POST":
+            return None
+        return self._binding.read(_unquoted(environ, "HTTP_SECURE_SESSION_RESPONSE"))
+
+    def _accepted(self, session_id: str, jwk: "Jwk", environ: WSGIEnvironment) -> Answer:
+        binding = self._binding
+        fields = [*binding.cookies(session_id, jwk, environ), binding.challenge(session_id)]
+        return Answer("200 OK", fields, binding.instructions(session_id, environ))
+
+
+_FORBIDDEN = "403 Forbidden"
+
+
+def _refusal(reason: str, challenge: Fields | None = None) -> Answer:
+    """Return the answer to what is not a proof, which the browser may try once more."""
+    message = "A proof of a device's key was refused (%s)."
+    logger.info(message, reason, extra={"reason": reason})
+    return Answer(_FORBIDDEN if challenge else "400 Bad Request", challenge or [], {})
+
+
+def _bound_id(session: Session) -> str:
+    """Return the id of the bound session that the cookies lead to, proved or not, or ``""``."""
+    state = _state_of(session)
+    return state.loaded.bound or (state.id if state.id and is_bound(state.id) else "")
+
+
+def _unquoted(environ: WSGIEnvironment, name: str) -> str:
+    """Return a header whose value has quotes in the draft, and none in Chromium."""
+    value: str = environ.get(name, "")
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if quoted else value
+
+
+def _is_from_elsewhere(environ: WSGIEnvironment) -> bool:
+    """Return whether a link on another site was followed, for which no short cookie is renewed."""
+    return (
+        environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+        and environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
+        and environ["REQUEST_METHOD"] == "GET"
+    )
+
+
+def _reload(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Answer with a page that reloads itself: for its own requests, the cookie is renewed."""
+    fields = [("Content-Type", "text/html"), ("Cache-Control", "no-store"), ("Refresh", "0")]
+    start_response("200 OK", fields)
+    return [b"<!doctype html><title>One moment</title>"]

@@ -1,0 +1,852 @@
+"""Sessions that are bound to a device, with a browser that does what Chromium does."""
+
+import json
+import logging
+import random
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sessionware import ConfigurationError, SessionMiddleware, SessionUnavailable
+from sessionware.migration import SessionwareCookie
+from tests.conftest import Clock
+from tests.dbsc_browser import Algorithm, Browser, jwt, new_key
+from tests.gateway import KEY, OLDER_KEY, call
+from tests.sites import MemoryRevocations, MemoryStore, Site, id_of, owner_of, untouched
+from tests.unit.extras import hide_cryptography
+
+LIFETIME = 10 * 60
+MARGIN = 60
+DAY = 24 * 60 * 60
+OK = "200 OK"
+
+MODES: dict[str, Callable[[], dict[str, Any]]] = {
+    "signed": dict,
+    "encrypted": lambda: {"encrypt": True},
+    "revocations": lambda: {"revocations": MemoryRevocations()},
+    "store": lambda: {"store": MemoryStore()},
+}
+every_mode = pytest.mark.parametrize("mode", MODES)
+
+pytestmark = pytest.mark.usefixtures("clock")
+
+
+def site_in(mode: str = "signed", **settings: Any) -> Site:
+    return Site(device_bound=True, **MODES[mode]() | settings)
+
+
+def log_in(session: Any) -> None:
+    session.owner, session["n"] = "ann", 0
+    session.permanent = True
+
+
+def log_out(session: Any) -> None:
+    session.invalidate()
+
+
+def count(session: Any) -> int:
+    session["n"] += 1
+    return int(session["n"])
+
+
+def is_bound(session: Any) -> bool:
+    return bool(session.device_bound)
+
+
+def whole(session: Any) -> Any:
+    return session.owner, dict(session), session.created, session.get_csrf_token()
+
+
+def bound_browser(site: Site, algorithm: Algorithm = "ES256", **more: Any) -> Browser:
+    """Return a browser whose session is bound after a log-in."""
+    browser = Browser(site.app, algorithm)
+    browser.visit(log_in, **more)
+    assert browser.bound
+    return browser
+
+
+def unbound_browser(site: Site) -> Browser:
+    """Return a browser that was offered to bind its session, and has not answered yet."""
+    browser = Browser(site.app, binds=False)
+    browser.visit(log_in)
+    return browser
+
+
+def refresh(browser: Browser, proof: str | None, **headers: Any) -> str:
+    """Send this proof for the browser's session, and return the answer's status."""
+    [(identifier, bound)] = browser.bound.items()
+    headers = {"HTTP_SEC_SECURE_SESSION_ID": identifier} | headers
+    return browser.prove(bound.url, bound.key, proof or "", **headers).status
+
+
+def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [vars(record)["reason"] for record in caplog.records]
+
+
+@pytest.fixture(autouse=True)
+def log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "sessionware")
+
+
+# The settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"device_bound": 1}, "device_bound: found int, expected True or False"),
+        (
+            {"device_bound_lifetime": 299},
+            "device_bound_lifetime: found 299, expected a timedelta or a number of seconds, "
+            "from 300 seconds to 1,000,000,000 days",
+        ),
+        (
+            {"device_bound_path": ".dbsc"},
+            "device_bound_path: found '.dbsc', expected a path such as '/.dbsc', of letters, "
+            "digits and ._~-",
+        ),
+        (
+            {"device_bound_path": b"/"},
+            "device_bound_path: found bytes, expected a path such as '/.dbsc', of letters, "
+            "digits and ._~-",
+        ),
+        (
+            {"device_bound": True, "cookie_domain": "example.com"},
+            "cookie_domain: found 'example.com', expected None with device_bound=True",
+        ),
+        (
+            {"device_bound": True, "cookie_partitioned": True, "cookie_secure": True},
+            "cookie_partitioned: found True, expected False with device_bound=True",
+        ),
+    ],
+)
+def test_a_wrong_setting_is_a_problem(settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Site(**settings)
+    assert [*map(str, caught.value.problems)] == [problem]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a/", "a", "/a b", '/"', "/a?b", "/é", "//", "/a\n"])
+def test_a_path_that_no_header_or_url_can_have_is_a_problem(path: str) -> None:
+    with pytest.raises(ConfigurationError, match="device_bound_path"):
+        Site(device_bound_path=path)
+
+
+def test_without_cryptography_the_setting_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hide_cryptography(monkeypatch, "sessionware.proof")
+    with pytest.raises(ConfigurationError, match=r"pip install 'sessionware\[device\]'"):
+        Site(device_bound=True)
+    assert Site().read(Site().log_in(n=1)) == {"n": 1}
+
+
+def test_without_a_secret_key_nothing_is_bound() -> None:
+    browser = Browser(Site(device_bound=True, secret_key=None).app)
+    assert browser.visit(is_bound) is False
+    assert browser.visit(lambda _: "the application", "/.dbsc/register") == "the application"
+
+
+# Off
+
+
+def test_off_nothing_is_offered_and_nothing_answered() -> None:
+    browser = Browser(Site().app)
+    browser.visit(log_in)
+    assert browser.offers == []
+    assert browser.visit(lambda _: "the application", "/.dbsc/register") == "the application"
+    assert browser.visit(is_bound) is False
+
+
+@every_mode
+def test_the_setting_can_be_turned_off_again(mode: str) -> None:
+    """The sessions go on, and a browser gives the binding up when the application answers 404."""
+    settings = MODES[mode]()
+    browser = bound_browser(Site(device_bound=True, **settings))
+    browser.app = Site(**settings).app
+    assert browser.visit(count) == 1
+    assert browser.visit(is_bound) is False
+    assert browser.visit(count) == 2
+
+
+@every_mode
+def test_the_setting_can_be_turned_on_for_sessions_that_there_are(mode: str) -> None:
+    """They go on unbound until the next log-in."""
+    settings = MODES[mode]()
+    browser = Browser(Site(**settings).app)
+    browser.visit(log_in)
+    browser.app = Site(device_bound=True, **settings).app
+    assert browser.visit(count) == 1
+    assert browser.offers == []
+    browser.visit(log_in)
+    assert browser.visit(is_bound) is True
+
+
+# The offer
+
+
+@every_mode
+def test_it_is_offered_once_at_the_log_in(mode: str) -> None:
+    browser = Browser(site_in(mode).app, binds=False)
+    browser.visit(lambda session: session.update(n=1))
+    assert browser.offers == []
+    browser.visit(log_in)
+    for act in (untouched, count, id_of, whole, count):
+        browser.visit(act)
+    assert [url for url, _ in browser.offers] == ["/.dbsc/register"]
+
+
+def test_it_is_not_offered_over_http() -> None:
+    browser = Browser(site_in().app)
+    browser.visit(log_in, wsgi__url_scheme="http")
+    assert browser.offers == []
+    assert browser.visit(count) == 1
+
+
+def test_it_is_not_offered_where_the_cookie_is_not_sent_to_the_endpoints(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    browser = Browser(site_in(cookie_path="/shop").app)
+    for _ in range(2):
+        browser.visit(log_in, "/shop/")
+    assert browser.offers == []
+    assert reasons(caplog) == ["device_out_of_reach"]
+
+
+def test_the_endpoints_are_below_the_script_name() -> None:
+    browser = Browser(site_in().app, binds=False)
+    browser.send(log_in, SCRIPT_NAME="/shöp".encode().decode("latin-1"))
+    assert browser.offers[0][0] == "/sh%C3%B6p/.dbsc/register"
+
+
+@every_mode
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256"])
+def test_a_session_is_bound_and_goes_on(mode: str, algorithm: Algorithm) -> None:
+    browser = Browser(site_in(mode).app, algorithm, binds=False)
+    browser.visit(log_in)
+    before = browser.visit(whole)
+    assert browser.visit(is_bound) is False
+    former_id, former_size = browser.visit(id_of), len(browser.header("/"))
+    browser.register()
+    assert browser.visit(is_bound) is True
+    assert browser.visit(whole) == before
+    assert browser.visit(id_of) != former_id
+    grown = len(browser.header("/").partition(";")[0]) - former_size
+    assert mode == "encrypted" or grown < 50
+
+
+def test_the_answer_to_a_registration() -> None:
+    browser = unbound_browser(site_in(cookie_name="__Host-session"))
+    response = browser.register()
+    assert response.status == "200 OK"
+    assert response.headers["Content-Type"] == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+    short, key, session = response.headers.getlist("Set-Cookie")
+    place = "Secure; Path=/; HttpOnly; SameSite=Lax"
+    assert re.fullmatch(rf"__Host-session-bound=[^;]+; Expires=[^;]+; Max-Age=540; {place}", short)
+    assert re.fullmatch(
+        r"__Secure-session-key=[^;]+; Expires=[^;]+; Max-Age=\d+; "
+        "Secure; Path=/.dbsc; HttpOnly; SameSite=Lax",
+        key,
+    )
+    assert session.startswith("__Host-session=")
+    told = json.loads(response.data)
+    identifier = told.pop("session_identifier")
+    assert told == {
+        "refresh_url": "/.dbsc/refresh",
+        "scope": {"include_site": False},
+        "credentials": [{"type": "cookie", "name": "__Host-session-bound", "attributes": place}],
+    }
+    assert response.headers["Secure-Session-Challenge"].endswith(f';id="{identifier}"')
+
+
+@every_mode
+def test_scripts_are_told_no_id(mode: str) -> None:
+    """A response's body and header fields can be read by scripts, but not its cookies."""
+    browser = bound_browser(site_in(mode))
+    secret = browser.visit(id_of)
+    for response in browser.responses:
+        told = [value for name, value in response.header_list if name != "Set-Cookie"]
+        assert secret not in f"{response.data!r} {told}"
+
+
+def test_a_store_has_the_key_and_the_browser_does_not() -> None:
+    sizes = {}
+    for mode in ("signed", "store"):
+        browser = bound_browser(site_in(mode))
+        sizes[mode] = len(browser.cookies["session-key", "/.dbsc"].value)
+    assert sizes["store"] < 110 < 250 < sizes["signed"]
+
+
+def test_quotes_around_a_proof_are_accepted_as_the_draft_has_them() -> None:
+    browser = unbound_browser(site_in())
+    [(url, challenge)], key = browser.offers, new_key()
+    proof = jwt(key, challenge, registers=True)
+    assert browser.prove(url, key, f'"{proof}"').status == "200 OK"
+    [identifier] = browser.bound
+    proof = jwt(key, browser.challenges[identifier])
+    assert refresh(browser, f'"{proof}"', HTTP_SEC_SECURE_SESSION_ID=f'"{identifier}"') == OK
+
+
+# The short cookie
+
+
+@every_mode
+def test_the_browser_proves_its_key_whenever_the_short_cookie_has_ended(
+    clock: Clock, mode: str
+) -> None:
+    browser = bound_browser(site_in(mode))
+    for number in range(1, 10):
+        clock.advance(LIFETIME - MARGIN + 1)
+        assert browser.visit(count) == number
+    assert browser.paths.count("/.dbsc/refresh") == 9
+    assert browser.visit(is_bound) is True
+
+
+@every_mode
+def test_a_browser_that_was_closed_for_a_week_proves_it_with_a_new_challenge(
+    clock: Clock, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = bound_browser(site_in(mode))
+    for restarts in (True, False):
+        clock.advance(7 * DAY)
+        if restarts:
+            browser.restart()
+        assert browser.visit(is_bound) is True
+    assert browser.paths.count("/.dbsc/refresh") == 4
+    assert caplog.records == []
+
+
+def test_a_request_that_was_under_way_when_the_cookie_ended_is_answered(clock: Clock) -> None:
+    browser = bound_browser(site_in())
+    clock.advance(LIFETIME - MARGIN - 1)
+    sent = browser.header("/")
+    clock.advance(MARGIN)
+    assert browser.send(count, cookie=sent) == 1
+
+
+def test_the_lifetime_is_a_setting(clock: Clock) -> None:
+    browser = bound_browser(site_in(device_bound_lifetime=timedelta(minutes=5)))
+    sent = browser.header("/")
+    clock.advance(4 * 60 + 1)
+    assert "session-bound=" not in browser.header("/")
+    assert browser.send(owner_of, cookie=sent) == "ann"
+    clock.advance(60)
+    assert browser.send(owner_of, cookie=sent) is None
+
+
+@every_mode
+def test_a_new_secret_key_ends_no_binding(clock: Clock, mode: str) -> None:
+    settings = MODES[mode]()
+    browser = bound_browser(Site(device_bound=True, secret_key=OLDER_KEY, **settings))
+    rotated = {"secret_key": KEY, "secret_key_fallbacks": [OLDER_KEY]}
+    browser.app = Site(device_bound=True, **rotated, **settings).app
+    assert browser.visit(is_bound) is True
+    clock.advance(LIFETIME)
+    assert browser.visit(is_bound) is True
+    browser.app = Site(device_bound=True, secret_key=KEY, **settings).app
+    assert browser.visit(is_bound) is True
+
+
+# The end of a binding
+
+
+@every_mode
+def test_a_log_out_ends_it(clock: Clock, mode: str) -> None:
+    settings = MODES[mode]()
+    browser = bound_browser(Site(device_bound=True, **settings))
+    copy = browser.cookies
+    browser.visit(log_out)
+    assert not any(name == "session-bound" for name, _ in browser.cookies)
+    assert browser.visit(owner_of) is None
+    assert browser.bound == {}
+    if mode == "store":
+        clock.advance(2 * LIFETIME)
+        browser.cookies = copy
+        browser.visit(owner_of)
+        assert [text for text in settings["store"].kept.values() if "EC" in text] == []
+
+
+@every_mode
+@pytest.mark.parametrize("owner", ["ann", "bob"])
+def test_another_log_in_unbinds_and_offers_anew(mode: str, owner: str) -> None:
+    browser = bound_browser(site_in(mode))
+    browser.binds = False
+    former = browser.visit(id_of)
+
+    def log_in_again(session: Any) -> None:
+        session.owner = owner
+
+    browser.visit(log_in_again)
+    assert len(browser.offers) == 2
+    assert browser.visit(is_bound) is False
+    browser.register()
+    assert browser.visit(is_bound) is True
+    assert browser.visit(id_of) != former
+
+
+@every_mode
+def test_regenerate_unbinds_and_offers_anew(clock: Clock, mode: str) -> None:
+    browser = bound_browser(site_in(mode))
+    browser.visit(lambda session: session.regenerate())
+    assert len(browser.offers) == 2
+    assert browser.visit(is_bound) is True
+    assert browser.visit(count) == 1
+    clock.advance(LIFETIME)
+    assert browser.visit(count) == 2
+    assert len(browser.bound) == 1, "the first was told to end"
+
+
+@every_mode
+def test_a_session_that_has_ended_elsewhere_ends_in_the_browser_too(
+    clock: Clock, mode: str
+) -> None:
+    browser = bound_browser(site_in(mode))
+    del browser.cookies["session", "/"]
+    clock.advance(LIFETIME)
+    assert browser.visit(owner_of) is None
+    assert browser.bound == {}
+    response = browser.responses[-2]
+    assert json.loads(response.data)["continue"] is False
+
+
+@pytest.mark.parametrize("mode", ["revocations", "store"])
+def test_revoke_owner_ends_it_in_the_browser_too(clock: Clock, mode: str) -> None:
+    settings = MODES[mode]()
+    browser = bound_browser(Site(device_bound=True, **settings))
+    [held] = settings.values()
+    held.revoke_owner("ann")
+    clock.advance(LIFETIME)
+    assert browser.visit(owner_of) is None
+    assert browser.bound == {}
+
+
+@every_mode
+def test_without_its_key_a_session_ends(clock: Clock, mode: str) -> None:
+    settings = MODES[mode]()
+    browser = bound_browser(Site(device_bound=True, **settings))
+    clock.advance(LIFETIME)
+    if mode == "store":
+        store = settings["store"]
+        for key in [key for key, text in store.kept.items() if "EC" in text]:
+            store.delete(key)
+    else:
+        del browser.cookies["session-key", "/.dbsc"]
+    assert browser.visit(owner_of) is None
+    assert browser.bound == {}
+
+
+def test_the_store_keeps_the_key_for_as_long_as_the_session_is_used(clock: Clock) -> None:
+    browser = bound_browser(site_in("store"))
+    for number in range(1, 8):
+        clock.advance(20 * DAY)
+        assert browser.visit(count) == number
+
+
+# Requests that meet
+
+
+@every_mode
+@pytest.mark.parametrize("act", [owner_of, count])
+def test_a_request_that_was_sent_before_the_registration_is_answered(mode: str, act: Any) -> None:
+    browser = unbound_browser(site_in(mode))
+    sent = browser.header("/")
+    browser.register()
+    assert browser.send(act, cookie=sent) in ("ann", 1)
+    assert browser.visit(owner_of) == "ann"
+    assert browser.visit(is_bound) is True
+    assert browser.visit(lambda session: session["n"]) == (1 if act is count else 0)
+
+
+@every_mode
+@pytest.mark.parametrize("idle", [0, LIFETIME, 7 * DAY])
+def test_a_slow_response_that_puts_the_unbound_state_back_is_healed(
+    clock: Clock, mode: str, idle: float
+) -> None:
+    browser = unbound_browser(site_in(mode))
+
+    def slow(session: Any) -> int:
+        dict(session)
+        browser.register()
+        return count(session)
+
+    assert browser.visit(slow) == 1
+    clock.advance(idle)
+    assert browser.visit(is_bound) is True
+    assert browser.visit(count) == 2
+    thief = browser.robbed()
+    clock.advance(LIFETIME)
+    assert thief.visit(owner_of) is None
+
+
+@pytest.mark.parametrize("mode", ["revocations", "store"])
+def test_a_response_that_is_slower_than_a_minute_is_not_saved(clock: Clock, mode: str) -> None:
+    browser = unbound_browser(site_in(mode))
+
+    def slow(session: Any) -> None:
+        dict(session)
+        browser.register()
+        clock.advance(61)
+        count(session)
+
+    with pytest.raises(SessionUnavailable):
+        browser.visit(slow)
+    assert browser.visit(count) == 1
+
+
+@pytest.mark.parametrize("mode", ["revocations", "store"])
+def test_what_came_before_the_registration_is_refused_after_a_minute(
+    clock: Clock, mode: str
+) -> None:
+    browser = unbound_browser(site_in(mode))
+    copy = browser.header("/")
+    browser.register()
+    assert browser.send(owner_of, cookie=copy) == "ann"
+    clock.advance(61)
+    assert browser.send(owner_of, cookie=copy) is None
+
+
+@pytest.mark.parametrize("mode", ["revocations", "store"])
+def test_a_log_out_ends_what_came_before_the_registration_too(mode: str) -> None:
+    browser = unbound_browser(site_in(mode))
+    copy = browser.header("/")
+    browser.register()
+    browser.visit(log_out)
+    assert browser.send(owner_of, cookie=copy) is None
+
+
+@every_mode
+def test_a_registration_of_a_session_that_ends_meanwhile_is_no_error(mode: str) -> None:
+    browser = unbound_browser(site_in(mode))
+    sent, [(url, challenge)] = browser.header(""), browser.offers
+    browser.visit(log_out)
+    proof = jwt(new_key(), challenge, registers=True)
+    browser.send(path=url, cookie=sent, REQUEST_METHOD="POST", HTTP_SECURE_SESSION_RESPONSE=proof)
+    held = mode in ("revocations", "store")
+    assert browser.responses[-1].status == ("400 Bad Request" if held else "200 OK")
+
+
+@every_mode
+def test_a_key_is_never_replaced(mode: str) -> None:
+    browser = unbound_browser(site_in(mode))
+    browser.register()
+    for _ in range(2):
+        assert browser.register(new_key()).status == "400 Bad Request"
+    assert browser.visit(is_bound) is True
+
+
+# Links from elsewhere
+
+
+@every_mode
+@pytest.mark.parametrize("link", ["cross-site", "same-site", "none"])
+def test_a_link_from_another_site_leads_to_the_session(clock: Clock, mode: str, link: str) -> None:
+    """The browser proves nothing for other sites, so the page has itself reloaded."""
+    browser = bound_browser(site_in(mode))
+    clock.advance(LIFETIME)
+    assert browser.visit(count, link=link) == 1
+    reloaded = [response for response in browser.responses if "Refresh" in response.headers]
+    assert len(reloaded) == (link != "none")
+    for response in reloaded:
+        assert response.status == "200 OK"
+        assert response.headers["Cache-Control"] == "no-store"
+        assert response.headers["Vary"] == "Cookie"
+
+
+def test_only_a_followed_link_is_reloaded(clock: Clock) -> None:
+    browser = bound_browser(site_in())
+    clock.advance(LIFETIME)
+    for more in (
+        {"HTTP_SEC_FETCH_MODE": "cors"},
+        {"REQUEST_METHOD": "POST"},
+        {"HTTP_COOKIE": "session=x"},
+    ):
+        assert browser.visit(owner_of, link="cross-site", **more) is None
+    assert "Refresh" not in browser.responses[-1].headers
+
+
+def test_a_link_is_followed_at_once_by_visitors_and_by_users_with_a_proof() -> None:
+    site = site_in()
+    for browser in (Browser(site.app), bound_browser(site), unbound_browser(site)):
+        sent = len(browser.paths)
+        browser.visit(untouched, link="cross-site")
+        assert len(browser.paths) == sent + 1
+
+
+def test_a_browser_that_has_lost_its_key_is_reloaded_once(clock: Clock) -> None:
+    browser = bound_browser(site_in())
+    browser.bound.clear()
+    clock.advance(LIFETIME)
+    assert browser.visit(owner_of, link="cross-site") is None
+    assert browser.paths[-2:] == ["/", "/"]
+
+
+def test_a_store_that_does_not_answer_leaves_the_link_to_the_application(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    browser = bound_browser(site_in(store=store))
+    clock.advance(LIFETIME)
+    monkeypatch.setattr(store, "load", unavailable)
+    assert browser.visit(lambda _: "page", link="cross-site") == "page"
+
+
+def unavailable(*_: object, **__: object) -> Any:
+    raise SessionUnavailable("the store does not answer")
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("proof", "reason"),
+    [
+        (None, "device_malformed"),
+        ("", "device_malformed"),
+        ("a.b.c", "device_malformed"),
+        ("x" * 100_000, "device_malformed"),
+        (lambda key, challenge: jwt(key, challenge), "device_malformed"),
+        (lambda key, challenge: jwt(key, challenge, registers=True, crit=[]), "device_malformed"),
+        (lambda key, _: jwt(key, "", registers=True), "device_bad_challenge"),
+        (lambda key, _: jwt(key, "é" * 99, registers=True), "device_bad_challenge"),
+        (lambda key, challenge: jwt(key, challenge[1:], registers=True), "device_bad_challenge"),
+        (
+            lambda key, challenge: jwt(key, re.sub(r"\.\d", ".2", challenge), registers=True),
+            "device_bad_challenge",
+        ),
+        (
+            lambda key, challenge: jwt(key, challenge, registers=True)[:-9] + "AAAAAAAAA",
+            "device_bad_signature",
+        ),
+    ],
+)
+def test_a_registration_that_is_not_right_is_refused(
+    proof: Any, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = unbound_browser(site_in())
+    [(url, challenge)] = browser.offers
+    headers = {} if proof is None else {"HTTP_SECURE_SESSION_RESPONSE": proof}
+    if callable(proof):
+        headers["HTTP_SECURE_SESSION_RESPONSE"] = proof(new_key(), challenge)
+    browser.send(path=url, REQUEST_METHOD="POST", **headers)
+    assert browser.responses[-1].status == "400 Bad Request"
+    assert browser.responses[-1].data == b"{}"
+    assert reasons(caplog) == [reason]
+    assert browser.visit(count) == 1
+
+
+def test_a_registration_comes_in_time(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    browser = unbound_browser(site_in())
+    clock.advance(LIFETIME + 1)
+    assert browser.register().status == "400 Bad Request"
+    assert reasons(caplog) == ["device_bad_challenge"]
+
+
+def test_a_registration_without_a_session_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    browser = unbound_browser(site_in())
+    browser.cookies.clear()
+    assert browser.register().status == "400 Bad Request"
+    assert reasons(caplog) == ["device_unexpected"]
+
+
+OTHER_KEY = new_key()
+
+
+@pytest.mark.parametrize(
+    ("proof", "status", "reason"),
+    [
+        ("", 400, "device_malformed"),
+        ("a.b.c", 400, "device_malformed"),
+        (lambda key, challenge: jwt(key, challenge, registers=True), 400, "device_malformed"),
+        (lambda key, challenge: jwt(key, challenge, alg="none"), 400, "device_malformed"),
+        (lambda key, challenge: jwt(key, challenge, alg="RS256"), 403, "device_bad_signature"),
+        (lambda _, challenge: jwt(OTHER_KEY, challenge), 403, "device_bad_signature"),
+        (lambda key, _: jwt(key, "x"), 403, "device_bad_challenge"),
+    ],
+)
+@every_mode
+def test_a_proof_that_is_not_right_is_refused(
+    mode: str, proof: Any, status: int, reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser = bound_browser(site_in(mode))
+    [(identifier, bound)] = browser.bound.items()
+    text = proof(bound.key, browser.challenges[identifier]) if callable(proof) else proof
+    headers = {"HTTP_SECURE_SESSION_RESPONSE": text}
+    assert refresh(browser, None, **headers).startswith(str(status))
+    assert reasons(caplog) == [reason]
+    assert browser.visit(is_bound) is True
+    # The next challenge came with it, if the browser may try again.
+    assert status == 400 or refresh(browser, jwt(bound.key, browser.challenges[identifier])) == OK
+
+
+@pytest.mark.parametrize("identifier", ["", "x", "é", "0" * 63, "0" * 65, '"', '""'])
+def test_an_identifier_that_is_none_is_refused(identifier: str) -> None:
+    browser = bound_browser(site_in())
+    status = refresh(browser, None, HTTP_SEC_SECURE_SESSION_ID=identifier)
+    assert status == "400 Bad Request"
+
+
+def test_another_identifier_is_told_to_end() -> None:
+    browser = bound_browser(site_in())
+    assert refresh(browser, None, HTTP_SEC_SECURE_SESSION_ID="0" * 64) == OK
+    told = {"session_identifier": "0" * 64, "continue": False}
+    assert json.loads(browser.responses[-1].data) == told
+
+
+@pytest.mark.parametrize("path", ["register", "refresh"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "OPTIONS"])
+def test_the_endpoints_are_posted_to(path: str, method: str) -> None:
+    browser = bound_browser(site_in())
+    browser.send(path=f"/.dbsc/{path}", REQUEST_METHOD=method)
+    assert browser.responses[-1].status == "400 Bad Request"
+
+
+def test_other_paths_are_the_applications() -> None:
+    browser = bound_browser(site_in())
+    for path in ("/.dbsc", "/.dbsc/", "/.dbsc/register/", "/.dbsc/other", "/x/.dbsc/refresh"):
+        assert browser.send(lambda _: "page", path) == "page"
+
+
+@given(st.text(), st.text(), st.text(), st.sampled_from(["register", "refresh"]))
+def test_no_header_raises(proof: str, identifier: str, cookie: str, path: str) -> None:
+    site = site_in()
+    cookie = f"session-key={cookie}; session-bound={cookie}; session={cookie}"
+    headers: dict[str, Any] = {
+        "HTTP_SECURE_SESSION_RESPONSE": proof,
+        "HTTP_SEC_SECURE_SESSION_ID": identifier,
+    }
+    response = call(site.app, cookie, PATH_INFO=f"/.dbsc/{path}", REQUEST_METHOD="POST", **headers)
+    assert response.status in (OK, "400 Bad Request", "403 Forbidden")
+
+
+# A store that fails
+
+
+@pytest.mark.parametrize("verb", ["load", "create", "touch"])
+def test_a_store_that_fails_keeps_the_binding(
+    clock: Clock, verb: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Chromium keeps a session whose endpoint answers 5xx, and asks again later."""
+    store = MemoryStore()
+    browser = bound_browser(site_in(store=store))
+    clock.advance(LIFETIME - MARGIN)
+    with monkeypatch.context() as failing:
+        failing.setattr(store, verb, unavailable)
+        browser.renew()
+    assert browser.responses[-1].status == "503 Service Unavailable"
+    assert reasons(caplog) == ["device_unavailable"]
+    assert browser.visit(is_bound) is True
+
+
+@pytest.mark.parametrize("verb", ["load", "create", "replace"])
+def test_a_store_that_fails_at_a_registration_binds_nothing(
+    verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MemoryStore()
+    browser = unbound_browser(site_in(store=store))
+    with monkeypatch.context() as failing:
+        failing.setattr(store, verb, unavailable)
+        assert browser.register().status == "503 Service Unavailable"
+    assert browser.visit(count) == 1
+
+
+def test_a_registration_that_failed_half_way_is_not_taken_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The key is there, and may be another one."""
+    store = MemoryStore()
+    browser = unbound_browser(site_in(store=store))
+    with monkeypatch.context() as failing:
+        failing.setattr(store, "replace", unavailable)
+        browser.register()
+    assert browser.register().status == "400 Bad Request"
+    assert browser.visit(count) == 1
+
+
+def test_a_log_out_needs_no_answer_about_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    browser = bound_browser(site_in(store=store))
+    delete = store.delete
+    keys = [key for key, text in store.kept.items() if "EC" in text]
+    monkeypatch.setattr(store, "delete", lambda key: unavailable() if key in keys else delete(key))
+    browser.visit(log_out)
+    assert browser.visit(owner_of) is None
+
+
+# Former cookies
+
+
+def test_a_bound_session_moves_with_its_proof_alone(clock: Clock) -> None:
+    """A former cookie is no way around the proof."""
+    browser = bound_browser(Site(device_bound=True))
+    thief = browser.robbed()
+    moved = {"salt": "new", "migrate_from": [SessionwareCookie(KEY)]}
+    browser.app = thief.app = Site(device_bound=True, **moved).app
+    clock.advance(LIFETIME)
+    assert thief.visit(owner_of) is None
+    assert browser.visit(owner_of) is None
+
+
+# A day
+
+
+@every_mode
+def test_a_user_notices_nothing_over_a_day(
+    clock: Clock, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clicks, links from elsewhere, tabs in parallel, restarts and pauses, with one log-in."""
+    dice = random.Random(mode)  # noqa: S311 - the same each time
+    browser = bound_browser(site_in(mode))
+    clicks, links, end = 0, 0, clock.now + DAY
+    while clock.now < end:
+        clock.advance(dice.choice([0.1, 1, 5, 60, 300, LIFETIME - MARGIN, LIFETIME, 3000]))
+        match dice.randrange(6):
+            case 0:
+                browser.restart()
+            case 1:  # tabs
+                browser.renew()
+                sent = [browser.header("/")] * 3
+                clock.advance(dice.choice([0, 1, MARGIN - 1]))
+                assert [browser.send(owner_of, cookie=each) for each in sent] == ["ann"] * 3
+            case 2:
+                links += 1
+                assert browser.visit(owner_of, link="cross-site") == "ann"
+            case _:
+                clicks += 1
+                assert browser.visit(count) == clicks
+    assert browser.visit(is_bound) is True
+    assert len(browser.offers) == 1
+    # It is logged when a link is followed, before the page is reloaded.
+    assert {*reasons(caplog)} == {"device_unproved"}
+    assert len(caplog.records) < links
+    # Chromium signs no more often.
+    for signed in browser.signed:
+        assert sum(0 <= later - signed < 9 * 60 for later in browser.signed) <= 6
+
+
+def test_other_middlewares_may_bind_their_own_sessions() -> None:
+    """Two of one application have two names, two keys in environ and two paths."""
+
+    def app(environ: Any, start_response: Any) -> list[bytes]:
+        environ["test.act"](environ["session"])
+        environ["other"].owner = "bob"
+        environ["test.result"] = environ["other"].device_bound
+        start_response("200 OK", [])
+        return []
+
+    inner = SessionMiddleware(
+        app,
+        KEY,
+        environ_key="other",
+        cookie_name="other",
+        device_bound=True,
+        device_bound_path="/b",
+    )
+    browser = Browser(SessionMiddleware(inner, KEY, device_bound=True), binds=False)
+    browser.visit(log_in)
+    assert sorted(url for url, _ in browser.offers) == ["/.dbsc/register", "/b/register"]
