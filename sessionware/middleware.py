@@ -318,16 +318,24 @@ def _stacking_problems(
                 f"found {environ_key!r}, which the SessionMiddleware around the application has",
                 "wrap it once, or give this one another environ_key and another cookie_name",
             )
-        names = [
-            each.cookie.name
+        both = [
+            each
             for each in (app.interface, interface)
             if isinstance(each, SecureCookieSessionInterface)
         ]
+        names = [each.cookie.name for each in both]
         if len(names) == 2 and names[0] == names[1]:
             yield Problem(
                 "cookie_name",
                 f"found {names[0]!r}, which the SessionMiddleware around the application has",
                 "give this one another cookie_name",
+            )
+        paths = [each.binding.path for each in both if each.binding is not None]
+        if len(paths) == 2 and paths[0] == paths[1]:
+            yield Problem(
+                "device_bound_path",
+                f"found {paths[0]!r}, which the SessionMiddleware around the application has",
+                "give this one another device_bound_path",
             )
         app = app.app
 

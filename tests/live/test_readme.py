@@ -372,7 +372,7 @@ def test_the_lines_for_the_log_show_under_gunicorn_why(
 
 def test_the_line_for_a_type_checker_is_accepted(tmp_path: Path) -> None:
     require("mypy")
-    imported, line = re.findall(r"`(.*?)`", section("Types").partition("After")[2])
+    imported, line = re.findall(r"`(.*?)`", section("The session").partition("After")[2])
     (tmp_path / "view.py").write_text(
         f"from wsgiref.types import WSGIEnvironment\n{imported}\n"
         f"def token(environ: WSGIEnvironment) -> str:\n    {line}\n"
@@ -420,7 +420,7 @@ def test_the_table_of_reasons_has_every_reason_why_a_cookie_is_refused() -> None
     listed = re.findall(r"`(\w+)`", " ".join(row[0] for row in cells(why)))
     assert set(listed) == set(re.findall(r'CookieRejected\(\s*"(\w+)"', code))
     others = re.findall(r"`([a-z]+_\w+)`", why.rpartition("|")[2])
-    assert len(others) == 12
+    assert len(others) == 13
     assert [reason for reason in others if f'"{reason}"' not in code] == []
 
 

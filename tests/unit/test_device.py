@@ -850,3 +850,9 @@ def test_other_middlewares_may_bind_their_own_sessions() -> None:
     browser = Browser(SessionMiddleware(inner, KEY, device_bound=True), binds=False)
     browser.visit(log_in)
     assert sorted(url for url, _ in browser.offers) == ["/.dbsc/register", "/b/register"]
+    with pytest.raises(ConfigurationError) as caught:
+        SessionMiddleware(inner, KEY, device_bound=True, device_bound_path="/b")
+    assert [*map(str, caught.value.problems)] == [
+        "device_bound_path: found '/b', which the SessionMiddleware around the application has; "
+        "give this one another device_bound_path"
+    ]
