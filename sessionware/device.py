@@ -291,7 +291,7 @@ class Binding:
         _state_of(session).id = bound_id
         return bound_id
 
-    def key_of(self, session_id: str, cookie: str) -> "Jwk | None":
+    def jwk_of(self, session_id: str, cookie: str) -> "Jwk | None":
         """Return the key of a bound session, and keep it for longer; ``None`` if it is gone."""
         if self._store is None:
             return self._keys_in(cookie).get(session_id)
@@ -471,7 +471,7 @@ class Endpoints:
         if environ["REQUEST_METHOD"] != "POST" or not _IDENTIFIER.fullmatch(identifier):
             return _refusal("device_malformed")
         session_id = _bound_id(session)
-        jwk = binding.key_of(session_id, environ.get("HTTP_COOKIE", "")) if session_id else None
+        jwk = binding.jwk_of(session_id, environ.get("HTTP_COOKIE", "")) if session_id else None
         if jwk is None or identifier != identifier_of(session_id):
             # It was logged out, or bound anew.
             return Answer("200 OK", [], {"session_identifier": identifier, "continue": False})
@@ -506,7 +506,7 @@ _FORBIDDEN = "403 Forbidden"
 
 
 def _refusal(reason: str, challenge: Fields | None = None) -> Answer:
-    """Return the answer to what is not a proof, which the browser may try once more."""
+    """Return the answer to what proves nothing; with a challenge, the browser tries again."""
     message = "A proof of a device's key was refused (%s)."
     logger.info(message, reason, extra={"reason": reason})
     return Answer(_FORBIDDEN if challenge else "400 Bad Request", challenge or [], {})

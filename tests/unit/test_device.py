@@ -5,6 +5,7 @@ import logging
 import random
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -538,6 +539,18 @@ def test_a_key_is_never_replaced(mode: str) -> None:
     for _ in range(2):
         assert browser.register(new_key()).status == "400 Bad Request"
     assert browser.visit(is_bound) is True
+
+
+@every_mode
+def test_parallel_refreshes_with_one_challenge_both_succeed_in_the_end(
+    clock: Clock, mode: str
+) -> None:
+    """Two windows of a browser, where one does not wait for the other."""
+    one = bound_browser(site_in(mode))
+    other = replace(one, cookies=dict(one.cookies), challenges=dict(one.challenges))
+    clock.advance(LIFETIME - MARGIN)
+    for window in (one, other):
+        assert window.visit(is_bound) is True
 
 
 # Links from elsewhere

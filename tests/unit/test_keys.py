@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 from sessionware import SecureCookieSessionInterface
 from sessionware.codec import SignedCodec
 from sessionware.errors import ConfigurationError, CookieRejected
-from sessionware.keys import TOKEN_SIZE, DerivedIds, TokenMask, is_derived, purpose_of
+from sessionware.keys import (
+    TOKEN_SIZE,
+    BoundIds,
+    DerivedIds,
+    TokenMask,
+    is_bound,
+    is_derived,
+    purpose_of,
+)
 from tests.gateway import KEY, OLDER_KEY
 
 OLDEST_KEY = b"the secret key of the year before last"
@@ -275,3 +283,23 @@ def test_without_a_key_there_is_no_id() -> None:
 def test_id_is_known() -> None:
     """It must be the same in all versions, or a log-out would be forgotten with an update."""
     assert DerivedIds([KEY]).of("token") == ["oyIkVuwGROPb2VELapNmzBD-iGl8Nm8UnmGo27m_9So"]
+
+
+# The ids of sessions that are bound to a device
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_a_bound_id_is_made_from_the_former_one_and_the_key(one: str, other: str) -> None:
+    ids = BoundIds([KEY, OLDER_KEY])
+    [bound, by_older_key] = ids.of(one)
+    assert ids.of(one) == [bound, by_older_key]
+    assert BoundIds([OLDER_KEY]).of(one) == [by_older_key] != [bound]
+    assert (ids.of(other) == ids.of(one)) is (other == one)
+
+
+def test_a_bound_id_is_told_by_its_form() -> None:
+    [bound] = BoundIds([KEY]).of("former")
+    assert re.fullmatch("bound-[0-9A-Za-z_-]{22}", bound)
+    assert is_bound(bound)
+    assert [text for text in ("", bound[:-1], f"{bound}x", bound.upper()) if is_bound(text)] == []
+    assert BoundIds(()).of("former") == []

@@ -71,6 +71,18 @@ def test_a_name_may_be_in_capitals_as_in_the_process_environment() -> None:
     assert from_settings(app, mapping, prefix="SHOP_").environ_key == "cart"
 
 
+def test_sessions_can_be_bound_to_devices_by_text() -> None:
+    binding = interface_of(
+        device_bound="yes", device_bound_lifetime="5m", device_bound_path="/bound"
+    ).binding
+    assert binding is not None
+    assert binding.path == "/bound"
+    assert problems_of({"session.device_bound_lifetime": "299"}) == (
+        "session.device_bound_lifetime: found '299', expected a duration from 300 seconds to "
+        "1,000,000,000 days",
+    )
+
+
 def test_a_name_that_is_given_twice_is_refused() -> None:
     mapping = {"session.SALT": "a", "session.salt": "b"}
     assert problems_of(mapping) == ("session.SALT: given twice",)
