@@ -223,11 +223,10 @@ class Binding:
         lifetime: int,
         path: str,
     ) -> None:
-        self.read = read
-        self.path = path
-        self.challenges = Challenges(
-            keys, purpose_of("challenge", cookie.name, salt), lifetime, store
-        )
+        purpose = purpose_of("challenge", cookie.name, salt)
+        self.read: Callable[[str], Proof | None] = read
+        self.path: str = path
+        self.challenges: Challenges = Challenges(keys, purpose, lifetime, store)
         self._ids = ids
         self._store = store
         self._lifetime = lifetime

@@ -45,6 +45,13 @@ def victim_in(mode: str, algorithm: Algorithm = "ES256") -> Browser:
     return browser
 
 
+def account_of_the_thief(victim: Browser) -> Browser:
+    """Return the browser in which the thief has logged in as themselves."""
+    own = Browser(victim.app)
+    own.visit(lambda session: setattr(session, "owner", "eve"))
+    return own
+
+
 def is_bound(session: Any) -> bool:
     return bool(session.device_bound)
 
@@ -113,8 +120,7 @@ def test_the_victims_next_short_cookie_is_not_the_thiefs(clock: Clock, mode: str
 def test_the_short_cookie_of_another_session_does_not_count(clock: Clock, mode: str) -> None:
     """The thief has an account, and a device, of their own."""
     victim = victim_in(mode)
-    own = Browser(victim.app)
-    own.visit(lambda session: setattr(session, "owner", "eve"))
+    own = account_of_the_thief(victim)
     thief = victim.robbed()
     clock.advance(LATER)
     own.visit(owner_of)
@@ -222,8 +228,7 @@ def test_with_a_store_a_proof_counts_once() -> None:
 def test_a_challenge_of_another_session_proves_nothing(clock: Clock, mode: str) -> None:
     """Such as one that the victim's browser was made to sign for the thief's own session."""
     victim = victim_in(mode)
-    own = Browser(victim.app)
-    own.visit(lambda session: setattr(session, "owner", "eve"))
+    own = account_of_the_thief(victim)
     thief = victim.robbed()
     clock.advance(LATER)
     own.visit(owner_of)
@@ -236,8 +241,7 @@ def test_a_challenge_of_another_session_proves_nothing(clock: Clock, mode: str) 
 def test_the_key_of_another_session_proves_nothing(clock: Clock, mode: str) -> None:
     """The thief puts the cookie with their own key beside the victim's session."""
     victim = victim_in(mode)
-    own = Browser(victim.app)
-    own.visit(lambda session: setattr(session, "owner", "eve"))
+    own = account_of_the_thief(victim)
     thief = victim.robbed()
     challenge = challenge_for(thief, victim)
     clock.advance(LIFETIME - 1)

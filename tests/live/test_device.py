@@ -94,6 +94,15 @@ def test_it_is_offered_once(browser: Chrome, shop: str) -> None:
     assert results(browser, "creation") == ["Success"]
 
 
+def test_pages_may_write_while_the_browser_registers(browser: Chrome, shop: str) -> None:
+    """The requests that follow a log-in meet the registration, and none of them fails."""
+    assert read(browser, f"{shop}/login") == "ann, 0, not bound"
+    answers = browser.execute_async_script(FETCH, [f"{shop}/count"] * 6, "")
+    assert all("ann, " in answer for answer in answers)
+    wait_for(lambda: read(browser, shop).endswith(", bound"), "the session is bound")
+    assert read(browser, shop).startswith("ann, 6" if shop.endswith("store") else "ann, ")
+
+
 def test_the_browser_renews_the_short_cookie(browser: Chrome, shop: str) -> None:
     log_in(browser, shop)
     for number in (1, 2, 3):

@@ -4,7 +4,6 @@ import json
 import logging
 import random
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -15,24 +14,17 @@ from hypothesis import strategies as st
 
 from sessionware import ConfigurationError, SessionMiddleware, SessionUnavailable
 from sessionware.migration import SessionwareCookie
+from tests.attacks.modes import MODES, every_mode, held_on_the_server
 from tests.conftest import Clock
 from tests.dbsc_browser import Algorithm, Browser, jwt, new_key
 from tests.gateway import KEY, OLDER_KEY, call
-from tests.sites import MemoryRevocations, MemoryStore, Site, id_of, owner_of, untouched
+from tests.sites import MemoryStore, Site, id_of, owner_of, untouched
 from tests.unit.extras import hide_cryptography
 
 LIFETIME = 10 * 60
 MARGIN = 60
 DAY = 24 * 60 * 60
 OK = "200 OK"
-
-MODES: dict[str, Callable[[], dict[str, Any]]] = {
-    "signed": dict,
-    "encrypted": lambda: {"encrypt": True},
-    "revocations": lambda: {"revocations": MemoryRevocations()},
-    "store": lambda: {"store": MemoryStore()},
-}
-every_mode = pytest.mark.parametrize("mode", MODES)
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -416,7 +408,7 @@ def test_a_session_that_has_ended_elsewhere_ends_in_the_browser_too(
     assert json.loads(response.data)["continue"] is False
 
 
-@pytest.mark.parametrize("mode", ["revocations", "store"])
+@held_on_the_server
 def test_revoke_owner_ends_it_in_the_browser_too(clock: Clock, mode: str) -> None:
     settings = MODES[mode]()
     browser = bound_browser(Site(device_bound=True, **settings))
@@ -485,7 +477,7 @@ def test_a_slow_response_that_puts_the_unbound_state_back_is_healed(
     assert thief.visit(owner_of) is None
 
 
-@pytest.mark.parametrize("mode", ["revocations", "store"])
+@held_on_the_server
 def test_a_response_that_is_slower_than_a_minute_is_not_saved(clock: Clock, mode: str) -> None:
     browser = unbound_browser(site_in(mode))
 
@@ -500,7 +492,7 @@ def test_a_response_that_is_slower_than_a_minute_is_not_saved(clock: Clock, mode
     assert browser.visit(count) == 1
 
 
-@pytest.mark.parametrize("mode", ["revocations", "store"])
+@held_on_the_server
 def test_what_came_before_the_registration_is_refused_after_a_minute(
     clock: Clock, mode: str
 ) -> None:
@@ -512,7 +504,7 @@ def test_what_came_before_the_registration_is_refused_after_a_minute(
     assert browser.send(owner_of, cookie=copy) is None
 
 
-@pytest.mark.parametrize("mode", ["revocations", "store"])
+@held_on_the_server
 def test_a_log_out_ends_what_came_before_the_registration_too(mode: str) -> None:
     browser = unbound_browser(site_in(mode))
     copy = browser.header("/")
@@ -794,15 +786,23 @@ def test_a_log_out_needs_no_answer_about_the_key(monkeypatch: pytest.MonkeyPatch
 # Former cookies
 
 
-def test_a_bound_session_moves_with_its_proof_alone(clock: Clock) -> None:
-    """A former cookie is no way around the proof."""
-    browser = bound_browser(Site(device_bound=True))
+@pytest.mark.parametrize(
+    "change",
+    [{"salt": "new"}, {"cookie_name": "new"}, {"encrypt": True}, {"store": MemoryStore()}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_former_cookie_is_no_way_around_the_proof(clock: Clock, change: dict[str, Any]) -> None:
+    """What has proved the key under former settings proves nothing, so users log in once more."""
+    browser = bound_browser(site_in())
     thief = browser.robbed()
-    moved = {"salt": "new", "migrate_from": [SessionwareCookie(KEY)]}
-    browser.app = thief.app = Site(device_bound=True, **moved).app
-    clock.advance(LIFETIME)
+    moved = site_in(migrate_from=[SessionwareCookie(KEY)], **change)
+    browser.app = thief.app = moved.app
+    clock.advance(LIFETIME + 1)
     assert thief.visit(owner_of) is None
     assert browser.visit(owner_of) is None
+    browser.visit(log_in)
+    clock.advance(LIFETIME)
+    assert browser.visit(is_bound) is True
 
 
 # A day
