@@ -117,7 +117,7 @@ class Evidence:
     """The bound sessions that the other cookies of a request speak of, by their ids.
 
     - ``proved``: those of which a short cookie says that the key was proved a moment ago.
-    - ``known``: these, and those of the cookies that only the endpoints get.
+    - ``known``: these, and for the endpoints, those whose key a cookie holds.
     - ``unproved``: the one that was refused for want of a proof, or ``""``.
     """
 
@@ -150,11 +150,6 @@ class Evidence:
             self.unproved = session_id
             raise CookieRejected("device_unproved")
         return session_id
-
-    @property
-    def is_renewing(self) -> bool:
-        """Whether the request is for an endpoint, where a browser is about to prove the key."""
-        return self.unproved in self.known
 
 
 # What the server keeps, and what it has the browser keep
@@ -226,6 +221,8 @@ class Binding:
         purpose = purpose_of("challenge", cookie.name, salt)
         self.read: Callable[[str], Proof | None] = read
         self.path: str = path
+        self.register_path: str = f"{path}/register"
+        self.refresh_path: str = f"{path}/refresh"
         self.challenges: Challenges = Challenges(keys, purpose, lifetime, store)
         self._ids = ids
         self._store = store
@@ -244,10 +241,17 @@ class Binding:
 
     # For the interface, which opens and saves sessions
 
-    def evidence(self, cookie: str) -> Evidence:
-        """Return which bound sessions the Cookie header speaks of."""
+    def is_proved_at(self, environ: WSGIEnvironment) -> bool:
+        """Return whether this is a request for one of the endpoints."""
+        return environ.get("PATH_INFO") in (self.register_path, self.refresh_path)
+
+    def evidence(self, cookie: str, proves: bool) -> Evidence:
+        """Return which bound sessions the Cookie header speaks of.
+
+        ``proves``: whether it is that of a request for one of the endpoints.
+        """
         proved = frozenset(self._proved_in(cookie))
-        return Evidence(self._ids, proved, proved.union(self._keys_in(cookie)))
+        return Evidence(self._ids, proved, proved.union(self._keys_in(cookie) if proves else ()))
 
     def prepare(self, state: State) -> None:
         """Set the id of a session that is about to be offered a registration."""
@@ -264,14 +268,15 @@ class Binding:
             with suppress(SessionUnavailable):  # Then it stays until its time is over.
                 self._store.delete(_name_of_key(bound_id))
         if _is_to_be_offered(state) and _is_https(environ) and self.is_within_reach(environ):
-            url, challenge = f"{self._url(environ)}/register", self.challenges.new(str(state.id))
+            url = self._url(environ, self.register_path)
+            challenge = self.challenges.new(str(state.id))
             offer = f'(ES256 RS256);path="{url}";challenge="{challenge}"'
             fields.append(("Secure-Session-Registration", offer))
         return fields
 
     def is_within_reach(self, environ: WSGIEnvironment) -> bool:
         """Return whether browsers send the session's cookie to the endpoints."""
-        return f"{self._url(environ)}/".startswith(f"{self._cookie.path.rstrip('/')}/")
+        return self._url(environ, self.path + "/").startswith(f"{self._cookie.path.rstrip('/')}/")
 
     # For the endpoints
 
@@ -324,7 +329,7 @@ class Binding:
         credential = {"type": "cookie", "name": self._short_cookie.name, "attributes": attributes}
         return {
             "session_identifier": identifier_of(session_id),
-            "refresh_url": f"{self._url(environ)}/refresh",
+            "refresh_url": self._url(environ, self.refresh_path),
             "scope": {"include_site": False},
             "credentials": [credential],
         }
@@ -349,11 +354,11 @@ class Binding:
         return found
 
     def _key_cookie_at(self, environ: WSGIEnvironment) -> SessionCookie:
-        return replace(self._key_cookie, path=self._url(environ))
+        return replace(self._key_cookie, path=self._url(environ, self.path))
 
-    def _url(self, environ: WSGIEnvironment) -> str:
+    def _url(self, environ: WSGIEnvironment, path: str) -> str:
         script_name: str = environ.get("SCRIPT_NAME", "")
-        return f"{quote(script_name.encode('latin-1')).rstrip('/')}{self.path}"
+        return f"{quote(script_name.encode('latin-1')).rstrip('/')}{path}"
 
 
 def identifier_of(session_id: str) -> str:
@@ -410,8 +415,8 @@ class Endpoints:
         self._binding = binding
         self._environ_key = environ_key
         self._apps: dict[str, WSGIApplication] = {
-            f"{binding.path}/register": self._app(self._register),
-            f"{binding.path}/refresh": self._app(self._refresh),
+            binding.register_path: self._app(self._register),
+            binding.refresh_path: self._app(self._refresh),
         }
 
     def app_for(self, environ: WSGIEnvironment) -> WSGIApplication | None:

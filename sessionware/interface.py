@@ -239,19 +239,21 @@ class SecureCookieSessionInterface(SessionInterface):
         if not self._has_key:
             return None
         cookie = environ.get("HTTP_COOKIE", "")
-        if self._tells_clients_apart:
-            return self.session_class(_OfClient(self, _client_of(environ)), cookie)
+        proves = self.binding is not None and self.binding.is_proved_at(environ)
+        if self._tells_clients_apart or proves:
+            return self.session_class(_OfRequest(self, _client_of(environ), proves), cookie)
         return self.session_class(self, cookie)
 
-    def load(self, cookie: str, client: str = "") -> Loaded:
+    def load(self, cookie: str, client: str = "", proves: bool = False) -> Loaded:
         """Return what the newest valid cookie of our name in the Cookie header holds.
 
         ``client``: a text that is not the same for two clients, as far as the server can tell.
+        ``proves``: whether the request may be about to prove the key of a bound session.
         """
         now = int(time.time())
         tokens = self.cookie.find(cookie)
         refused: list[str] = []
-        evidence = None if self.binding is None else self.binding.evidence(cookie)
+        evidence = None if self.binding is None else self.binding.evidence(cookie, proves)
         loaded = self._load_own(tokens, now, refused, evidence)
         if loaded is None:
             loaded = self._adopt(cookie, client, now, refused, evidence)
@@ -259,7 +261,7 @@ class SecureCookieSessionInterface(SessionInterface):
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
             if evidence is not None:
                 loaded.bound = evidence.unproved
-            if refused and not (evidence is not None and evidence.is_renewing):
+            if refused and not (proves and loaded.bound):
                 reason = next((word for word in refused if word not in VAGUE_REASONS), refused[0])
                 _log(
                     logging.INFO, reason, "A session cookie was rejected, and a new session begins"
@@ -686,7 +688,6 @@ class SecureCookieSessionInterface(SessionInterface):
                 "https, or set cookie_secure='auto' and a cookie_name without a prefix; behind "
                 "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
             )
-
         if self.binding is not None and not self.binding.is_within_reach(environ):
             self._warn_once(
                 "device_out_of_reach",
@@ -741,14 +742,15 @@ def _places_of(cookies: Iterable[SessionCookie]) -> dict[str, set[str | None]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfClient:
-    """What opens the session of one client, where a session may depend on that."""
+class _OfRequest:
+    """What opens the session of a request, where it depends on more than its cookies."""
 
     interface: SecureCookieSessionInterface
     client: str
+    proves: bool
 
     def load(self, cookie: str, /) -> Loaded:
-        return self.interface.load(cookie, self.client)
+        return self.interface.load(cookie, self.client, self.proves)
 
     def dumps(self, data: dict[str, Any], /) -> str:
         return self.interface.dumps(data)

@@ -6,6 +6,7 @@ stays on the device. Each attack is carried out when the stolen short cookie has
 
 import hmac
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -94,6 +95,19 @@ def test_stolen_cookies_are_worth_nothing_one_lifetime_later(
     assert is_out(thief)
     assert thief.send(owner_of, cookie=everything) is None, "ended cookies, sent all the same"
     assert victim.visit(owner_of) == "ann"
+
+
+@every_mode
+def test_what_the_thief_sends_is_logged(
+    clock: Clock, mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The key's cookie, which a browser sends to the endpoints alone, makes no difference."""
+    caplog.set_level(logging.INFO, "sessionware")
+    victim = victim_in(mode)
+    everything = "; ".join(f"{name}={it.value}" for (name, _), it in victim.cookies.items())
+    clock.advance(LATER)
+    assert victim.send(owner_of, cookie=everything) is None
+    assert [vars(record)["reason"] for record in caplog.records] == ["device_unproved"]
 
 
 @every_mode
