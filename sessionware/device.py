@@ -357,8 +357,8 @@ class Binding:
         return replace(self._key_cookie, path=self._url(environ, self.path))
 
     def _url(self, environ: WSGIEnvironment, path: str) -> str:
-        script_name: str = environ.get("SCRIPT_NAME", "")
-        return f"{quote(script_name.encode('latin-1')).rstrip('/')}{path}"
+        script_name = environ.get("SCRIPT_NAME", "").encode("latin-1").rstrip(b"/")
+        return f"{quote(script_name)}{path}" if script_name else path
 
 
 def identifier_of(session_id: str) -> str:
