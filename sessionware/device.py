@@ -137,7 +137,7 @@ class Evidence:
         bound_id = next((each for each in self.ids.of(envelope.id) if each in self.known), None)
         if bound_id is None:
             return verified
-        return verified._replace(envelope=envelope._replace(id=bound_id))
+        return replace(verified, envelope=envelope._replace(id=bound_id))
 
     def check(self, session_id: str | None) -> str:
         """Return the id if it is that of a bound session, or else ``""``.

@@ -6,7 +6,6 @@ JWT chooses a function or a key: the algorithm has to be the one of the key that
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,6 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
+
+from . import base64url
 
 ALGORITHMS = ("ES256", "RS256")
 
@@ -141,7 +142,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _from_base64(text: str) -> bytes:
     """Return the bytes. Raises ValueError unless this is their one spelling in URL-safe base64."""
-    data = urlsafe_b64decode(text + "==")
-    if urlsafe_b64encode(data).rstrip(b"=").decode() != text:
+    data = base64url.decode(text.encode())
+    if base64url.encode(data).decode() != text:
         raise ValueError("not canonical")
     return data

@@ -19,7 +19,7 @@ ADD_FRAME = """
 """
 
 
-def press(browser: Browser, selector: str) -> None:
+def press(browser: WebDriver, selector: str) -> None:
     """Press a button or a link, and wait until the page it leads to stands in for this one."""
     from selenium.webdriver.support.expected_conditions import staleness_of
 
@@ -28,7 +28,7 @@ def press(browser: Browser, selector: str) -> None:
     until(browser, staleness_of(page))
 
 
-def until(browser: Browser, condition: Callable[[WebDriver], object]) -> None:
+def until(browser: WebDriver, condition: Callable[[WebDriver], object]) -> None:
     """Wait until it is so, while one page takes the place of another."""
     from selenium.common.exceptions import WebDriverException
     from selenium.webdriver.support.wait import WebDriverWait
@@ -38,12 +38,12 @@ def until(browser: Browser, condition: Callable[[WebDriver], object]) -> None:
     wait.until(condition)
 
 
-def text(browser: Browser) -> str:
+def text(browser: WebDriver) -> str:
     """Return what a person reads on the page."""
     return browser.find_element("css selector", "body").text
 
 
-def read(browser: Browser, url: str) -> str:
+def read(browser: WebDriver, url: str) -> str:
     """Go to `url`, and return its text."""
     browser.get(url)
     return text(browser)
