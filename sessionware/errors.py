@@ -83,10 +83,12 @@ class CookieRejected(SessionwareError):
     """A cookie was refused, so the request gets a new session.
 
     It is logged, and does not reach the application. ``reason`` is the word in the log record.
+    ``fault``: what the application did wrong, if that is the cause, or ``""``.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, fault: str = "") -> None:
         self.reason = reason
+        self.fault = fault
         super().__init__(f"the session cookie was rejected: {reason}")
 
 

@@ -59,6 +59,9 @@ logger: logging.Logger = logging.getLogger("sessionware")
 VAGUE_REASONS = {"bad_signature", "malformed"}
 """What every reader reports for a cookie that is meant for another one."""
 
+Refusals = list[tuple[str, str]]
+"""The ``reason`` and the ``fault`` of each cookie that was refused, without their tracebacks."""
+
 MAX_READER_TIME = 1
 """Seconds. A slower request that only reads could undo what another has saved meanwhile."""
 
@@ -252,7 +255,7 @@ class SecureCookieSessionInterface(SessionInterface):
         """
         now = int(time.time())
         tokens = self.cookie.find(cookie)
-        refused: list[str] = []
+        refused: Refusals = []
         evidence = None if self.binding is None else self.binding.evidence(cookie, proves)
         loaded = self._load_own(tokens, now, refused, evidence)
         if loaded is None:
@@ -262,10 +265,7 @@ class SecureCookieSessionInterface(SessionInterface):
             if evidence is not None:
                 loaded.bound = evidence.unproved
             if refused and not (proves and loaded.bound):
-                reason = next((word for word in refused if word not in VAGUE_REASONS), refused[0])
-                _log(
-                    logging.INFO, reason, "A session cookie was rejected, and a new session begins"
-                )
+                _log_refusal(refused)
         if self._others:
             self._find_leftovers(loaded, cookie)
         for former in self.migrate_from:
@@ -279,7 +279,7 @@ class SecureCookieSessionInterface(SessionInterface):
         return loaded
 
     def _load_own(
-        self, tokens: list[str], now: int, refused: list[str], evidence: Evidence | None
+        self, tokens: list[str], now: int, refused: Refusals, evidence: Evidence | None
     ) -> Loaded | None:
         found = self._verify(tokens, now, refused)
         if len(found) > 1:
@@ -292,7 +292,7 @@ class SecureCookieSessionInterface(SessionInterface):
             try:
                 loaded = self._accept(verified, now, evidence)
             except CookieRejected as error:
-                refused.append(error.reason)
+                refused.append((error.reason, error.fault))
             else:
                 if verified.old_key:
                     _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
@@ -324,14 +324,14 @@ class SecureCookieSessionInterface(SessionInterface):
                 other = former_cookie(name, envelope.place or "")
                 loaded.leftovers += () if other is None else (other,)
 
-    def _verify(self, tokens: list[str], now: int, refused: list[str]) -> list[Verified]:
+    def _verify(self, tokens: list[str], now: int, refused: Refusals) -> list[Verified]:
         """Return the cookies that are ours and in time, the newest first."""
         found = []
         for token in tokens:
             try:
                 found.append(self._reader.verify(token, now))
             except CookieRejected as error:
-                refused.append(error.reason)
+                refused.append((error.reason, error.fault))
         if len(found) > 1:
             found.sort(key=attrgetter("issued"), reverse=True)
         return found
@@ -355,12 +355,12 @@ class SecureCookieSessionInterface(SessionInterface):
         return loaded
 
     def _adopt(
-        self, cookie: str, client: str, now: int, refused: list[str], evidence: Evidence | None
+        self, cookie: str, client: str, now: int, refused: Refusals, evidence: Evidence | None
     ) -> Loaded | None:
         """Return the session of the first former cookie that is valid."""
         for count, former in enumerate(self.migrate_from):
             if former.is_ended(former.cookie.find(cookie), now):
-                refused.append("revoked")  # It hides those of even older settings, too.
+                refused.append(("revoked", ""))  # It hides those of even older settings, too.
                 break
             for token in former.newest_first(former.cookie.find(cookie), now):
                 try:
@@ -379,9 +379,11 @@ class SecureCookieSessionInterface(SessionInterface):
                 except CookieRejected as error:
                     # If a former key has signed it, this says more than what our own reader found.
                     first = 0 if error.reason != "bad_signature" else len(refused)
-                    refused.insert(first, error.reason)
+                    refused.insert(first, (error.reason, error.fault))
                 else:
-                    _log(logging.INFO, "migrated", "A former session cookie was accepted")
+                    kind, name = type(former).__name__, former.cookie.name
+                    message = f"A former session cookie was accepted by {kind}, {name!r}"
+                    _log(logging.INFO, "migrated", message)
                     return loaded
         return None
 
@@ -825,6 +827,17 @@ _THEIRS = {
     "save_every_request": "set refresh_after to 0",
 }
 """Settings of others, each with the name of ours, or with what to do."""
+
+
+def _log_refusal(refused: Refusals) -> None:
+    """Log why a request has a new session, in one record that says most."""
+    message = "A session cookie was rejected, and a new session begins"
+    for reason, fault in refused:
+        if fault:
+            _log(logging.WARNING, reason, f"{message}: {fault}")
+            return
+    reason = next((each for each, _ in refused if each not in VAGUE_REASONS), refused[0][0])
+    _log(logging.INFO, reason, message)
 
 
 def _log(level: int, reason: str, message: str) -> None:

@@ -32,7 +32,14 @@ from .backend import Reader, Verified, backend_of, backend_problems
 from .codec import Codec, SignedCodec, inflate
 from .cookie import SessionCookie, cookie_at
 from .envelope import Envelope
-from .errors import ConfigurationError, CookieRejected, Problem, collecting, kind_of
+from .errors import (
+    ConfigurationError,
+    CookieRejected,
+    Problem,
+    UnserializableValue,
+    collecting,
+    kind_of,
+)
 from .expiry import Duration, Expiry
 from .keys import (
     BoundIds,
@@ -247,8 +254,11 @@ class ForeignCookie(FormerCookie):
         try:
             owner = None if self.owner is None else self.owner(deepcopy(data))
             return None if owner is None else plain_owner(owner, "owner")
-        except Exception:
-            raise CookieRejected("malformed") from None
+        except Exception as error:
+            is_ours = isinstance(error, UnserializableValue)
+            told = str(error) if is_ours else f"owner: raised {type(error).__qualname__}"
+            advice = "return None for the data of a visitor"
+            raise CookieRejected("malformed", f"{type(self).__name__}: {told}; {advice}") from None
 
     @abstractmethod
     def _read(self, value: bytes) -> tuple[Any, int, bool]:

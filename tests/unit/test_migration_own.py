@@ -159,7 +159,9 @@ def test_adoption_is_written_at_once_and_logged_once(
     assert sites.site.visit(data_of, page.cookie).response.set_cookie is None
     [record] = caplog.records
     assert (record.levelno, vars(record)["reason"]) == (logging.INFO, "migrated")
-    assert record.getMessage() == "A former session cookie was accepted (migrated)."
+    assert record.getMessage() == (
+        "A former session cookie was accepted by SessionwareCookie, 'session' (migrated)."
+    )
 
 
 @every_mode

@@ -100,6 +100,27 @@ def test_function_that_raises_makes_the_cookie_malformed(peer: str, error: Excep
     assert refusal(reader(peer, owner=fail), LITERALS[peer]) == "malformed"
 
 
+@pytest.mark.parametrize(
+    ("owner", "told"),
+    [
+        (lambda data: data["SECRET"], "raised KeyError"),
+        (list, "found list, expected str, int or UUID"),
+    ],
+)
+def test_function_that_fails_is_named_in_the_log(
+    clock: Clock, owner: Any, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The one record is a warning, and shows nothing of the session."""
+    it = Adoption("signed", owner=owner)
+    it.site.read(it.cookie)
+    [record] = caplog.records
+    assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "malformed")
+    assert record.getMessage() == (
+        "A session cookie was rejected, and a new session begins: FlaskCookie: owner: "
+        f"{told}; return None for the data of a visitor (malformed)."
+    )
+
+
 @every_peer
 def test_function_is_given_the_data_as_the_session_has_it(peer: str) -> None:
     seen: list[Any] = []
