@@ -1,5 +1,6 @@
 """A small site with its sessions in a store: your devices, end one of them, log out everywhere."""
 
+import logging
 import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,8 @@ from .login import (
     login_form,
     name_of,
 )
+
+logger = logging.getLogger(__name__)
 
 DEVICE = Markup("<li><span>{device}<br><small>{use}</small></span>\n{form}</li>\n")
 KEY = Markup('<input type="hidden" name="key" value="{key}">\n')
@@ -219,7 +222,8 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
     """Show an error page if the store does not answer, even when the session is saved."""
     try:
         return sessions(environ, start_response)
-    except SessionUnavailable:
+    except SessionUnavailable as error:
+        logger.error("%s", error)  # What to do about it is for whoever runs the site.
         response = sorry(ServiceUnavailable("Please try again in a minute."), environ)
         response.headers.update(HEADERS)
         return response(environ, start_response)

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from http.cookiejar import CookieJar
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from tests.live.caches import nginx, nginx_with
 from tests.live.certificates import Certificate, make_certificate
 from tests.live.pages import EXAMPLES, block, blocks, cells, counter, executed
 from tests.live.recipe_app import app as shop
-from tests.processes import serving, wait_for
-from tests.sites import MemoryStore, Site, act_out, count, data_of, untouched
+from tests.processes import require, serving, wait_for
+from tests.sites import MemoryStore, Site, act_out, count, data_of, owner_of, untouched
 from tests.stores.sentinel import NAME, Trio
 
 
@@ -304,3 +305,53 @@ def test_the_time_outs_of_nist_end_an_idle_session_and_one_in_use(
     clock.advance(1)
     assert [site.read(cookie) for cookie in (in_use, idle_cookie)] == [None, None]
     assert site.read(site.log_in()) == {}
+
+
+# Beaker
+
+
+def shop_on_beaker(environ: Any, start_response: Any) -> list[bytes]:
+    environ["beaker.session"].update(user_id="ann", cart=["tea"])
+    environ["beaker.session"].save()
+    start_response("200 OK", [])
+    return []
+
+
+class Move:
+    """A site before and after it has left Beaker, and the browser of a user."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        require("beaker")
+        beaker = import_module("beaker.middleware").SessionMiddleware
+        settings = {"session.type": kind, "session.data_dir": str(folder), "session.secret": KEY}
+        settings["session.validate_key"] = KEY
+        take_over = executed(block("def take_over"))["take_over"]
+        self._app = SessionMiddleware(beaker(take_over(act_out), settings), KEY)
+        self.jar = CookieJar()
+        TestApp(beaker(shop_on_beaker, settings), cookiejar=self.jar).get("/")
+        self.cookie = "; ".join(f"{each.name}={each.value}" for each in self.jar)
+
+    def visit(self, act: Any, cookie: str = "") -> Any:
+        """Return what the act returned, in the browser or with a copy of a cookie."""
+        jar = CookieJar() if cookie else self.jar
+        headers = {"Cookie": cookie} if cookie else {}
+        answer = TestApp(self._app, {"test.act": act}, cookiejar=jar).get("/", headers=headers)
+        return answer.request.environ["test.result"]
+
+
+@pytest.mark.parametrize("kind", ["file", "cookie"])
+def test_a_session_that_only_beaker_can_read_is_taken_over(kind: str, tmp_path: Path) -> None:
+    """Beaker keeps it in a file, or in a cookie as a pickle."""
+    move = Move(kind, tmp_path)
+    assert [move.visit(owner_of) for _ in range(2)] == ["ann", "ann"]
+    assert move.visit(data_of) == {"user_id": "ann", "cart": ["tea"]}
+    assert [cookie.name for cookie in move.jar] == ["session"]
+
+
+def test_a_session_that_beaker_had_in_a_file_does_not_come_back_after_the_log_out(
+    tmp_path: Path,
+) -> None:
+    move = Move("file", tmp_path)
+    move.visit(untouched)
+    move.visit(Session.invalidate)
+    assert move.visit(owner_of, move.cookie) is None
