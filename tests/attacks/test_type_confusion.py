@@ -43,7 +43,6 @@ def test_a_tag_around_a_wrong_type_is_handled(tag: str, value: str) -> None:
         "\\u0000",
         "UTC\\u0000",
         "Europe/../UTC",
-        "x",
     ],
 )
 def test_the_name_of_a_time_zone_cannot_read_another_file(
