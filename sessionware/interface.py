@@ -463,7 +463,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if state.has_ended:  # also those that the browser does not send to this path
             outdated = (*outdated, *self._others)
         for other in dict.fromkeys(outdated):  # before our own, which may have the name of one
-            fields.append(("Set-Cookie", other.delete(self._is_secure(other, environ))))
+            fields.append(("Set-Cookie", self._delete_former(other, environ)))
         fields.append(("Set-Cookie", cookie))
         if self.binding is not None:
             fields += self.binding.fields_of(state, environ)
@@ -656,6 +656,15 @@ class SecureCookieSessionInterface(SessionInterface):
         if loaded.id is not None:
             for former in self.migrate_from:
                 former.end(loaded.id, loaded.created)
+
+    def _delete_former(self, cookie: SessionCookie, environ: WSGIEnvironment) -> str:
+        """Return the header that deletes a former cookie, wherever browsers keep ours.
+
+        In a frame on another site, they drop what is not SameSite=None (RFC 6265bis, section 5.7).
+        """
+        if self.cookie.samesite == "None":
+            cookie = replace(cookie, secure=True, samesite="None")
+        return cookie.delete(self._is_secure(cookie, environ))
 
     def _is_secure(self, cookie: SessionCookie, environ: WSGIEnvironment) -> bool:
         if environ["wsgi.url_scheme"] == "https":
