@@ -323,6 +323,8 @@ class SecureCookieSessionInterface(SessionInterface):
             if is_elsewhere and not envelope.ends:
                 other = former_cookie(name, envelope.place or "")
                 loaded.leftovers += () if other is None else (other,)
+                # The log-out may come to a path to which this one is not sent.
+                loaded.stale = loaded.stale or other is not None
 
     def _verify(self, tokens: list[str], now: int, refused: Refusals) -> list[Verified]:
         """Return the cookies that are ours and in time, the newest first."""
