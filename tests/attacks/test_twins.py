@@ -397,7 +397,9 @@ def test_the_log_out_holds_where_the_twin_is_not_sent(clock: Clock, mode: str) -
 
 @every_mode
 @every_move
-@pytest.mark.parametrize("act", [log_out, log_in("ada"), count, who], ids=lambda act: act.__name__)
+@pytest.mark.parametrize(
+    "act", [log_out, log_in("ada"), count, who], ids=["out", "in", "change", "read"]
+)
 def test_a_twin_that_tells_its_place_is_deleted_there(
     clock: Clock, mode: str, move: str, act: Callable[[Any], object]
 ) -> None:
