@@ -116,7 +116,6 @@ def codec_of(
     Raises ConfigurationError.
     """
     problems: list[Problem] = []
-    has_key = secret_key is not None
     if secret_key is None:
         # Not used, because no session is opened without a key. Random, so that it is safe anyway.
         secret_key = secrets.token_bytes(RECOMMENDED_KEY_SIZE)
@@ -128,13 +127,7 @@ def codec_of(
         codec = make(secret_key, fallbacks, salt, cookie_name)
     if problems:
         raise ConfigurationError(problems)
-    if not has_key:
-        message = (
-            "secret_key is None, so every session reads as empty and refuses changes: if this is "
-            "not intended, set it to what 'python -m sessionware secret' prints (no_key)."
-        )
-        logger.warning(message, extra={"reason": "no_key"})
-    elif (size := key_size(secret_key)) < RECOMMENDED_KEY_SIZE:
+    if (size := key_size(secret_key)) < RECOMMENDED_KEY_SIZE:
         message = f"secret_key has {size} bytes, use {RECOMMENDED_KEY_SIZE} or more (short_key)."
         logger.warning(message, extra={"reason": "short_key"})
     if isinstance(secret_key, str) and secret_key != secret_key.strip():

@@ -123,12 +123,18 @@ def _interface_of(app: flask.Flask, given: dict[str, Any]) -> SecureCookieSessio
         )
     with collecting(problems):
         interface = SecureCookieSessionInterface(**configured | given)
-        problems += [NEEDS_MIDDLEWARE] if interface.binding is not None else []
+        problems += [_NEEDS_MIDDLEWARE] if interface.binding is not None else []
     if problems:
         raise ConfigurationError(dict.fromkeys(_named(each, given) for each in problems))
     if not (app.config["SESSION_REFRESH_EACH_REQUEST"] or "refresh_after" in given):
         interface.expiry = WithoutRefresh(*astuple(interface.expiry))
     return interface
+
+
+_NEEDS_MIDDLEWARE = NEEDS_MIDDLEWARE._replace(
+    advice="in place of Sessions, set app.wsgi_app = SessionMiddleware(app.wsgi_app, "
+    "app.secret_key, ...) and app.session_interface = EnvironSessionInterface()"
+)
 
 
 def _settings_of(app: flask.Flask) -> dict[str, Any]:
@@ -211,10 +217,12 @@ class EnvironSessionInterface(FlasksInterface):
             carry_over(*saved[1:], fields)
             return
         before = [*fields]
-        if session.accessed:
-            self._interface_of(app).save_session(environ, session, response.headers)
-        environ[_SAVED] = session, before, [*fields]
-        session.sealed = True
+        try:
+            if session.accessed:
+                self._interface_of(app).save_session(environ, session, response.headers)
+        finally:  # If it fails, its error page does not try again.
+            environ[_SAVED] = session, before, [*fields]
+            session.sealed = True
 
     def _interface_of(self, app: flask.Flask) -> SessionInterface:
         """Return what opens and saves a session where no middleware has opened one."""

@@ -240,6 +240,11 @@ class SecureCookieSessionInterface(SessionInterface):
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
         """Return a session that reads its cookie on first use; ``None`` without a secret key."""
         if not self._has_key:
+            self._warn_once(
+                "no_key",
+                "secret_key is None, so every session reads as empty and refuses changes: if this "
+                "is not intended, set it to what 'python -m sessionware secret' prints",
+            )
             return None
         cookie = environ.get("HTTP_COOKIE", "")
         proves = self.binding is not None and self.binding.is_proved_at(environ)

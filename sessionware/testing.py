@@ -142,7 +142,10 @@ def _jar_of(client: object) -> _Jar:
 def _check(middleware: object, url: str) -> None:
     if not isinstance(middleware, SessionMiddleware):
         found = type(middleware).__qualname__
-        raise UsageError(f"middleware: found {found}, expected the application's SessionMiddleware")
+        raise UsageError(
+            f"middleware: found {found}, expected the application's SessionMiddleware: pass that, "
+            "not what is around it (in Pyramid: app.registry['sessionware'])"
+        )
     target = urlsplit(url)
     if target.scheme not in ("http", "https") or not target.hostname:
         raise UsageError(f"url: found {url!r}, expected one like 'http://localhost/'")

@@ -267,7 +267,14 @@ def test_the_functions_for_redis_list_the_devices_and_end_them(
     assert seen == [None] * 3
 
 
-@pytest.mark.parametrize("line", ["Sessions(site)", "sessions.init_app(site)"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Sessions(site)",
+        "sessions.init_app(site)",
+        "site.session_interface = EnvironSessionInterface()",
+    ],
+)
 def test_the_lines_for_flask_put_its_session_on_ours(line: str) -> None:
     require("flask")
     import flask

@@ -11,7 +11,7 @@ import pytest
 import requests
 from webtest import TestApp
 
-from sessionware import Session, SessionMiddleware
+from sessionware import Session, SessionMiddleware, SessionUnavailable
 from sessionware.redis import RedisStore
 from tests.conftest import Clock
 from tests.gateway import KEY, call, make_environ
@@ -355,3 +355,25 @@ def test_a_session_that_beaker_had_in_a_file_does_not_come_back_after_the_log_ou
     move.visit(untouched)
     move.visit(Session.invalidate)
     assert move.visit(owner_of, move.cookie) is None
+
+
+# Flask
+
+
+@pytest.mark.parametrize(
+    ("act", "page"), [(count, "Please try again in a minute."), (None, "Something went wrong.")]
+)
+def test_flasks_error_page_tells_a_store_that_is_down(act: Any, page: str) -> None:
+    require("flask")
+    flask, ours = import_module("flask"), import_module("sessionware.flask")
+    site = flask.Flask(__name__)
+    site.secret_key = KEY
+    executed(block("@site.errorhandler(500)"), site=site)
+
+    class Down(MemoryStore):
+        def create(self, key: str, *_: object, **__: object) -> bool:
+            raise SessionUnavailable("down")
+
+    ours.Sessions(site, store=Down())
+    site.add_url_rule("/", view_func=lambda: str(act(flask.session)))
+    assert site.test_client().get("/").text == page

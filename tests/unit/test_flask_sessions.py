@@ -14,7 +14,13 @@ from werkzeug.debug import DebuggedApplication
 from werkzeug.middleware.profiler import ProfilerMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from sessionware import LateWrite, Session, SessionMiddleware, UnserializableValue
+from sessionware import (
+    LateWrite,
+    Session,
+    SessionMiddleware,
+    SessionUnavailable,
+    UnserializableValue,
+)
 from sessionware.flask import EnvironSessionInterface, Sessions, session
 from tests.gateway import KEY, call
 from tests.peers.flask_sites import (
@@ -250,6 +256,25 @@ def test_late_change_is_an_error_under_the_debugger_too() -> None:
 
 
 # Error pages
+
+
+def test_error_page_of_a_save_that_failed_does_not_try_again() -> None:
+    """Its session would be asked of a store that does not answer, as long as that takes."""
+    saves: list[str] = []
+
+    class Down(MemoryStore):
+        def create(self, key: str, *_: object, **__: object) -> bool:
+            saves.append(key)
+            raise SessionUnavailable("down")
+
+    app = flasks(put=put(a=42))
+    app.testing = False
+    Sessions(app, store=Down())
+    app.register_error_handler(500, lambda error: repr(error.original_exception))
+    response = app.test_client().get("/put")
+    assert response.text == "SessionUnavailable('down')"
+    assert response.headers["Vary"] == "Cookie"
+    assert len(saves) == 1
 
 
 def test_error_page_in_place_of_a_saved_response_has_its_cookie() -> None:

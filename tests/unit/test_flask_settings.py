@@ -228,8 +228,9 @@ def test_older_keys_in_one_text_are_refused() -> None:
 
 def test_sessions_are_not_bound_to_devices_without_the_middleware() -> None:
     assert problems({"device_bound": True}) == [
-        "device_bound: found True, but only SessionMiddleware has the endpoints; put "
-        "SessionMiddleware with this setting around the application"
+        "device_bound: found True, but only SessionMiddleware has the endpoints; in place of "
+        "Sessions, set app.wsgi_app = SessionMiddleware(app.wsgi_app, app.secret_key, ...) and "
+        "app.session_interface = EnvironSessionInterface()"
     ]
 
 

@@ -101,9 +101,12 @@ def test_a_short_secret_key_is_warned_about(caplog: pytest.LogCaptureFixture) ->
     assert "éa" not in str(vars(record))
 
 
-def test_no_key_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_key_is_warned_about_once_at_the_first_request(caplog: pytest.LogCaptureFixture) -> None:
     """Otherwise, a forgotten environment variable shows only when a session is changed."""
-    acting(len, secret_key=None)
+    app = acting(len, secret_key=None)
+    assert caplog.records == []
+    call(app)
+    call(app)
     [record] = caplog.records
     assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "no_key")
     assert record.getMessage() == (

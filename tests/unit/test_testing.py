@@ -289,7 +289,8 @@ def test_client_without_cookies_is_an_error() -> None:
 
 def test_argument_that_is_not_a_middleware_is_an_error(visitor: Visitor) -> None:
     assert refusal(visitor.client, count) == (
-        "middleware: found function, expected the application's SessionMiddleware"
+        "middleware: found function, expected the application's SessionMiddleware: pass that, not "
+        "what is around it (in Pyramid: app.registry['sessionware'])"
     )
 
 
