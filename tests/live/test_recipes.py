@@ -28,6 +28,16 @@ def log_in(session: Session) -> None:
     session.owner = "ann"
 
 
+def down() -> MemoryStore:
+    """Return a store in which no session can be begun."""
+
+    class Down(MemoryStore):
+        def create(self, key: str, *_: object, **__: object) -> bool:
+            raise SessionUnavailable("down")
+
+    return Down()
+
+
 # nginx
 
 TLS = """
@@ -370,10 +380,23 @@ def test_flasks_error_page_tells_a_store_that_is_down(act: Any, page: str) -> No
     site.secret_key = KEY
     executed(block("@site.errorhandler(500)"), site=site)
 
-    class Down(MemoryStore):
-        def create(self, key: str, *_: object, **__: object) -> bool:
-            raise SessionUnavailable("down")
-
-    ours.Sessions(site, store=Down())
+    ours.Sessions(site, store=down())
     site.add_url_rule("/", view_func=lambda: str(act(flask.session)))
     assert site.test_client().get("/").text == page
+
+
+# Pyramid
+
+
+def test_pyramids_error_page_tells_a_store_that_is_down() -> None:
+    require("pyramid")
+    config = import_module("pyramid.config").Configurator(
+        settings={"session.secret_key": KEY, "session.store": down()}
+    )
+    config.include("sessionware.pyramid")
+    config.add_route("index", "/")
+    config.add_view(lambda request: count(request.session), route_name="index", renderer="json")
+    app = executed(block("class ErrorPage"))["ErrorPage"](config.make_wsgi_app())
+    answer = TestApp(app).get("/", status=503)
+    assert answer.text == "Please try again in a minute."
+    assert isinstance(app.registry["sessionware"], SessionMiddleware)
