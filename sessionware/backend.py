@@ -39,9 +39,10 @@ MAX_MERGES = 100
 """How often a request puts its changes together with those of others before it gives up."""
 
 _ENDED = (
-    "The session was ended while this request was using it, so nothing of it was saved. If another "
-    "request did so (a log-out, or regenerate()), its response has the valid cookie. If this one "
-    "did (revoke_owner), let it call session.invalidate() or set session.owner after that."
+    "The session was ended by another request while this one was using it (a log-out, or "
+    "regenerate()), so nothing of it was saved. The other request's response has the valid cookie. "
+    "If it was this request that called revoke_owner, let it call session.invalidate(), or set "
+    "session.owner, after that."
 )
 _BUSY = (
     f"The session could not be saved, because {MAX_MERGES} times in a row another request was "

@@ -23,6 +23,7 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY as PASSWORD_HASH
 from django.contrib.auth import SESSION_KEY as USER_ID
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase
@@ -105,6 +106,8 @@ class DjangoSession(SessionBase):
         return _shown(key, self._session[key])
 
     def __setitem__(self, key: str, value: Any) -> None:
+        if key == PASSWORD_HASH and self._is_rotated:
+            return
         if key == USER_ID and value is not None:
             self.owner = owner_of({USER_ID: value})
         self._session[key] = _kept(key, value)
@@ -203,8 +206,21 @@ class DjangoSession(SessionBase):
 
     def cycle_key(self) -> None:
         """Replace the session's key, and keep its data."""
-        self._session.regenerate(keep_created=True)
+        if not self._is_rotated:
+            self._session.regenerate(keep_created=True)
         self._make_key()
+
+    @property
+    def _is_rotated(self) -> bool:
+        """Whether a request of a moment ago has replaced the key, and this one need not.
+
+        While there are fallback keys, contrib.auth replaces it in any request, and writes the new
+        hash of the password: in each of those that a page sends at once.
+        """
+        state = self._session.state
+        if state is None or state.begins_anew or not settings.SECRET_KEY_FALLBACKS:
+            return False
+        return state.loaded.renewed
 
     def create(self) -> None:
         """Make a key for the session."""

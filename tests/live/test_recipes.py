@@ -5,6 +5,7 @@ from datetime import timedelta
 from http.cookiejar import CookieJar
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -400,3 +401,24 @@ def test_pyramids_error_page_tells_a_store_that_is_down() -> None:
     answer = TestApp(app).get("/", status=503)
     assert answer.text == "Please try again in a minute."
     assert isinstance(app.registry["sessionware"], SessionMiddleware)
+
+
+# Django
+
+
+def test_the_view_for_django_ends_every_session_of_its_user_and_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require("django")
+    require("sqlalchemy")
+    monkeypatch.chdir(tmp_path)  # The store is a file there.
+    names = executed(block('SESSIONWARE = {"store"'))
+    store: Any = names["SESSIONWARE"]["store"]
+    ended: list[Any] = []
+    names["settings"] = SimpleNamespace(SESSIONWARE=names["SESSIONWARE"])
+    names["logout"] = ended.append
+    for key in "ab":
+        store.create(key * 64, "{}", seconds=60, owner=7)
+    request = SimpleNamespace(user=SimpleNamespace(pk=7))
+    names["log_out_everywhere"](request)
+    assert (store.load("a" * 64), store.load("b" * 64), ended) == (None, None, [request])

@@ -803,6 +803,32 @@ def test_fallback_keys_are_djangos() -> None:
     assert page.cookie != cookie
 
 
+def rotate(session: Any) -> Any:
+    """Do what contrib.auth does with a session whose password hash a fallback key has signed."""
+    session.cycle_key()
+    session[auth.HASH_SESSION_KEY] = "by the new key"
+    return data_of(session)
+
+
+def test_requests_at_once_with_a_hash_of_the_former_key_all_show_their_page() -> None:
+    """Only the first one replaces the session's key; the others read the session as it was."""
+    with override_settings(SESSIONWARE={"store": MemoryStore()}, SECRET_KEY_FALLBACKS=[OLDER_KEY]):
+        former = visit(put(a=1)).cookie
+        first, second = visit(rotate, former), visit(rotate, former)
+        assert (first.result, second.result) == ({"a": 1}, {"a": 1})
+        assert (first.cookie != former, second.cookie) == (True, former)
+        assert visit(lambda session: session[auth.HASH_SESSION_KEY], first.cookie).result
+
+
+def test_the_key_is_replaced_in_vain_without_fallback_keys() -> None:
+    """Then it is the application that does so, and has to know."""
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        former = visit(put(a=1)).cookie
+        visit(rotate, former)
+        with pytest.raises(SessionInterrupted):
+            visit(rotate, former)
+
+
 def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
     with (
         override_settings(
