@@ -133,8 +133,11 @@ class CookieBackend:
         Raise SessionUnavailable if they cannot be ended.
         """
 
-    def end_successors(self, session_id: str) -> None:
-        """End the sessions that have taken the place of one that is refused, as far as is known."""
+    def end_successors(self, session_id: str, spared: str = "") -> None:
+        """End the sessions that have taken the place of one that is refused, as far as is known.
+
+        ``spared``: the id of one that goes on.
+        """
 
     def end_refused(self, session_id: str) -> None:
         """Do the same in a log-out that had no valid cookie.
@@ -368,13 +371,16 @@ class ServerBackend(CookieBackend):
         if not version:
             self.end_successors(loaded.id)
 
-    def end_successors(self, session_id: str) -> None:
+    def end_successors(self, session_id: str, spared: str = "") -> None:
         """Delete the sessions that have taken its place within the last hour."""
         found = [*self._successors(key_of(session_id))]
         for _, key in found:
-            self._store.delete(key)
-            found.extend(self._successors(key))
-        for name, _ in found:  # Last, so that a log-out which failed can be sent again.
+            if key != key_of(spared):
+                self._store.delete(key)
+                found.extend(self._successors(key))
+        # Last, so that a log-out which failed can be sent again. One that spares a session is to be
+        # followed by another, which has to find that one.
+        for name, _ in () if spared else found:
             self._store.delete(name)
 
     def end(self, session_id: str, created: int) -> None:

@@ -504,7 +504,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 [it for it in former if _yields(it, state)],
             )
             if state.emptied:
-                self._end_successors(session.cookie, state.loaded, former)
+                for session_id in self._refused_ids(session.cookie, state.loaded, former):
+                    self.backend.end_successors(session_id, spared=str(state.id))
         return line
 
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
@@ -589,18 +590,21 @@ class SecureCookieSessionInterface(SessionInterface):
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
-        self._end_successors(cookie, loaded, former)
+        end = self.backend.end_refused if loaded.new else self.backend.end_successors
+        for session_id in self._refused_ids(cookie, loaded, former):
+            end(session_id)
         return line
 
-    def _end_successors(self, cookie: str, loaded: Loaded, former: list[Loaded]) -> None:
-        """End the sessions that have taken the place of those whose cookies are refused."""
-        ids, end = [other.id for other in former], self.backend.end_successors
+    def _refused_ids(self, cookie: str, loaded: Loaded, former: list[Loaded]) -> list[str]:
+        """Return the ids that other sessions may have replaced, because their cookies are refused.
+
+        Those of former cookies are among them, as they are refused once their session is renewed.
+        """
+        ids = [other.id for other in former]
         if loaded.new:  # Its cookie was refused, perhaps because the answer with the next was lost.
             tokens, now = self.cookie.find(cookie), int(time.time())
             ids += [verified.envelope.id for verified in self._verify(tokens, now, [])]
-            end = self.backend.end_refused
-        for session_id in filter(None, ids):
-            end(session_id)
+        return [*filter(None, ids)]
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], former: list[Loaded]) -> None:
         """End the sessions of the other cookies that the request has brought."""

@@ -455,6 +455,47 @@ def test_change_of_a_session_that_became_junk_meanwhile_is_refused(
     assert store.kept[key] == "junk"
 
 
+def log_in_as_ben(session: Session) -> None:
+    session.owner = "ben"
+
+
+def log_out_and_in(session: Session) -> None:
+    session.invalidate()
+    session.owner = "ann"
+
+
+def moved(store: MemoryStore) -> Site:
+    """Return a site that had no store before, and another name of the cookie."""
+    return Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
+
+
+@pytest.mark.parametrize(("act", "owner"), [(log_in_as_ben, "ben"), (log_out_and_in, "ann")])
+def test_log_in_that_ends_the_session_of_a_former_cookie_lasts(
+    store: MemoryStore, act: Act, owner: str
+) -> None:
+    site = moved(store)
+    page = site.visit(act, Site(cookie_name="former").log_in("ann"))
+    assert site.visit(owner_of, page.cookie).result == owner
+
+
+def test_log_in_lasts_beside_a_former_cookie_that_stays_in_the_browser(store: MemoryStore) -> None:
+    """All sessions come from that of the former cookie, over any number of log-ins."""
+    site, former = moved(store), Site(cookie_name="former").log_in("ann")
+    ours = ""
+    for act, owner in [(log_in, "ann"), (log_in_as_ben, "ben"), (log_in, "ann"), (log_in, "ann")]:
+        ours = site.visit(act, f"{former}; {ours}").cookie
+        assert site.visit(owner_of, f"{former}; {ours}").result == owner
+
+
+def test_log_out_with_a_cookie_from_before_two_log_ins_ends_the_last(store: MemoryStore) -> None:
+    """The second one has ended the session of the first, and the browser has neither answer."""
+    site, former = moved(store), Site(cookie_name="former").log_in("ann")
+    anns = site.visit(Session.regenerate, former).cookie
+    bens = site.visit(log_in_as_ben, f"{former}; {anns}").cookie
+    site.visit(Session.invalidate, former)
+    assert site.visit(owner_of, bens).result is None
+
+
 def test_two_requests_that_adopt_one_session_both_save(store: MemoryStore) -> None:
     former = Site(cookie_name="former").visit(count).cookie
     site = Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
@@ -755,23 +796,13 @@ def test_list_is_asked_for_the_owner_with_its_type(
     assert [each for each in cookies if revocable.read(cookies[each]) is None] == [owner]
 
 
-def log_in_as_ben(session: Session) -> None:
-    session.owner = "ben"
-
-
-def log_out_and_in(session: Session) -> None:
-    session.invalidate()
-    session.owner = "ann"
-
-
-@pytest.mark.parametrize("act", [Session.invalidate, log_out_and_in])
-def test_log_out_with_a_cookie_that_was_renewed_is_an_error_once(revocable: Site, act: Act) -> None:
+def test_log_out_with_a_cookie_that_was_renewed_is_an_error_once(revocable: Site) -> None:
     """The second time, the answer with the next cookie is lost, and there is nothing to end."""
     old = revocable.log_in("ann")
     new = revocable.visit(Session.regenerate, old).cookie
     with pytest.raises(SessionUnavailable, match=r"log out again\.$"):
-        revocable.visit(act, old)
-    assert revocable.visit(act, old).cookie != old
+        revocable.visit(Session.invalidate, old)
+    assert revocable.visit(Session.invalidate, old).cookie == ""
     assert revocable.visit(owner_of, new).result == "ann"
 
 
@@ -792,11 +823,14 @@ def test_log_out_with_a_cookie_that_has_ended_succeeds(revocable: Site) -> None:
     assert revocable.visit(Session.invalidate, cookie).cookie == ""
 
 
-def test_log_in_with_a_cookie_that_was_renewed_is_one_of_its_own(revocable: Site) -> None:
-    """Unless it is a log-out too, it need not end anything."""
+@pytest.mark.parametrize(("act", "owner"), [(log_in_as_ben, "ben"), (log_out_and_in, "ann")])
+def test_log_in_with_a_cookie_that_was_renewed_is_one_of_its_own(
+    revocable: Site, act: Act, owner: str
+) -> None:
+    """It takes the place of what the browser may still get, and need not end anything."""
     old = revocable.log_in("ann")
     revocable.visit(Session.regenerate, old)
-    assert revocable.visit(owner_of, revocable.visit(log_in_as_ben, old).cookie).result == "ben"
+    assert revocable.visit(owner_of, revocable.visit(act, old).cookie).result == owner
 
 
 def test_log_out_that_brings_a_former_cookie_beside_a_valid_one_succeeds(clock: Clock) -> None:
