@@ -286,8 +286,8 @@ class ServerBackend(CookieBackend):
         """Return what the store has. An id that it does not know is refused (CWE-384)."""
         if envelope.data is not None or envelope.id is None:
             raise CookieRejected("malformed")
-        held = self._held(key_of(envelope.id))
-        if held is None or not self._works(held) or self._is_marked(held.parent):
+        held = self._held(key := key_of(envelope.id))
+        if held is None or not self._works(key, held) or self._is_marked(held.parent):
             raise CookieRejected("revoked")
         return held
 
@@ -399,21 +399,21 @@ class ServerBackend(CookieBackend):
         kept = self._store.load(key)
         return None if kept is None else _held(kept)
 
-    def _works(self, held: Held) -> bool:
-        """Return whether the session goes on, or has done so a moment ago and its successor does.
+    def _works(self, key: str, held: Held) -> bool:
+        """Return whether the session goes on, or has done so a moment ago and its successors do.
 
-        It does not if any of its successors has ended: that may have been a log-out.
+        It does not if any of them has ended: that may have been a log-out.
         """
         if not held.successor:
             return True
         if held.envelope.data is None or time.time() > held.renewed + GRACE:
             return False
-        successor = self._held(held.successor)
-        for _ in range(MAX_RENEWALS):
-            if successor is None or not successor.successor:
-                break
-            successor = self._held(successor.successor)
-        return successor is not None and not successor.successor
+        found = [held.successor, *(other for _, other in self._successors(key))]
+        for each in found:
+            if len(found) > MAX_RENEWALS or self._held(each) is None:
+                return False
+            found += [other for _, other in self._successors(each) if other not in found]
+        return True
 
     def _create(self, state: State, text: str) -> bool:
         session_id, adopted = str(state.id), state.id == state.loaded.id
@@ -485,14 +485,19 @@ class ServerBackend(CookieBackend):
         return state.permanent
 
     def _hand_over(self, state: State, text: str, last: str) -> bool:
-        """Close the last session to changes, and merge those of others into the new one."""
+        """Close the last session to changes, and merge those of others into the new one.
+
+        One that is closed already stays as it is, or its last moment would begin again.
+        """
         loaded, key, permanent = state.loaded, key_of(str(state.id)), state.permanent
+        if loaded.renewed or (loaded.adopted and self._present(last) is None):
+            return permanent
         before = Envelope(
             loaded.text, loaded.data, 0, None, loaded.csrf_token, loaded.owner, loaded.stamp
         )
         held = Held(before, loaded.version)
         for _ in range(MAX_MERGES):
-            if self._close(last, held, key):
+            if held.successor or self._close(last, held, key):
                 return permanent
             present = self._present(last)
             if (present is None or present.successor) and not state.begins_anew:
@@ -515,8 +520,6 @@ class ServerBackend(CookieBackend):
         closed = _closed(envelope, successor)
         if len(closed) > self._store.limit:  # It cannot even be read then.
             closed = _closed(envelope._replace(text=IN_STORE), successor)
-        if not held.version:  # It comes from a former cookie, and no request has saved it.
-            return self._store.create(key, closed, **life)
         return self._store.replace(key, closed, version=held.version, **life)
 
     def _present(self, session_id: str) -> Held | None:
