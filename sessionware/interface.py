@@ -378,7 +378,10 @@ class SecureCookieSessionInterface(SessionInterface):
                         continue  # nothing to go on with
                     if evidence is not None:
                         loaded.bound = evidence.check(loaded.id)
-                    ids, of_client = self._ids_of(loaded, token), self._ids.of(f"{client}\0{token}")
+                    ids, of_client = (
+                        self._ids_of(loaded.id, token),
+                        self._ids.of(f"{client}\0{token}"),
+                    )
                     # Without an id, its own list or store was not asked: it may be from before.
                     for later in self.migrate_from[: count + (loaded.id is None)]:
                         later.check_ended(loaded, ids)
@@ -394,8 +397,8 @@ class SecureCookieSessionInterface(SessionInterface):
                     return loaded
         return None
 
-    def _ids_of(self, loaded: Loaded, token: str) -> list[str]:
-        return self._ids.of(token) if loaded.id is None else [loaded.id]
+    def _ids_of(self, session_id: str | None, token: str) -> list[str]:
+        return self._ids.of(token) if session_id is None else [session_id]
 
     def _find_leftovers(self, loaded: Loaded, cookie: str) -> None:
         """Note the former cookies to delete. Otherwise, one would be accepted after a log-out."""
@@ -504,7 +507,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 [it for it in former if _yields(it, state)],
             )
             if state.emptied:
-                for session_id in self._refused_ids(session.cookie, state.loaded, former):
+                for session_id in self._refused_ids(session.cookie, state.loaded, environ):
                     self.backend.end_successors(session_id, spared=str(state.id))
         return line
 
@@ -591,20 +594,26 @@ class SecureCookieSessionInterface(SessionInterface):
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
         end = self.backend.end_refused if loaded.new else self.backend.end_successors
-        for session_id in self._refused_ids(cookie, loaded, former):
+        for session_id in self._refused_ids(cookie, loaded, environ):
             end(session_id)
         return line
 
-    def _refused_ids(self, cookie: str, loaded: Loaded, former: list[Loaded]) -> list[str]:
+    def _refused_ids(self, cookie: str, loaded: Loaded, environ: WSGIEnvironment) -> list[str]:
         """Return the ids that other sessions may have replaced, because their cookies are refused.
 
         Those of former cookies are among them, as they are refused once their session is renewed.
         """
-        ids = [other.id for other in former]
+        now, client = int(time.time()), _client_of(environ)
+        ids: list[str] = []
+        for former in self.migrate_from:
+            for token in former.cookie.find(cookie):
+                with suppress(CookieRejected):
+                    ids += self._ids_of(former.id_of(token, now), token)
+                    ids += self._ids.of(f"{client}\0{token}")
         if loaded.new:  # Its cookie was refused, perhaps because the answer with the next was lost.
-            tokens, now = self.cookie.find(cookie), int(time.time())
-            ids += [verified.envelope.id for verified in self._verify(tokens, now, [])]
-        return [*filter(None, ids)]
+            for verified in self._verify(self.cookie.find(cookie), now, []):
+                ids += self._ids_of(verified.envelope.id, verified.token)
+        return ids
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], former: list[Loaded]) -> None:
         """End the sessions of the other cookies that the request has brought."""
@@ -659,7 +668,7 @@ class SecureCookieSessionInterface(SessionInterface):
             for token in former.cookie.find(cookie):
                 with suppress(CookieRejected):
                     loaded = former.load(token, now)
-                    found += [replace(loaded, id=each) for each in self._ids_of(loaded, token)]
+                    found += [replace(loaded, id=each) for each in self._ids_of(loaded.id, token)]
         return found
 
     def _end_former(self, loaded: Loaded) -> None:

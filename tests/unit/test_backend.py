@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
@@ -843,6 +844,47 @@ def test_log_out_that_brings_a_former_cookie_beside_a_valid_one_succeeds(clock: 
     new = site.visit(Session.regenerate, old).cookie
     assert site.visit(Session.invalidate, f"{old}; {new}").cookie == ""
     assert site.visit(owner_of, new).result is None
+
+
+FORMER: dict[str, Callable[[], dict[str, Any]]] = {
+    "signed": dict,
+    "encrypted": lambda: {"encrypt": True},
+    "a list": lambda: {"revocations": MemoryRevocations()},
+    "a store": lambda: {"store": MemoryStore()},
+}
+"""What the settings can have been before."""
+
+
+def log_out_with(site: Site, cookie: str) -> bool:
+    """Return whether a log-out says that it has ended the session."""
+    try:
+        site.visit(Session.invalidate, cookie)
+    except SessionUnavailable:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("make", FORMER.values(), ids=FORMER)
+@pytest.mark.parametrize("now", ["a list", "a store"])
+@pytest.mark.parametrize("begin", [log_in, count])
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_log_out_with_a_former_cookie_that_was_renewed_has_an_effect(
+    now: str, make: Callable[[], dict[str, Any]], begin: Act, renew: Act
+) -> None:
+    """It ends the successor, or raises, though the former store or list refuses the session now."""
+    former = {"cookie_name": "former", "salt": "former", **make()}
+    old = Site(**former).visit(begin).cookie
+    site = Site(**FORMER[now](), migrate_from=[SessionwareCookie(KEY, **former)])
+    new = site.visit(renew, old).cookie
+    assert log_out_with(site, old) == (site.read(new) is None) == (now == "a store")
+
+
+def test_log_out_with_a_cookie_from_before_the_list_that_was_renewed_is_an_error(
+    revocable: Site,
+) -> None:
+    old = Site().log_in("ann")
+    revocable.visit(Session.regenerate, old)
+    assert not log_out_with(revocable, old)
 
 
 @pytest.mark.parametrize("act", [log_out_and_in, log_in_as_ben])
