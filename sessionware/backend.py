@@ -194,7 +194,7 @@ class RevocableBackend(CookieBackend):
         last = state.loaded.id
         if last is not None and last == state.id:
             self._check_alive(state)
-        elif last is not None and state.emptied:
+        elif last is not None and state.has_ended:
             self.log_out(state.loaded)
         elif last is not None:
             self._renew(state, last)
