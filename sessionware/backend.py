@@ -32,6 +32,9 @@ GRACE = 60
 MAX_RENEWALS = 100
 """Over how many renewals such an id still works."""
 
+MAX_REPEAT_TIME = 60
+"""Seconds for which a log-out that had no effect is told so again, as each of a double click."""
+
 MAX_VISITOR_TIME = 60 * 60
 """Seconds for which a store keeps a visitor's session until its cookie comes back."""
 
@@ -217,13 +220,22 @@ class RevocableBackend(CookieBackend):
             raise SessionUnavailable(_RENEWED)
 
     def end_refused(self, session_id: str) -> None:
-        """Raise SessionUnavailable if the session was renewed, but only once.
+        """Raise SessionUnavailable if the session was renewed, but only for a minute.
 
-        The answer with the next cookie is on its way. If the browser comes with the old one again,
+        The answer with the next cookie is on its way. If the browser comes with the old one later,
         that answer was lost, and the log-out has nothing to end.
         """
-        if self._was_renewed(session_id) and self._revoke(f"told\0{session_id}", int(time.time())):
+        if self._was_renewed(session_id) and self._is_to_be_told(session_id):
             raise SessionUnavailable(_RENEWED)
+
+    def _is_to_be_told(self, session_id: str) -> bool:
+        told, repeat = f"told\0{session_id}", key_of(f"repeat\0{session_id}")
+        if self._revocations.check(key_of(told), None) is None:
+            return self._revocations.check(repeat, None) is None
+        # First, so that another request at the same time finds both.
+        self._revocations.revoke(repeat, MAX_REPEAT_TIME)
+        self._revoke(told, int(time.time()))
+        return True
 
     def _was_renewed(self, session_id: str) -> bool:
         return self._revocations.check(renewal_of(session_id), None) is None
