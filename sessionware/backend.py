@@ -19,7 +19,7 @@ from .errors import (
 from .expiry import CLOCK_SKEW, Expiry
 from .keys import BoundIds, TokenMask, is_derived
 from .merge import merge
-from .serializer import dumps, loads
+from .serializer import dumps, is_too_deep, loads
 from .session import Loaded, Owner, State
 from .store import Kept, Revocations, Store, binding_of, key_of, mark_of, renewal_of
 
@@ -607,6 +607,8 @@ class Reader:
             raise CookieRejected("too_large")
         opened = self.codec.decode(token)
         envelope, issued = unwrap(opened.text), opened.issued
+        if is_too_deep(envelope.data, envelope.text):
+            raise CookieRejected("malformed")
         created, permanent = issued - envelope.age, envelope.permanent
         ends = permanent is None and envelope.ends
         try:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone, tzinfo
 from decimal import Decimal
 from functools import cache
+from itertools import chain
 from math import isinf
 from typing import Any, NoReturn
 from uuid import UUID
@@ -29,6 +30,7 @@ MAX_DEPTH = 100
 
 _MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
+_NESTING = frozenset({dict, list, tuple, set})
 # Looked up once, because freezegun puts its own classes in the place of date and datetime.
 _combine = datetime.combine
 _parse_datetime = datetime.fromisoformat
@@ -68,6 +70,36 @@ def loads_at(text: str, start: int) -> tuple[Any, int]:
         return (_TAGGED if is_tagged else _UNTAGGED).raw_decode(text, start)
     except (*_MISREAD, RecursionError) as error:
         raise ValueError("invalid session data") from error
+
+
+def is_too_deep(value: Any, text: str) -> bool:
+    """Return whether a value that was read from the text has more levels than ``dumps`` writes."""
+    if len(text) <= 2 * MAX_DEPTH or not (_has_many("[", text) or _has_many("{", text)):
+        return False
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        items = [
+            each.values() if type(each) is dict else each
+            for each in level
+            if type(each) in _NESTING
+        ]
+        level = [item for item in chain.from_iterable(items) if type(item) not in _PLAIN]
+        if not level:
+            return False
+    return True
+
+
+def _has_many(bracket: str, text: str) -> bool:
+    """Return whether it is half as often in the text as a value that is too deep has brackets.
+
+    To find the first ones is a tenth of the work of counting all.
+    """
+    index = -1
+    for _ in range(MAX_DEPTH // 2):
+        index = text.find(bracket, index + 1)
+        if index < 0:
+            return False
+    return True
 
 
 def _write(value: Any, levels: int) -> str:

@@ -26,7 +26,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.local import LocalProxy
 
 from sessionware.errors import UnserializableValue
-from sessionware.serializer import MAX_DEPTH, dumps, loads
+from sessionware.serializer import MAX_DEPTH, dumps, is_too_deep, loads
 from tests.unit.exactness import exact
 
 CHECKED = settings(deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
@@ -566,6 +566,37 @@ def test_everything_else_is_refused_with_its_path(value: Any, reason: str) -> No
 )
 def test_path_leads_to_the_first_refused_value(data: dict[str, Any], path: str) -> None:
     assert refusal(data) == path
+
+
+@pytest.mark.parametrize(
+    "item", ["0", "[]", '"[["', '{"!t":[0]}', '{"!s":[]}', '{"!d":"2026-11-21"}']
+)
+@pytest.mark.parametrize("ends", [("[", "]"), ('{"a":', "}"), ('[0,{"!t":[', "]}]")])
+@pytest.mark.parametrize("space", ["", " "])
+def test_text_is_too_deep_if_its_value_could_not_be_written(
+    item: str, ends: tuple[str, str], space: str
+) -> None:
+    """Such a text is not ours, but the same key may have signed it."""
+    outcomes = []
+    for levels in (*range(MAX_DEPTH // 2 - 3, MAX_DEPTH + 2), 2 * MAX_DEPTH):
+        text = f'{{"a":{space}{ends[0] * levels}{item}{ends[1] * levels}}}'
+        value = loads(text)
+        outcomes.append(is_too_deep(value, text))
+        assert outcomes[-1] == can_not_be_written(value)
+    assert {*outcomes} == {False, True}
+
+
+def can_not_be_written(value: Any) -> bool:
+    try:
+        dumps(value)
+    except UnserializableValue:
+        return True
+    return False
+
+
+def test_text_with_any_number_of_lists_beside_each_other_is_not_too_deep() -> None:
+    value = {"a": [[0]] * 2 * MAX_DEPTH}
+    assert not is_too_deep(value, dumps(value))
 
 
 @pytest.mark.parametrize("levels", [MAX_DEPTH, MAX_DEPTH + 1, 5000])
