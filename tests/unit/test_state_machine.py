@@ -413,6 +413,7 @@ class LogOuts(RuleBasedStateMachine):
         self.steps = count(1)
         self.ended: dict[int, str] = {}
         self.renewed: dict[int, tuple[int, float]] = {}
+        self.children: dict[int, set[int]] = {}
         for browser, act in zip(self.browsers, (log_in, stay), strict=True):
             self.answer(browser, self.send([], looks_first=True), act, "ann")
 
@@ -613,6 +614,7 @@ class LogOuts(RuleBasedStateMachine):
             self.ended[mark] = "its log-out, by a slow renewal"
         elif act in (log_in, renew):
             self.renewed.setdefault(request.seen, (mark, self.clock.now))
+            self.children.setdefault(request.seen, set()).add(mark)
 
     def note(self, line: str) -> None:
         token, place, _ = visitors.read(line)
@@ -667,6 +669,15 @@ class LogOuts(RuleBasedStateMachine):
             mark = self.renewed[mark][0]
             yield mark
 
+    def descendants(self, mark: int) -> set[int]:
+        """Return what this session was renewed to, by several log-ins at once, and so on."""
+        found: set[int] = set()
+        new = self.children.get(mark, set())
+        while new:
+            found |= new
+            new = {each for other in new for each in self.children.get(other, ())} - found
+        return found
+
     @invariant()
     def no_ended_session_comes_back_to_anyone(self) -> None:
         """With a list or a store, no cookie opens a session that has ended."""
@@ -683,6 +694,8 @@ class LogOuts(RuleBasedStateMachine):
                 assert found in (None, 0, mark), "an old cookie opens the new session"
                 since = self.clock.now - self.renewed[mark][1]
                 assert found is None or since <= grace, "an old cookie has outlived its grace"
+                ended = self.ended.keys() & self.descendants(mark)
+                assert found is None or not ended, "an old cookie works after a log-out"
 
     @invariant()
     def no_ended_session_comes_back_to_its_browser(self) -> None:
