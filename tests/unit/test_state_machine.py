@@ -431,7 +431,7 @@ class LogOuts(RuleBasedStateMachine):
 
     @rule(
         who=st.integers(0, 1),
-        meanwhile=MEANWHILE,
+        meanwhile=st.just([renew, log_out]) | st.lists(MEANWHILE, min_size=1, max_size=2),
         act=AT_LAST,
         user=USERS,
         looks_first=st.booleans(),
@@ -441,7 +441,7 @@ class LogOuts(RuleBasedStateMachine):
     def log_out_while_a_page_is_slow(
         self,
         who: int,
-        meanwhile: LogAct,
+        meanwhile: list[LogAct],
         act: LogAct,
         user: str,
         looks_first: bool,
@@ -455,7 +455,8 @@ class LogOuts(RuleBasedStateMachine):
         self.time_passes(waits[0])
         request = self.send(browser.tokens(), looks_first)
         self.the_site_moves_its_cookie(place)
-        self.visit(who, meanwhile, user, 0, 0)
+        for other in meanwhile:
+            self.visit(who, other, user, 0, 0)
         self.time_passes(waits[1])
         self.answer(browser, request, act, user)
 
