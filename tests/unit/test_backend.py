@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from types import SimpleNamespace
@@ -98,6 +99,11 @@ def test_key_is_a_hash_that_does_not_reveal_the_id() -> None:
 
 
 # A session in a store
+
+
+def test_cookie_whose_data_could_not_be_written_again_is_refused() -> None:
+    text = f'[{{"a":{"[" * 150}{"]" * 150}}},0]'
+    assert Site().read(f"session={CODEC.encode(text, int(time.time()))}") is None
 
 
 def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemoryStore) -> None:
