@@ -37,7 +37,7 @@ from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Expiry, duration_problems
 from .headers import Fields
 from .keys import BoundIds, SecretKey, is_bound, macs_of, purpose_of, tag_of
 from .serializer import dumps
-from .session import Session, State
+from .session import Loaded, Session, State
 from .store import Store, key_of
 
 if TYPE_CHECKING:  # It needs cryptography, which is an extra.
@@ -150,6 +150,13 @@ class Evidence:
             self.unproved = session_id
             raise CookieRejected("device_unproved")
         return session_id
+
+    def new_session(self, now: int) -> Loaded:
+        """Return what stands in for the session that was refused, so that no older cookie counts.
+
+        An attacker may have planted that, for the time when the short cookie has ended.
+        """
+        return Loaded({}, "{}", created=now, new=True, bound=self.unproved)
 
 
 # What the server keeps, and what it has the browser keep
@@ -431,7 +438,7 @@ class Endpoints:
             return False
         session: Session = environ[self._environ_key]
         with suppress(SessionUnavailable):  # The application has the say on that.
-            return session.new and _state_of(session).loaded.bound != ""
+            return _state_of(session).loaded.unproved
         return False
 
     def _app(self, answer: Callable[[Session, WSGIEnvironment], Answer]) -> WSGIApplication:

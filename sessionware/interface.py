@@ -267,10 +267,10 @@ class SecureCookieSessionInterface(SessionInterface):
             loaded = self._adopt(cookie, client, now, refused, evidence)
         if loaded is None:
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
-            if evidence is not None:
-                loaded.bound = evidence.unproved
-            if refused and not (proves and loaded.bound):
+            if refused:
                 _log_refusal(refused)
+        elif loaded.unproved and not proves:
+            _log_refusal(refused)
         if self._others:
             self._find_leftovers(loaded, cookie)
         for former in self.migrate_from:
@@ -298,6 +298,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 loaded = self._accept(verified, now, evidence)
             except CookieRejected as error:
                 refused.append((error.reason, error.fault))
+                if evidence is not None and evidence.unproved:
+                    return self._note_twins(evidence.new_session(now), verified, found)
             else:
                 if verified.old_key:
                     _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
@@ -376,8 +378,6 @@ class SecureCookieSessionInterface(SessionInterface):
                     self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
                     if not State(loaded).alive:
                         continue  # nothing to go on with
-                    if evidence is not None:
-                        loaded.bound = evidence.check(loaded.id)
                     ids, of_client = (
                         self._ids_of(loaded.id, token),
                         self._ids.of(f"{client}\0{token}"),
@@ -385,11 +385,15 @@ class SecureCookieSessionInterface(SessionInterface):
                     # Without an id, its own list or store was not asked: it may be from before.
                     for later in self.migrate_from[: count + (loaded.id is None)]:
                         later.check_ended(loaded, ids)
+                    if evidence is not None:
+                        loaded.bound = evidence.check(loaded.id)
                     loaded = self.backend.adopt(loaded, ids, of_client)
                 except CookieRejected as error:
                     # If a former key has signed it, this says more than what our own reader found.
                     first = 0 if error.reason != "bad_signature" else len(refused)
                     refused.insert(first, (error.reason, error.fault))
+                    if evidence is not None and evidence.unproved:
+                        return evidence.new_session(now)
                 else:
                     kind, name = type(former).__name__, former.cookie.name
                     message = f"A former session cookie was accepted by {kind}, {name!r}"

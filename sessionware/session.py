@@ -107,6 +107,11 @@ class Loaded:
         """Whether the cookie is kept when the browser closes."""
         return bool(self.data.get("_permanent", False))
 
+    @property
+    def unproved(self) -> bool:
+        """Whether the cookie leads to a session bound to a device, whose key was not proved."""
+        return self.new and self.bound != ""
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {list(self.data)}>"
 

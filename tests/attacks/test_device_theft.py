@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+from sessionware.migration import SessionwareCookie
 from tests.attacks.modes import MODES, cookie_alone, every_mode, held_on_the_server
 from tests.conftest import Clock
 from tests.dbsc_browser import (
     Algorithm,
     Bound,
     Browser,
+    Cookie,
     PrivateKey,
     jwk_of,
     jwt,
@@ -25,6 +27,7 @@ from tests.dbsc_browser import (
     rsa_key,
     to_base64,
 )
+from tests.gateway import KEY
 from tests.sites import Site, count, owner_of
 
 LIFETIME = 10 * 60
@@ -38,6 +41,14 @@ def log_in(session: Any) -> None:
     session.owner = "ann"
 
 
+def log_in_as_eve(session: Any) -> None:
+    session.owner = "eve"
+
+
+def old_cookie() -> SessionwareCookie:
+    return SessionwareCookie(KEY, cookie_name="old")
+
+
 def victim_in(mode: str, algorithm: Algorithm = "ES256") -> Browser:
     """Return the browser of a user who has just logged in, and whose session is bound."""
     browser = Browser(Site(device_bound=True, **MODES[mode]()).app, algorithm)
@@ -49,7 +60,7 @@ def victim_in(mode: str, algorithm: Algorithm = "ES256") -> Browser:
 def account_of_the_thief(victim: Browser) -> Browser:
     """Return the browser in which the thief has logged in as themselves."""
     own = Browser(victim.app)
-    own.visit(lambda session: setattr(session, "owner", "eve"))
+    own.visit(log_in_as_eve)
     return own
 
 
@@ -287,7 +298,7 @@ def test_without_an_offer_no_key_is_taken(mode: str) -> None:
     firefox = Browser(site.app, binds=False)
     firefox.visit(log_in)
     thief, own = firefox.robbed(), Browser(site.app, binds=False)
-    own.visit(lambda session: setattr(session, "owner", "eve"))
+    own.visit(log_in_as_eve)
     for challenge in ("", "x", own.offers[0][1]):
         thief.offers = [("/.dbsc/register", challenge)]
         response = thief.register(new_key())
@@ -334,6 +345,40 @@ def test_a_copy_from_before_the_registration_stays_good_with_the_cookie_alone(
     victim.register()
     clock.advance(LATER)
     assert thief.visit(owner_of) == "ann"
+
+
+# With cookies of the attacker's in the victim's browser
+
+
+@every_mode
+@pytest.mark.parametrize("name", ["session", "old"], ids=["twin", "former"])
+@pytest.mark.parametrize("planted", [count, log_in_as_eve], ids=["visitor", "eve"])
+def test_an_older_cookie_does_not_count_when_the_short_one_has_ended(
+    clock: Clock, mode: str, name: str, planted: Any
+) -> None:
+    """It was planted at another place, or under a name of migrate_from (cookie tossing)."""
+    old = Site(cookie_name="old")
+    settings = MODES[mode]() | ({"migrate_from": [old_cookie()]} if name == "old" else {})
+    site = Site(device_bound=True, **settings)
+    twin = (site if name == "session" else old).visit(planted).cookie
+    clock.advance(5)
+    victim = Browser(site.app)
+    victim.visit(log_in)
+    clock.advance(LATER)
+    for _ in range(2):
+        assert victim.send(owner_of, cookie=f"{twin}; {victim.header('/')}") is None
+    victim.cookies[name, "/shop"] = Cookie(twin.partition("=")[2], frozenset(), None)
+    with_twin = f"{victim.header('/.dbsc/refresh')}; {twin}"
+    [identifier] = victim.bound
+    victim.send(
+        path="/.dbsc/refresh",
+        cookie=with_twin,
+        REQUEST_METHOD="POST",
+        HTTP_SEC_SECURE_SESSION_ID=identifier,
+    )
+    assert victim.responses[-1].status == "403 Forbidden", "the endpoints speak of the bound one"
+    assert victim.visit(owner_of, "/shop") == "ann"
+    assert victim.visit(is_bound, "/shop")
 
 
 # Against the victim
