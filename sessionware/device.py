@@ -260,6 +260,17 @@ class Binding:
         proved = frozenset(self._proved_in(cookie))
         return Evidence(self._ids, proved, proved.union(self._keys_in(cookie) if proves else ()))
 
+    def is_to_be_kept(self, state: State, environ: WSGIEnvironment) -> bool:
+        """Return whether a change is not written over the cookie of a bound session.
+
+        The proof is missing because the browser could not renew the short cookie, as it says, or
+        did not for another site's page, and the next request may have it. Otherwise, the key is
+        lost, and a visitor's session has to begin, which a form for the log-in may need.
+        """
+        if not state.loaded.unproved or state.begins_anew:
+            return False
+        return "HTTP_SECURE_SESSION_SKIPPED" in environ or _is_from_elsewhere(environ)
+
     def prepare(self, state: State) -> None:
         """Set the id of a session that is about to be offered a registration."""
         if state.id is None and _is_to_be_offered(state):
@@ -429,7 +440,7 @@ class Endpoints:
     def app_for(self, environ: WSGIEnvironment) -> WSGIApplication | None:
         """Return what answers this request, or ``None`` if the application does."""
         app = self._apps.get(environ.get("PATH_INFO", ""))
-        if app is None and _is_from_elsewhere(environ) and self._is_unproved(environ):
+        if app is None and _is_followed_from_elsewhere(environ) and self._is_unproved(environ):
             return _reload
         return app
 
@@ -537,9 +548,14 @@ def _unquoted(environ: WSGIEnvironment, name: str) -> str:
 
 
 def _is_from_elsewhere(environ: WSGIEnvironment) -> bool:
-    """Return whether a link on another site was followed, for which no short cookie is renewed."""
+    """Return whether a page of another origin sent this, for which no short cookie is renewed."""
+    return environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+
+
+def _is_followed_from_elsewhere(environ: WSGIEnvironment) -> bool:
+    """Return whether a link on another site was followed."""
     return (
-        environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+        _is_from_elsewhere(environ)
         and environ.get("HTTP_SEC_FETCH_MODE") == "navigate"
         and environ["REQUEST_METHOD"] == "GET"
     )

@@ -499,6 +499,10 @@ class SecureCookieSessionInterface(SessionInterface):
         seconds = time.time() - session.started
         if text is None:
             return self._refresh(state, seconds, environ)
+        if self.binding is not None and self.binding.is_to_be_kept(state, environ):
+            message = "A visitor's change was not saved, because the bound session may go on"
+            _log(logging.INFO, "device_unproved", message)
+            return None
         self.backend.check_duration(state, seconds)
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)

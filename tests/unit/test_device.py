@@ -545,6 +545,80 @@ def test_parallel_refreshes_with_one_challenge_both_succeed_in_the_end(
         assert window.visit(is_bound) is True
 
 
+# Without a proof
+
+SKIPPED = {
+    "HTTP_SEC_FETCH_SITE": "same-origin",
+    "HTTP_SECURE_SESSION_SKIPPED": "server_error",
+}
+OF_A_SIBLING = {"HTTP_SEC_FETCH_SITE": "same-site", "HTTP_SEC_FETCH_MODE": "no-cors"}
+may_be_proved_later = pytest.mark.parametrize(
+    "headers", [SKIPPED, OF_A_SIBLING], ids=["skipped", "sibling"]
+)
+
+
+def unproved_browser(mode: str, clock: Clock) -> Browser:
+    """Return a browser with a bound session whose short cookie has ended."""
+    browser = bound_browser(site_in(mode))
+    clock.advance(LIFETIME + 1)
+    return browser
+
+
+@every_mode
+@may_be_proved_later
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda session: session.update(n=9),
+        lambda session: session.get_csrf_token(),
+        lambda session: session.flash("Hello"),
+        lambda session: setattr(session, "modified", True),
+    ],
+    ids=["data", "csrf", "flash", "modified"],
+)
+def test_a_visitors_change_does_not_replace_a_session_that_may_be_proved_later(
+    clock: Clock, mode: str, headers: Any, act: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server was down for the refresh, or another site's page has an image of this one."""
+    browser = unproved_browser(mode, clock)
+    browser.send(act, **headers)
+    assert "Set-Cookie" not in browser.responses[-1].headers
+    assert reasons(caplog) == ["device_unproved"] * 2
+    assert "was not saved" in caplog.messages[1]
+    assert browser.visit(is_bound) is True
+    assert browser.visit(count) == 1
+
+
+@every_mode
+@may_be_proved_later
+def test_a_log_in_replaces_a_session_that_may_be_proved_later(
+    clock: Clock, mode: str, headers: Any
+) -> None:
+    browser = unproved_browser(mode, clock)
+    browser.send(lambda session: setattr(session, "owner", "bob"), **headers)
+    assert browser.visit(owner_of) == "bob"
+    assert browser.visit(is_bound) is True
+
+
+@every_mode
+@may_be_proved_later
+def test_a_log_out_deletes_a_session_that_may_be_proved_later(
+    clock: Clock, mode: str, headers: Any
+) -> None:
+    browser = unproved_browser(mode, clock)
+    browser.send(log_out, **headers)
+    assert browser.visit(owner_of) is None
+
+
+@every_mode
+def test_a_browser_that_has_lost_its_key_begins_a_visitors_session(clock: Clock, mode: str) -> None:
+    """It could not send a form for the log-in without its CSRF token."""
+    browser = unproved_browser(mode, clock)
+    browser.bound.clear()
+    token = browser.visit(lambda session: session.get_csrf_token())
+    assert browser.visit(lambda session: session.check_csrf_token(token)) is True
+
+
 # Links from elsewhere
 
 
