@@ -234,7 +234,8 @@ class Binding:
         self._ids = ids
         self._store = store
         self._lifetime = lifetime
-        self._kept_for = int(expiry.max_idle_timeout) + MAX_REQUEST_TIME
+        # The last proof counts until the lifetime is over, and the session may then be idle.
+        self._kept_for = lifetime + int(expiry.max_idle_timeout) + MAX_REQUEST_TIME
         self._cookie = cookie
         self._short_cookie = replace(cookie, name=f"{cookie.name}-bound")
         # A __Host- cookie cannot have the path of the endpoints.

@@ -545,6 +545,17 @@ def test_parallel_refreshes_with_one_challenge_both_succeed_in_the_end(
         assert window.visit(is_bound) is True
 
 
+@every_mode
+def test_a_lifetime_may_be_longer_than_the_idle_timeout(clock: Clock, mode: str) -> None:
+    """The key is asked for once in a lifetime, and kept until then."""
+    minute = 60
+    site = site_in(mode, idle_timeout=30 * minute, device_bound_lifetime=120 * minute)
+    browser = bound_browser(site)
+    for clicks in range(1, 31):
+        clock.advance(15 * minute)
+        assert browser.visit(count) == clicks
+
+
 # Without a proof
 
 SKIPPED = {
