@@ -233,7 +233,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 expiry=self.expiry,
                 store=store,
                 ids=bound_ids,
-                lifetime=int(seconds_of(device_bound_lifetime)),
+                lifetime=int(min(seconds_of(device_bound_lifetime), MAX_COOKIE_AGE)),
                 path=device_bound_path,
             )
 

@@ -546,6 +546,20 @@ def test_parallel_refreshes_with_one_challenge_both_succeed_in_the_end(
 
 
 @every_mode
+@pytest.mark.parametrize("lifetime", [timedelta(days=401), timedelta.max])
+def test_a_lifetime_is_no_longer_than_browsers_keep_a_cookie(
+    clock: Clock, mode: str, lifetime: timedelta
+) -> None:
+    settings = MODES[mode]() | {"idle_timeout": timedelta(days=1000)}
+    browser = bound_browser(Site(device_bound=True, device_bound_lifetime=lifetime, **settings))
+    thief = browser.robbed()
+    assert browser.visit(is_bound) is True
+    clock.advance(400 * DAY + 1)
+    everything = "; ".join(f"{name}={it.value}" for (name, _), it in thief.cookies.items())
+    assert thief.send(owner_of, cookie=everything) is None
+
+
+@every_mode
 def test_a_lifetime_may_be_longer_than_the_idle_timeout(clock: Clock, mode: str) -> None:
     """The key is asked for once in a lifetime, and kept until then."""
     minute = 60
