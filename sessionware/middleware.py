@@ -287,8 +287,9 @@ def _close(body: object) -> None:
 
 def _endpoints_of(interface: SessionInterface, environ_key: str) -> Endpoints | None:
     """Return what binds sessions to devices, if the setting is on."""
-    binding = getattr(interface, "binding", None)
-    return None if binding is None else Endpoints(binding, environ_key)
+    if not isinstance(interface, SecureCookieSessionInterface) or interface.binding is None:
+        return None
+    return Endpoints(interface.binding, environ_key)
 
 
 def _problems(app: object, environ_key: object) -> Iterator[Problem]:

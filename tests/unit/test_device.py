@@ -12,7 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessionware import ConfigurationError, SessionMiddleware, SessionUnavailable
+from sessionware import (
+    ConfigurationError,
+    SessionInterface,
+    SessionMiddleware,
+    SessionUnavailable,
+)
 from sessionware.migration import SessionwareCookie
 from tests.attacks.modes import MODES, every_mode, held_on_the_server
 from tests.conftest import Clock
@@ -154,6 +159,17 @@ def test_off_nothing_is_offered_and_nothing_answered() -> None:
     assert browser.offers == []
     assert browser.visit(lambda _: "the application", "/.dbsc/register") == "the application"
     assert browser.visit(is_bound) is False
+
+
+def test_an_attribute_of_a_custom_interface_is_its_own() -> None:
+    class Custom(SessionInterface):
+        binding = "spiral"
+
+        def open_session(self, environ: Any) -> None:
+            """Return what makes the middleware put a null session there."""
+
+    browser = Browser(Site(interface=Custom(), secret_key=None).app)
+    assert browser.visit(lambda _: "the application", "/.dbsc/register") == "the application"
 
 
 @every_mode
