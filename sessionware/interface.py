@@ -601,6 +601,8 @@ class SecureCookieSessionInterface(SessionInterface):
             self._end_former(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
+        if loaded.unproved:  # A log-out needs no proof.
+            self.backend.end(loaded.bound, loaded.created)
         end = self.backend.end_refused if loaded.new else self.backend.end_successors
         for session_id in self._refused_ids(cookie, loaded, environ):
             end(session_id)

@@ -45,6 +45,10 @@ def log_in_as_eve(session: Any) -> None:
     session.owner = "eve"
 
 
+def log_out(session: Any) -> None:
+    session.invalidate()
+
+
 def old_cookie() -> SessionwareCookie:
     return SessionwareCookie(KEY, cookie_name="old")
 
@@ -392,8 +396,30 @@ def test_the_thief_does_not_end_the_binding(clock: Clock, mode: str) -> None:
     for proof in ("", "x", jwt(new_key(), "x")):
         for _ in range(5):
             prove(thief, victim, proof)
-    thief.visit(lambda session: session.invalidate())
     assert victim.visit(owner_of) == "ann"
+    assert victim.visit(is_bound)
+
+
+@held_on_the_server
+@pytest.mark.parametrize("beside", ["", "own"], ids=["alone", "beside the thief's own session"])
+def test_the_thief_can_log_the_victim_out(clock: Clock, mode: str, beside: str) -> None:
+    """A log-out needs no proof, so that it holds for a user whose browser cannot give one."""
+    victim = victim_in(mode)
+    stolen = f"session={victim.cookies['session', '/'].value}"
+    clock.advance(LATER)
+    own = account_of_the_thief(victim)
+    cookie = f"{own.header('/')}; {stolen}" if beside else stolen
+    own.send(log_out, cookie=cookie)
+    assert victim.visit(owner_of) is None
+    assert victim.bound == {}
+
+
+@cookie_alone
+def test_with_the_cookie_alone_the_thief_logs_nobody_out(clock: Clock, mode: str) -> None:
+    victim = victim_in(mode)
+    thief = victim.robbed()
+    clock.advance(LATER)
+    thief.visit(log_out)
     assert victim.visit(is_bound)
 
 
@@ -401,5 +427,5 @@ def test_the_thief_does_not_end_the_binding(clock: Clock, mode: str) -> None:
 def test_the_victims_log_out_ends_the_thiefs_session_at_once(mode: str) -> None:
     victim = victim_in(mode)
     thief = victim.robbed()
-    victim.visit(lambda session: session.invalidate())
+    victim.visit(log_out)
     assert is_out(thief)

@@ -381,6 +381,27 @@ def test_a_log_out_ends_it(clock: Clock, mode: str) -> None:
         assert [text for text in settings["store"].kept.values() if "EC" in text] == []
 
 
+@held_on_the_server
+@pytest.mark.parametrize(
+    "leave",
+    [log_out, lambda session: (session.invalidate(), session.flash("Bye"))],
+    ids=["log out", "and flash"],
+)
+def test_a_log_out_without_a_proof_ends_it_on_the_server(
+    clock: Clock, mode: str, leave: Any
+) -> None:
+    """The browser has dropped the short cookie, which still counts, and cannot renew it."""
+    settings = MODES[mode]()
+    browser = bound_browser(Site(device_bound=True, **settings))
+    copy = browser.header("/")
+    clock.advance(LIFETIME - MARGIN)
+    browser.send(leave)
+    assert {name for name, _ in browser.cookies} <= {"session"}
+    assert browser.send(owner_of, cookie=copy) is None
+    if mode == "store":
+        assert [text for text in settings["store"].kept.values() if "EC" in text] == []
+
+
 @every_mode
 @pytest.mark.parametrize("owner", ["ann", "bob"])
 def test_another_log_in_unbinds_and_offers_anew(mode: str, owner: str) -> None:
