@@ -18,6 +18,8 @@ MODES: dict[str, dict[str, Any]] = {
 }
 REFRESHES = "/.dbsc/refresh"
 refreshed = dict.fromkeys(MODES, 0)
+down: set[str] = set()
+"""Modes whose next refresh meets a server that is down."""
 
 
 @Request.application
@@ -42,19 +44,24 @@ def pages(request: Request) -> Response:
             return Response(f"<!doctype html><a href='{to}'>Go</a>", mimetype="text/html")
         case "/refreshed":
             return Response(str(refreshed[request.root_path.strip("/")]), mimetype="text/plain")
+        case "/down":
+            down.add(request.root_path.strip("/"))
     bound = "bound" if session.device_bound else "not bound"
     page = f"<!doctype html><title>shop</title>{session.owner}, {session.get('n', 0)}, {bound}"
     return Response(page, mimetype="text/html")
 
 
 def counting(app: WSGIApplication, mode: str) -> WSGIApplication:
-    """Count the proofs that were accepted."""
+    """Count the proofs that were accepted, and be down when that is asked for."""
 
     def counted(environ: Any, start_response: Any) -> Any:
         def start(status: str, headers: Any, *more: Any) -> Any:
             refreshed[mode] += environ["PATH_INFO"] == REFRESHES and status == "200 OK"
             return start_response(status, headers, *more)
 
+        if environ["PATH_INFO"] == REFRESHES and mode in down:
+            down.remove(mode)
+            return Response(status=502)(environ, start)
         return app(environ, start)
 
     return counted

@@ -127,6 +127,16 @@ def test_the_body_of_a_post_survives_the_refresh(browser: Chrome, shop: str) -> 
     assert answer == "ann 100000"
 
 
+def test_a_refresh_that_fails_ends_nothing(browser: Chrome, shop: str) -> None:
+    """The page that waited for it saves something for a visitor, as it has no proof."""
+    log_in(browser, shop)
+    assert read(browser, f"{shop}/down") == "ann, 0, bound"
+    end_short_cookie(browser, shop)
+    assert read(browser, f"{shop}/count") == "None, 1, not bound"
+    assert results(browser, "refresh") == ["TransientHttpError"]
+    assert read(browser, f"{shop}/count") == "ann, 1, bound"
+
+
 @pytest.mark.parametrize("host", ["other.test", "sibling.example.test"])
 def test_a_link_from_elsewhere_leads_to_the_session(browser: Chrome, shop: str, host: str) -> None:
     log_in(browser, shop)
