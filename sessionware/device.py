@@ -131,13 +131,17 @@ class Evidence:
 
         The cookie may be from before that: a slow response has put it back.
         """
+        if not self.known:
+            return verified
+        found = (each for each in self.bound_of(verified) if each.envelope.id in self.known)
+        return next(found, verified)
+
+    def bound_of(self, verified: Verified) -> Iterator[Verified]:
+        """Yield the same with each id that its session may have got by being bound."""
         envelope = verified.envelope
-        if not self.known or envelope.id is None or is_bound(envelope.id):
-            return verified
-        bound_id = next((each for each in self.ids.of(envelope.id) if each in self.known), None)
-        if bound_id is None:
-            return verified
-        return replace(verified, envelope=envelope._replace(id=bound_id))
+        if envelope.id is not None and not is_bound(envelope.id):
+            for bound_id in self.ids.of(envelope.id):
+                yield replace(verified, envelope=envelope._replace(id=bound_id))
 
     def check(self, session_id: str | None) -> str:
         """Return the id if it is that of a bound session, or else ``""``.

@@ -347,7 +347,12 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def _accept(self, verified: Verified, now: int, evidence: Evidence | None = None) -> Loaded:
         led = verified if evidence is None else evidence.lead(verified)
-        loaded = self._reader.accept(led, now)
+        try:
+            loaded = self._reader.accept(led, now)
+        except CookieRejected:
+            if evidence is not None:
+                evidence.unproved = self._bound_since(verified, evidence, now)
+            raise
         if evidence is not None:
             loaded.bound = evidence.check(led.envelope.id)
         loaded.stale = (
@@ -362,6 +367,19 @@ class SecureCookieSessionInterface(SessionInterface):
                 former.check_ended(loaded, ids)
             loaded = self.backend.adopt(replace(loaded, stale=True), ids)
         return loaded
+
+    def _bound_since(self, verified: Verified, evidence: Evidence, now: int) -> str:
+        """Return the id that a refused session has got by being bound to a device, or ``""``.
+
+        A slow response has put its cookie back, and the next proof leads to the bound session. A
+        list of revocations cannot tell it from one that was ended unbound, for which a link is
+        reloaded in vain.
+        """
+        for bound in evidence.bound_of(verified):
+            with suppress(CookieRejected):
+                self._reader.accept(bound, now)
+                return str(bound.envelope.id)
+        return ""
 
     def _adopt(
         self, cookie: str, client: str, now: int, refused: Refusals, evidence: Evidence | None

@@ -699,6 +699,33 @@ def test_a_link_from_another_site_leads_to_the_session(clock: Clock, mode: str, 
         assert response.headers["Vary"] == "Cookie"
 
 
+@every_mode
+def test_a_link_is_reloaded_when_a_slow_response_has_put_the_unbound_state_back(
+    clock: Clock, mode: str
+) -> None:
+    """What the first page saves for a visitor does not end the session."""
+    browser = unbound_browser(site_in(mode))
+    sent = browser.header("/")
+    browser.binds = True
+    browser.register()
+    clock.advance(2)
+    assert browser.send(count, cookie=sent) == 1
+    clock.advance(900)
+    browser.send(lambda session: session.update(seen=True), **OF_A_SIBLING)
+    assert browser.visit(owner_of, link="cross-site") == "ann"
+    assert browser.visit(count) == 2
+
+
+def test_a_link_is_not_reloaded_when_the_session_has_ended_unbound(clock: Clock) -> None:
+    browser = unbound_browser(site_in("store"))
+    sent = browser.header("/")
+    browser.visit(log_out)
+    clock.advance(LIFETIME)
+    link = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}
+    assert browser.send(owner_of, cookie=sent, **link) is None
+    assert "Refresh" not in browser.responses[-1].headers
+
+
 def test_only_a_followed_link_is_reloaded(clock: Clock) -> None:
     browser = bound_browser(site_in())
     clock.advance(LIFETIME)
