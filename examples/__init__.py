@@ -1,1 +1,1 @@
-"""Programs to start from: quickstart, log-in, Redis sessions, and five web frameworks."""
+"""Programs to start from: quickstart, log-in, sessions in a store, and six web frameworks."""

@@ -547,7 +547,9 @@ def plain_owner(value: Any, name: str) -> Owner:
 # What the sessions of Beaker, Django, Flask-Session, Pyramid and secure-cookie have beside a dict.
 _ELSEWHERE = {
     **dict.fromkeys(("save()", "persist()"), "not needed, changes are saved by themselves"),
-    **dict.fromkeys(("delete()", "flush()"), "use session.invalidate()"),
+    **dict.fromkeys(
+        ("delete()", "flush()", "destroy()", "logout()", "log_out()"), "use session.invalidate()"
+    ),
     **dict.fromkeys(("sid", "session_key", "session_id", "get_id()"), "use session.id"),
     **dict.fromkeys(
         ("accessed_time", "last_accessed"), "not kept; session.created tells when it began"

@@ -422,3 +422,22 @@ def test_the_view_for_django_ends_every_session_of_its_user_and_its_own(
     request = SimpleNamespace(user=SimpleNamespace(pk=7))
     names["log_out_everywhere"](request)
     assert (store.load("a" * 64), store.load("b" * 64), ended) == (None, None, [request])
+
+
+# The device
+
+
+@pytest.mark.parametrize(
+    ("bound", "ago", "may"), [(True, None, True), (False, 299, True), (False, 301, False)]
+)
+def test_a_page_asks_for_the_device_or_for_the_password_of_a_moment_ago(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, bound: bool, ago: int | None, may: bool
+) -> None:
+    monkeypatch.setattr(Session, "device_bound", property(lambda _: bound))
+
+    def act(session: Session) -> Any:
+        if ago is not None:
+            session["password_given"] = clock.now - ago
+        return executed(block("def may_pay"))["may_pay"](session)
+
+    assert Site().visit(act).result is may

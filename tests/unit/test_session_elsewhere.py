@@ -17,6 +17,8 @@ ADVICE = {
     "persist": "session.persist(): not needed, changes are saved by themselves",
     "delete": "session.delete(): use session.invalidate()",
     "flush": "session.flush(): use session.invalidate()",
+    "destroy": "session.destroy(): use session.invalidate()",
+    "logout": "session.logout(): use session.invalidate()",
     "cycle_key": "session.cycle_key(): use session.regenerate(keep_created=True)",
     "sid": "session.sid: use session.id",
     "session_key": "session.session_key: use session.id",
