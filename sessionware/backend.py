@@ -474,12 +474,12 @@ class ServerBackend(CookieBackend):
 
     def _renew(self, state: State, text: str, last: str) -> bool:
         """End the session that had this id, now that another one has taken its place."""
-        loaded, key = state.loaded, key_of(str(state.id))
+        loaded, key, note = state.loaded, key_of(str(state.id)), ""
         if state.emptied:
             self.end_successors(last)
         try:
             # First, so that a log-out which finds the session deleted finds the new one.
-            self._name_successor(last, str(state.id))
+            note = self._name_successor(last, str(state.id))
             self._mark(loaded.parent, loaded.created)
             was_marked = not self._mark(last, loaded.created)
             if was_marked and loaded.adopted and not state.begins_anew:
@@ -493,6 +493,8 @@ class ServerBackend(CookieBackend):
                 held = self._present(last)
                 if held is None or held.successor != key:
                     self._store.delete(key)
+                if held is not None and held.successor != key:
+                    self._change_note(note, held.successor or key_of(last))
             raise
         return state.permanent
 
@@ -563,13 +565,25 @@ class ServerBackend(CookieBackend):
             left = min(left, MAX_VISITOR_TIME)
         return {"seconds": max(1, left), "owner": state.owner}
 
-    def _name_successor(self, session_id: str, successor: str) -> None:
-        """Save that a session takes the place of this one, as each of several log-ins does."""
+    def _name_successor(self, session_id: str, successor: str) -> str:
+        """Save that a session takes the place of this one, as each of several log-ins does.
+
+        Return the key of the note.
+        """
         for number in range(MAX_MERGES):
             name = renewal_of(f"{number} {key_of(session_id)}")
             if self._store.create(name, dumps(key_of(successor)), **_NOTE_LIFE):
-                return
+                return name
         raise SessionUnavailable(_BUSY)
+
+    def _change_note(self, name: str, key: str) -> None:
+        """Have the note of a session that did not come about name one that has.
+
+        Without that, it would say that a successor has ended, and deleted, hide those after it.
+        """
+        kept = self._store.load(name)
+        if kept is not None:
+            self._store.replace(name, dumps(key), version=kept.version, **_NOTE_LIFE)
 
     def _successors(self, key: str) -> Iterator[tuple[str, str]]:
         """Yield the notes of the sessions that have taken the place of this one, and their keys."""

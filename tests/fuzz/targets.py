@@ -158,12 +158,13 @@ def envelope(data: bytes) -> None:
         assert _is_envelope(json.loads(text))
         told = found._replace(place=found.place or "")  # version 1.0 does not tell
         assert exact([*unwrap(wrap(found))]) == exact([*told])
-    fits = _has_session(found) and COOKIES[0].size(token) <= MAX_PAIR
+    is_writable = found is not None and _dumps(found.data) is not None
+    fits = is_writable and _has_session(found) and COOKIES[0].size(token) <= MAX_PAIR
     session: Any = INTERFACE.open_session(make_environ(f"session={token}"))
     assert session.new is not fits
     if found is None or not fits:
         assert session == {}
-    elif _dumps(found.data) is not None:
+    else:
         assert exact(session.copy()) == exact(found.data)
         assert (session.state.id, session.owner) == (found.id, found.owner)
         _save_and_open_again(session)
