@@ -105,6 +105,8 @@ def running(
     try:
         wait_for(has_started, f"{name} is ready")
         yield process
+    except pytest.skip.Exception:
+        raise  # Its reason is compared with those that CI allows.
     except BaseException as error:
         error.add_note(log.read_text(errors="replace"))
         raise
