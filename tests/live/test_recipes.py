@@ -422,6 +422,7 @@ def test_the_view_for_django_ends_every_session_of_its_user_and_its_own(
     request = SimpleNamespace(user=SimpleNamespace(pk=7))
     names["log_out_everywhere"](request)
     assert (store.load("a" * 64), store.load("b" * 64), ended) == (None, None, [request])
+    store.engine.dispose()
 
 
 # The device
