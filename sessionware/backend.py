@@ -493,8 +493,8 @@ class ServerBackend(CookieBackend):
                 held = self._present(last)
                 if held is None or held.successor != key:
                     self._store.delete(key)
-                if held is not None and held.successor != key:
-                    self._change_note(note, held.successor or key_of(last))
+                    if held is not None:
+                        self._change_note(note, held.successor or key_of(last))
             raise
         return state.permanent
 

@@ -323,17 +323,20 @@ def test_other_former_cookie_is_deleted_by_a_page_that_only_reads(clock: Clock) 
     assert [line.partition(";")[0] for line in page.deleted] == ["former="]
 
 
-@pytest.mark.parametrize("change", PLACES)
-@pytest.mark.parametrize("is_named", [True, False])
+@pytest.mark.parametrize(
+    ("change", "is_named"),
+    # A cookie of another name is only known if it is named.
+    [*((change, True) for change in PLACES), *((change, False) for change in PLACES[1:])],
+)
 def test_former_place_is_deleted_in_a_frame_where_ours_is_kept(change: str, is_named: bool) -> None:
     """There, browsers drop a deletion with SameSite=Lax, and the former user would come back."""
     framed = SECURE | {"cookie_samesite": "None"}
     former = CHANGES[change]
     then = Site(**former, **framed)
     site = Site(**framed, migrate_from=[reader(former)] if is_named else [])
-    for line in site.visit(Session.invalidate, then.visit(count).cookie).deleted:
-        assert "; Secure" in line
-        assert "SameSite=None" in line
+    [line, *_] = site.visit(Session.invalidate, then.visit(count).cookie).deleted
+    assert "; Secure" in line
+    assert "SameSite=None" in line
 
 
 def test_former_partitioned_cookie_is_deleted_as_a_secure_one() -> None:
