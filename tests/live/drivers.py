@@ -24,7 +24,7 @@ from selenium.webdriver.remote.command import Command
 from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from tests.live.browser import SECONDS_TO_LOAD
+from tests.live.browser import SECONDS_TO_LOAD, until
 from tests.live.marionette import Marionette
 from tests.processes import SECONDS_TO_STOP, free_port, listens, program, running
 
@@ -176,6 +176,11 @@ class WebKit(Browser):
         self.execute(Command.QUIT)
         self.start_session(self._options.to_capabilities())
         self.set_page_load_timeout(SECONDS_TO_LOAD)
+
+    def get(self, url: str) -> None:
+        """Load the page. The driver may answer at the end of the blank page before it."""
+        super().get(url)
+        until(self, lambda driver: driver.current_url != "about:blank")
 
 
 @contextmanager

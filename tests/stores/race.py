@@ -141,7 +141,6 @@ class Visitor:
 
     def step(self) -> None:
         """Take a user's cookie, mostly the newest, and do something with it."""
-        self.steps += 1
         who = f"user {self.random.randrange(USERS)}"
         held: Any = self.jar.lrange(who, 0, 5)
         [act] = self.random.choices([*ACTS], [*ACTS.values()])
@@ -152,6 +151,11 @@ class Visitor:
         else:
             chosen = held[0] if self.random.random() < 0.6 else self.random.choice(held)
             self.visit(act, json.loads(chosen))
+
+    def linger(self) -> None:
+        """Take time between the look at the session and the answer, in some requests."""
+        if self.random.random() < 0.3:
+            time.sleep(self.random.random() * SLOWEST)
 
     def end_all(self, who: str) -> None:
         start = time.monotonic()
@@ -165,6 +169,7 @@ class Visitor:
 
     def visit(self, act: str, asked: dict[str, str]) -> None:
         """Send one request; what came of it is part of the history."""
+        self.steps += 1
         value = f"{self.name}.{self.steps}"
         event = Event(act, 0, 0, False, asked["who"], asked["login"], asked.get("id", ""), value)
         event = event._replace(marks=((self.name, self.steps),))
@@ -177,8 +182,7 @@ class Visitor:
                 marks, messages = written_in(session)
                 read = event._replace(act="read", end=time.monotonic(), ok=True, value=found)
                 seen.append(read._replace(marks=marks, messages=messages))
-                if self.random.random() < 0.3:
-                    time.sleep(self.random.random() * SLOWEST)
+                self.linger()
                 if found is None or act == "read" or (act == "take" and not messages):
                     return
             seen.append(change(session, event))
