@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 from wsgiref.types import WSGIApplication
 
+from .advice import advice_on
 from .cookie import SameSite, Secure
 from .errors import ConfigurationError, Problem
 from .expiry import Duration, bounds_of, is_within_bounds
-from .interface import Settings, advice_on
+from .interface import Settings
 from .keys import SecretKey
 from .middleware import SessionMiddleware
 

@@ -17,6 +17,7 @@ from sessionware.interface import Settings
 PACKAGE = Path(sessionware.__file__).parent
 ROOT = Path(__file__).parents[2]
 ROWS = {
+    "advice": 0,
     "base64url": 0,
     "errors": 0,
     "store": 0,

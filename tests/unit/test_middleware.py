@@ -733,14 +733,6 @@ def test_unknown_setting_is_refused_with_the_nearest_known_name(name: str) -> No
     assert problems(**{typo: 1}) == (f"{typo}: unknown setting; did you mean {name}?",)
 
 
-def test_unknown_setting_is_not_taken_for_one_that_it_only_resembles() -> None:
-    assert problems(cookie_expires=300) == (
-        "cookie_expires: unknown setting; "
-        "set session.permanent = True at the log-in to keep a cookie for longer",
-    )
-    assert problems(cookie_seconds=300) == ("cookie_seconds: unknown setting",)
-
-
 def test_every_problem_is_in_one_message() -> None:
     settings = {"environ_key": "", "cookie_name": "a b", "idle_timeout": -1, "cookie_pth": "/"}
     found = problems("short", app=None, **settings)

@@ -293,30 +293,6 @@ def test_an_unknown_name_is_reported_with_the_nearest_known_name() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "advice"),
-    [
-        ("validate_key", "did you mean session.secret_key?"),
-        ("timeout", "did you mean session.idle_timeout?"),
-        ("reissue_time", "did you mean session.refresh_after?"),
-        ("cookie_age", "did you mean session.idle_timeout?"),
-        ("type", "did you mean session.store?"),
-        (
-            "cookie_expires",
-            "set session.permanent = True at the log-in to keep a cookie for longer",
-        ),
-        ("save_every_request", "set refresh_after to 0"),
-        ("refresh_each_request", "set refresh_after to 0"),
-        ("auto", "leave it out, because changes are saved by themselves"),
-    ],
-)
-def test_a_setting_of_beaker_pyramid_flask_or_django_is_told_what_to_write(
-    name: str, advice: str
-) -> None:
-    [problem] = problems_of({f"session.{name}": "x"})
-    assert problem == f"session.{name}: unknown setting; {advice}"
-
-
 def test_the_settings_of_flask_and_django_that_cannot_be_honoured_are_named() -> None:
     environment = {
         "SESSION_SECRET_KEY": KEY,
