@@ -1,4 +1,4 @@
-"""What to do about a setting that is unknown: a typo, or the name that another library has for it."""
+"""What to do about an unknown setting: a typo, or a name of another library."""
 
 import difflib
 from collections.abc import Collection

@@ -1,6 +1,5 @@
 """SessionInterface, the extension point; and ours: from a cookie to a session and back."""
 
-import logging
 import re
 import time
 from collections import Counter
@@ -30,9 +29,6 @@ from .cookie import (
     Secure,
     SessionCookie,
     former_cookie,
-    host_of,
-    is_ip,
-    is_localhost,
     others,
 )
 from .device import Binding, Evidence, device_problems, place_problems, proof_class
@@ -49,18 +45,11 @@ from .errors import (
 from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry, seconds_of
 from .headers import fields_of, is_shared, keep_private, names_of, vary_by_cookie
 from .keys import BoundIds, DerivedIds, SecretKey, TokenMask, purpose_of
+from .log import Refusals, Warnings, log, log_refusal
 from .migration import FormerCookie, codec_class
 from .serializer import dumps
 from .session import Loaded, NullSession, Owner, Session, SessionMixin, State
 from .store import Revocations, Store
-
-logger: logging.Logger = logging.getLogger("sessionware")
-
-VAGUE_REASONS = {"bad_signature", "malformed"}
-"""What every reader reports for a cookie that is meant for another one."""
-
-Refusals = list[tuple[str, str]]
-"""The ``reason`` and the ``fault`` of each cookie that was refused, without their tracebacks."""
 
 MAX_READER_TIME = 1
 """Seconds. A slower request that only reads could undo what another has saved meanwhile."""
@@ -221,7 +210,7 @@ class SecureCookieSessionInterface(SessionInterface):
         self._others = others(self.cookie, [former.cookie for former in migrate_from])
         self._places = _places_of([self.cookie, *self._others])
         self._named = Counter(other.name for other in self._others)
-        self._warned: set[str] = set()
+        self._warnings = Warnings(self.cookie)
         self.binding: Binding | None = None
         if proof is not None and keys:
             self.binding = Binding(
@@ -240,7 +229,7 @@ class SecureCookieSessionInterface(SessionInterface):
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
         """Return a session that reads its cookie on first use; ``None`` without a secret key."""
         if not self._has_key:
-            self._warn_once(
+            self._warnings.once(
                 "no_key",
                 "secret_key is None, so every session reads as empty and refuses changes: if this "
                 "is not intended, set it to what 'python -m sessionware secret' prints",
@@ -268,9 +257,9 @@ class SecureCookieSessionInterface(SessionInterface):
         if loaded is None:
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
             if refused:
-                _log_refusal(refused)
+                log_refusal(refused)
         elif loaded.unproved and not proves:
-            _log_refusal(refused)
+            log_refusal(refused)
         if self._others:
             self._find_leftovers(loaded, cookie)
         for former in self.migrate_from:
@@ -288,7 +277,7 @@ class SecureCookieSessionInterface(SessionInterface):
     ) -> Loaded | None:
         found = self._verify(tokens, now, refused)
         if len(found) > 1:
-            _log(logging.INFO, "twins", "A request had several session cookies of our name")
+            log("twins", "A request had several session cookies of our name")
         for verified in found:
             if verified.ends:
                 # Those that are older are cookies that the log-out could not delete.
@@ -302,7 +291,7 @@ class SecureCookieSessionInterface(SessionInterface):
                     return self._note_twins(evidence.new_session(now), verified, found)
             else:
                 if verified.old_key:
-                    _log(logging.INFO, "old_key", "A session cookie was verified by a fallback key")
+                    log("old_key", "A session cookie was verified by a fallback key")
                 return self._note_twins(loaded, verified, found)
         return None
 
@@ -415,7 +404,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 else:
                     kind, name = type(former).__name__, former.cookie.name
                     message = f"A former session cookie was accepted by {kind}, {name!r}"
-                    _log(logging.INFO, "migrated", message)
+                    log("migrated", message)
                     return loaded
         return None
 
@@ -454,7 +443,7 @@ class SecureCookieSessionInterface(SessionInterface):
 
     def late_look(self) -> None:
         """Log that a session was first used when it was too late to tell caches of it."""
-        self._warn_once(
+        self._warnings.once(
             "late_look",
             "A session was first used after its response had begun, or after the application had "
             "failed, and that response has no Vary: Cookie, so caches may send it to other users: "
@@ -476,20 +465,20 @@ class SecureCookieSessionInterface(SessionInterface):
         cookie = self._verdict(session, environ)
         if cookie is None:
             if is_shared(fields, names):
-                self._warn_once(
+                self._warnings.once(
                     "shared_cache",
                     "A response that depends on the session is marked for shared caches, and some "
                     "ignore Vary: Cookie: mark it 'private', or do not use the session for it",
                 )
             return
         if "set-cookie" in names and self.cookie.is_set(fields):
-            self._warn_once(
+            self._warnings.once(
                 "cookie_name_taken",
                 "The application, or another SessionMiddleware, already sets a cookie named "
                 f"{self.cookie.name!r}, and browsers keep only one: give this SessionMiddleware "
                 "another cookie_name",
             )
-        self._warn_of_place(environ)
+        self._warnings.of_place(environ)
         state = session.state
         outdated = state.loaded.leftovers
         if state.has_ended:  # also those that the browser does not send to this path
@@ -499,8 +488,15 @@ class SecureCookieSessionInterface(SessionInterface):
         fields.append(("Set-Cookie", cookie))
         if self.binding is not None:
             fields += self.binding.fields_of(state, environ)
+            if not self.binding.is_within_reach(environ):
+                self._warnings.once(
+                    "device_out_of_reach",
+                    "Sessions are not bound to devices, because browsers do not send a cookie with "
+                    f"the cookie_path {self.cookie.path!r} to the device_bound_path: move one of "
+                    "the two",
+                )
         if keep_private(fields, names):
-            self._warn_once(
+            self._warnings.once(
                 "shared_cache",
                 "A response that sets the session cookie was marked for shared caches: 'public', "
                 "'s-maxage' and the header fields that only such caches obey were removed",
@@ -519,7 +515,7 @@ class SecureCookieSessionInterface(SessionInterface):
             return self._refresh(state, seconds, environ)
         if self.binding is not None and self.binding.is_to_be_kept(state, environ):
             message = "A visitor's change was not saved, because the bound session may go on"
-            _log(logging.INFO, "device_unproved", message)
+            log("device_unproved", message)
             return None
         self.backend.check_duration(state, seconds)
         if state.has_ended:
@@ -719,50 +715,6 @@ class SecureCookieSessionInterface(SessionInterface):
             return cookie.secure is not False
         return cookie.always_secure
 
-    def _warn_of_place(self, environ: WSGIEnvironment) -> None:
-        """Log if browsers drop the cookie that is set here, or if it may lack Secure."""
-        is_http = environ["wsgi.url_scheme"] != "https"
-        forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0]
-        if self.cookie.domain is not None and not self.cookie.reaches(host_of(environ)):
-            self._warn_unless_ip(
-                environ,
-                "out_of_reach",
-                f"A session cookie was set for the cookie_domain {self.cookie.domain!r} by a host "
-                "outside that domain, and browsers refuse it: set cookie_domain to a domain of "
-                "the site, or to None; behind a proxy, make it pass on the Host header",
-            )
-        if is_http and forwarded.strip().lower() == "https":
-            self._warn_unless_ip(
-                environ,
-                "untrusted_proxy",
-                "A session cookie was set on a request that a proxy received over https, but "
-                "wsgi.url_scheme is http, so the cookie may lack Secure: put werkzeug's ProxyFix "
-                "around SessionMiddleware",
-            )
-        elif is_http and self.cookie.always_secure and not is_localhost(host_of(environ)):
-            self._warn_unless_ip(
-                environ,
-                "insecure_transport",
-                "A Secure session cookie was set over http, and browsers drop it there: serve "
-                "https, or set cookie_secure='auto' and a cookie_name without a prefix; behind "
-                "a proxy that ends TLS, put werkzeug's ProxyFix around SessionMiddleware",
-            )
-        if self.binding is not None and not self.binding.is_within_reach(environ):
-            self._warn_once(
-                "device_out_of_reach",
-                "Sessions are not bound to devices, because browsers do not send a cookie with the "
-                f"cookie_path {self.cookie.path!r} to the device_bound_path: move one of the two",
-            )
-
-    def _warn_unless_ip(self, environ: WSGIEnvironment, reason: str, message: str) -> None:
-        if message not in self._warned and not is_ip(host_of(environ)):
-            self._warn_once(reason, message)
-
-    def _warn_once(self, reason: str, message: str) -> None:
-        if message not in self._warned:
-            self._warned.add(message)
-            _log(logging.WARNING, reason, message)
-
 
 def _derived_ids(keys: Sequence[SecretKey], migrate_from: Sequence[FormerCookie]) -> DerivedIds:
     """Return what makes ids of cookies' texts, the oldest key first.
@@ -839,18 +791,3 @@ _TELLING = ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_USER_
 def _unknown_setting(name: str) -> Problem:
     known = {"secret_key", *Settings.__annotations__, "environ_key", "interface"} - {name}
     return Problem(name, "unknown setting", advice_on(name, known))
-
-
-def _log_refusal(refused: Refusals) -> None:
-    """Log why a request has a new session, in one record that says most."""
-    message = "A session cookie was rejected, and a new session begins"
-    for reason, fault in refused:
-        if fault:
-            _log(logging.WARNING, reason, f"{message}: {fault}")
-            return
-    reason = next((each for each, _ in refused if each not in VAGUE_REASONS), refused[0][0])
-    _log(logging.INFO, reason, message)
-
-
-def _log(level: int, reason: str, message: str) -> None:
-    logger.log(level, "%s (%s).", message, reason, extra={"reason": reason})

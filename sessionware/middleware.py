@@ -17,7 +17,8 @@ from .headers import (
     names_of,
     vary_by_cookie,
 )
-from .interface import SecureCookieSessionInterface, SessionInterface, Settings, logger
+from .interface import SecureCookieSessionInterface, SessionInterface, Settings
+from .log import logger
 from .session import Session, SessionMixin
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]

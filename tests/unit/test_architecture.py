@@ -31,6 +31,7 @@ ROWS = {
     "keys": 1,
     "codec": 2,
     "envelope": 2,
+    "log": 2,
     "backend": 3,
     "encryption": 3,
     "proof": 3,
