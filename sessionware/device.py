@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .backend import MAX_REQUEST_TIME, Verified
+from .backend import MAX_REQUEST_TIME
 from .codec import Codec
 from .cookie import SessionCookie
 from .errors import (
@@ -36,6 +36,7 @@ from .errors import (
 from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Expiry, duration_problems
 from .headers import Fields
 from .keys import BoundIds, SecretKey, is_bound, macs_of, purpose_of, tag_of
+from .reader import Verified
 from .serializer import dumps
 from .session import Loaded, Session, State
 from .store import Store, key_of

@@ -14,14 +14,7 @@ from wsgiref.types import WSGIEnvironment
 from werkzeug.datastructures import Headers
 
 from .advice import advice_on
-from .backend import (
-    CookieBackend,
-    Reader,
-    Verified,
-    backend_of,
-    backend_problems,
-    too_large,
-)
+from .backend import CookieBackend, too_large
 from .codec import MAX_TEXT, Codec, SignedCodec, codec_of
 from .cookie import (
     MAX_PAIR,
@@ -47,6 +40,7 @@ from .headers import fields_of, is_shared, keep_private, names_of, vary_by_cooki
 from .keys import BoundIds, DerivedIds, SecretKey, TokenMask, purpose_of
 from .log import Refusals, Warnings, log, log_refusal
 from .migration import FormerCookie, codec_class
+from .reader import Reader, Verified, backend_of, backend_problems
 from .serializer import dumps
 from .session import Loaded, NullSession, Owner, Session, SessionMixin, State
 from .store import Revocations, Store

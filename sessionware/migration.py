@@ -28,7 +28,6 @@ from markupsafe import Markup
 from werkzeug.http import parse_date
 
 from . import base64url
-from .backend import Reader, Verified, backend_of, backend_problems
 from .codec import Codec, SignedCodec, inflate
 from .cookie import SessionCookie, cookie_at
 from .envelope import Envelope
@@ -50,6 +49,7 @@ from .keys import (
     purpose_of,
     salt_problems,
 )
+from .reader import Reader, Verified, backend_of, backend_problems
 from .serializer import dumps
 from .session import Loaded, Owner, plain_owner
 from .store import Revocations, Store

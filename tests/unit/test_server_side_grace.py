@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from sessionware import Session, SessionUnavailable
-from sessionware.backend import GRACE, MAX_RENEWALS, MAX_REQUEST_TIME
+from sessionware.backend import GRACE, MAX_REQUEST_TIME
 from sessionware.migration import SessionwareCookie
+from sessionware.server_side import MAX_RENEWALS
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY

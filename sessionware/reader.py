@@ -1,0 +1,122 @@
+"""The cookies that one set of settings has written, present or former ones, and their sessions."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .backend import CookieBackend, RevocableBackend
+from .codec import Codec
+from .envelope import Envelope, unwrap
+from .errors import CookieRejected, Problem, kind_of
+from .expiry import CLOCK_SKEW, Expiry
+from .keys import BoundIds, TokenMask
+from .serializer import is_too_deep
+from .server_side import MAX_VISITOR_TIME, ServerBackend
+from .session import Loaded
+from .store import Revocations, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the cookies that one set of settings has written, the present ones or former ones."""
+
+    room: int
+    codec: Codec
+    mask: TokenMask
+    expiry: Expiry
+    backend: CookieBackend
+
+    def verify(self, token: str, now: int) -> "Verified":
+        """Return what a cookie carries. Raise CookieRejected."""
+        if len(token) > self.room:
+            raise CookieRejected("too_large")
+        opened = self.codec.decode(token)
+        envelope, issued = unwrap(opened.text), opened.issued
+        if is_too_deep(envelope.data, envelope.text):
+            raise CookieRejected("malformed")
+        created, permanent = issued - envelope.age, envelope.permanent
+        ends = permanent is None and envelope.ends
+        try:
+            self.expiry.check(now, issued, created, permanent)
+        except CookieRejected:
+            # What was written beside older cookies has to hide them for as long as they are valid.
+            if not envelope.beside:
+                raise
+            self.expiry.check(now, issued, created)
+            ends = True
+        return Verified(envelope, issued, opened.old_key, token, ends)
+
+    def accept(self, verified: "Verified", now: int) -> Loaded:
+        """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
+        carried, issued, token = verified.envelope, verified.issued, verified.token
+        held = self.backend.load(carried)
+        envelope = carried if held is None else held.envelope
+        text, data, _, _, csrf_token, owner, stamp, _, _ = envelope
+        created = issued - carried.age
+        if csrf_token is not None and held is None:
+            csrf_token = self.mask.reveal(csrf_token, verified.old_key)
+        loaded = Loaded(
+            data or {}, text, created, issued, carried.id, csrf_token, owner, stamp, token
+        )
+        if held is not None:
+            self.expiry.check(now, issued, created, loaded.permanent)
+            loaded.version = held.version
+            loaded.parent, loaded.renewed = held.parent, held.renewed > 0
+            # Later, it is only there because an earlier request has done so.
+            is_visit = carried.is_first and now - issued <= MAX_VISITOR_TIME + CLOCK_SKEW
+            if is_visit and not loaded.renewed:
+                self.backend.keep(loaded)
+        return loaded
+
+
+@dataclass(slots=True, repr=False)
+class Verified:
+    """What a cookie carries, as far as the cookie alone can tell.
+
+    ``ends``: whether it only hides others that are older.
+    """
+
+    envelope: Envelope
+    issued: int
+    old_key: bool
+    token: str
+    ends: bool
+
+
+def backend_problems(store: object, revocations: object) -> Iterator[Problem]:
+    """Yield the problems of these settings."""
+    yield from _problems(
+        "store",
+        store,
+        Store,
+        "limit, load, create, replace, touch and delete, such as RedisStore(client)",
+    )
+    yield from _problems(
+        "revocations",
+        revocations,
+        Revocations,
+        "revoke and check, such as RedisRevocations(client)",
+    )
+    if store is not None and revocations is not None:
+        yield Problem(
+            "revocations",
+            "found together with store, which refuses ended sessions too",
+            "leave it out",
+        )
+
+
+def backend_of(
+    store: Store | None,
+    revocations: Revocations | None,
+    expiry: Expiry,
+    adopts: bool,
+    bound_ids: BoundIds,
+) -> CookieBackend:
+    """Return the backend of these settings, which have no problems."""
+    if revocations is not None:
+        return RevocableBackend(revocations, expiry, bound_ids)
+    return CookieBackend() if store is None else ServerBackend(store, expiry, adopts, bound_ids)
+
+
+def _problems(name: str, value: object, contract: type, parts: str) -> Iterator[Problem]:
+    if value is not None and (isinstance(value, type) or not isinstance(value, contract)):
+        yield Problem(name, f"found {kind_of(value)}, expected an object with {parts}")

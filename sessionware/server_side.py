@@ -1,0 +1,390 @@
+"""Sessions that are kept in a store on the server, and merged where two requests meet."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TypedDict
+
+from .backend import ENDED, GRACE, MAX_REQUEST_TIME, TOO_LATE, CookieBackend, Held, too_large
+from .envelope import IN_STORE, Envelope, unwrap, wrap
+from .errors import CookieRejected, SessionTooLarge, SessionUnavailable
+from .expiry import Expiry
+from .keys import BoundIds, is_derived
+from .merge import merge
+from .serializer import dumps, loads
+from .session import Loaded, Owner, State
+from .store import Kept, Store, key_of, mark_of, renewal_of
+
+MAX_RENEWALS = 100
+"""Over how many renewals such an id still works."""
+
+MAX_VISITOR_TIME = 60 * 60
+"""Seconds for which a store keeps a visitor's session until its cookie comes back."""
+
+MAX_MERGES = 100
+"""How often a request puts its changes together with those of others before it gives up."""
+
+_BUSY = (
+    f"The session could not be saved, because {MAX_MERGES} times in a row another request was "
+    "faster: let fewer requests change one session at the same time."
+)
+
+
+class Life(TypedDict):
+    """How long a store keeps a session, and whose it is."""
+
+    seconds: int
+    owner: Owner | None
+
+
+_NOTE_LIFE: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
+_ENDING = '"ended"'
+"""What a store has of a session that is about to be deleted."""
+
+
+class ServerBackend(CookieBackend):
+    """A store on the server: the cookie carries the id, and ``null`` in place of the data.
+
+    ``adopts``: whether sessions may come from other cookies. Then an ended session leaves a mark,
+    because such a cookie may come again.
+    """
+
+    in_cookie = False
+    needs_id = True
+
+    def __init__(self, store: Store, expiry: Expiry, adopts: bool, bound_ids: BoundIds) -> None:
+        self._store = store
+        self._expiry = expiry
+        self._adopts = adopts
+        self._bound_ids = bound_ids
+
+    def load(self, envelope: Envelope) -> Held:
+        """Return what the store has. An id that it does not know is refused (CWE-384)."""
+        if envelope.data is not None or envelope.id is None:
+            raise CookieRejected("malformed")
+        held = self._held(key := key_of(envelope.id))
+        if held is None or not self._works(key, held) or self._is_marked(held.parent):
+            raise CookieRejected("revoked")
+        return held
+
+    def keep(self, loaded: Loaded) -> None:
+        """Keep a visitor's session for its full life, unless the store cannot be written now."""
+        left = self._expiry.left(int(time.time()), loaded.created, loaded.permanent)
+        with suppress(SessionUnavailable):
+            key = key_of(str(loaded.id))
+            if not self._store.touch(key, seconds=max(1, left), owner=loaded.owner):
+                raise CookieRejected("revoked")
+
+    def adopt(self, loaded: Loaded, ids: Sequence[str], of_client: Sequence[str] = ()) -> Loaded:
+        """Return the session, as the store has it if another request has adopted it already.
+
+        Cookies of several visitors may have the same text. Their sessions end together, because
+        they may be copies of one cookie, but clients do not share what the store has.
+        """
+        marks = {loaded.parent, *ids}
+        if loaded.owner is None and (loaded.id is None or is_derived(loaded.id)):
+            parent, ids = loaded.parent or ids[0], [*filter(None, [loaded.id]), *of_client]
+            loaded = replace(loaded, id=of_client[0], parent=parent)
+        for session_id in ids:
+            held = self._held(key_of(session_id))
+            if held is not None and (held.successor or self._is_marked(held.parent)):
+                raise CookieRejected("revoked")
+            if held is not None:
+                text, data, _, _, csrf_token, owner, stamp, *_ = held.envelope
+                return replace(
+                    loaded,
+                    data=data or {},
+                    text=text,
+                    id=session_id,
+                    csrf_token=csrf_token,
+                    owner=owner,
+                    stamp=stamp,
+                    version=held.version,
+                    parent=held.parent,
+                    adopted=False,
+                )
+        stamp = "" if loaded.owner is None else self.stamp(loaded.owner)
+        if any(map(self._is_marked, {*marks, *ids})) or stamp not in ("", loaded.stamp):
+            raise CookieRejected("revoked")
+        return super().adopt(replace(loaded, stamp=stamp), ids)
+
+    def check_duration(self, state: State, seconds: float) -> None:
+        """Raise SessionUnavailable once the mark of an adopted session may be gone."""
+        if state.loaded.adopted and state.goes_on and seconds > MAX_REQUEST_TIME:
+            raise SessionUnavailable(TOO_LATE)
+
+    def prepare(self, state: State) -> None:
+        """Set the id of a new session."""
+        if state.id is None:
+            state.make_id()
+
+    def save(self, state: State, text: str) -> bool:
+        """Save the session. The previous id is ended once the new one is saved."""
+        loaded = state.loaded
+        if loaded.renewed and not (state.begins_anew or self._may_be_bound(state)):
+            raise SessionUnavailable(ENDED)
+        if loaded.id == state.id:
+            return self._create(state, text) if loaded.adopted else self._replace(state, text)
+        saved = self._create(state, text)
+        if state.has_ended:
+            self.log_out(loaded)
+        elif loaded.id is not None:
+            saved = self._renew(state, text, loaded.id)
+        return saved
+
+    def log_out(self, loaded: Loaded) -> None:
+        """Delete the session, and those that have taken its place."""
+        if loaded.id is None:
+            return
+        self._mark(loaded.parent, loaded.created)
+        self._mark(loaded.id, loaded.created)
+        key, version = key_of(loaded.id), "" if loaded.renewed else loaded.version
+        # Only one of this and a renewal succeeds. One that is under way may be a log-in of its own.
+        while version and not self._store.replace(key, _ENDING, version=version, **_NOTE_LIFE):
+            held = self._present(loaded.id)
+            version = "" if held is None or held.successor else held.version
+        self._store.delete(key)
+        if not version:
+            self.end_successors(loaded.id)
+
+    def end_successors(self, session_id: str, spared: str = "") -> None:
+        """Delete the sessions that have taken its place within the last hour."""
+        found = [*self._successors(key_of(session_id))]
+        for _, key in found:
+            if key != key_of(spared):
+                self._store.delete(key)
+                found.extend(self._successors(key))
+        # Last, so that a log-out which failed can be sent again. One that spares a session is to be
+        # followed by another, which has to find that one.
+        for name, _ in () if spared else found:
+            self._store.delete(name)
+
+    def end(self, session_id: str, created: int) -> None:
+        """Delete the session, unless it is closed already."""
+        self._mark(session_id, created)
+        held = self._present(session_id)
+        if held is not None and not held.successor:
+            self._store.delete(key_of(session_id))
+
+    def stamp(self, owner: Owner) -> str:
+        """Return the owner's present stamp, or ``""`` from a store that has none."""
+        stamp: Callable[[Owner], str] = getattr(self._store, "stamp", lambda _: "")
+        return stamp(owner)
+
+    def _held(self, key: str) -> Held | None:
+        kept = self._store.load(key)
+        return None if kept is None else _held(kept)
+
+    def _works(self, key: str, held: Held) -> bool:
+        """Return whether the session goes on, or has done so a moment ago and its successors do.
+
+        It does not if any of them has ended: that may have been a log-out.
+        """
+        if not held.successor:
+            return True
+        if held.envelope.data is None or time.time() > held.renewed + GRACE:
+            return False
+        found = [held.successor, *(other for _, other in self._successors(key))]
+        for each in found:
+            if len(found) > MAX_RENEWALS or self._held(each) is None:
+                return False
+            found += [other for _, other in self._successors(each) if other not in found]
+        return True
+
+    def _create(self, state: State, text: str) -> bool:
+        session_id, adopted = str(state.id), state.id == state.loaded.id
+        record, permanent, ended = self._record(state, text), state.permanent, False
+        if self._store.create(key_of(session_id), record, **self._life(state, permanent)):
+            ended = adopted and not self._mark(session_id, state.created)
+        elif adopted:  # Another request of the same page has adopted the session meanwhile.
+            permanent = self._replace(state, text)
+        else:
+            raise SessionUnavailable(ENDED)
+        # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
+        if ended or self._is_marked(state.parent) or self._is_revoked(state):
+            self._store.delete(key_of(session_id))
+            raise SessionUnavailable(ENDED)
+        return permanent
+
+    def _is_revoked(self, state: State) -> bool:
+        return state.owner is not None and self.stamp(state.owner) not in ("", state.stamp)
+
+    def _replace(self, state: State, text: str) -> bool:
+        """Save what this request has changed, together with what others have changed meanwhile."""
+        session_id = str(state.id)
+        version = "" if state.loaded.renewed else state.loaded.version
+        record, permanent = self._record(state, text), state.permanent
+        for _ in range(MAX_MERGES):
+            life = self._life(state, permanent)
+            if self._store.replace(key_of(session_id), record, version=version, **life):
+                return permanent
+            held = self._present(session_id)
+            if held is not None and (bound_id := self._bound_id(session_id, held)):
+                session_id, held = bound_id, self._present(bound_id)
+            if held is None or held.successor:
+                raise SessionUnavailable(ENDED)
+            record, permanent = self._merged(state, text, held.envelope)
+            version = held.version
+        raise SessionUnavailable(_BUSY)
+
+    def _may_be_bound(self, state: State) -> bool:
+        """Return whether the session may have got its successor's id by being bound to a device."""
+        return state.id == state.loaded.id and self._bound_ids.of(str(state.id)) != []
+
+    def _bound_id(self, session_id: str, held: Held) -> str:
+        """Return the successor's id if the session has got that by being bound, or else ``""``."""
+        ids = self._bound_ids.of(session_id)
+        return next((each for each in ids if key_of(each) == held.successor), "")
+
+    def _renew(self, state: State, text: str, last: str) -> bool:
+        """End the session that had this id, now that another one has taken its place."""
+        loaded, key, note = state.loaded, key_of(str(state.id)), ""
+        if state.emptied:
+            self.end_successors(last)
+        try:
+            # First, so that a log-out which finds the session deleted finds the new one.
+            note = self._name_successor(last, str(state.id))
+            self._mark(loaded.parent, loaded.created)
+            was_marked = not self._mark(last, loaded.created)
+            if was_marked and loaded.adopted and not state.begins_anew:
+                raise SessionUnavailable(ENDED)
+            if not state.emptied:
+                return self._hand_over(state, text, last)
+            self._store.delete(key_of(last))
+        except (SessionTooLarge, SessionUnavailable):
+            with suppress(SessionUnavailable):
+                # If only the answer was lost, this is all that is left of the session.
+                held = self._present(last)
+                if held is None or held.successor != key:
+                    self._store.delete(key)
+                    if held is not None:
+                        self._change_note(note, held.successor or key_of(last))
+            raise
+        return state.permanent
+
+    def _hand_over(self, state: State, text: str, last: str) -> bool:
+        """Close the last session to changes, and merge those of others into the new one.
+
+        One that is closed already stays as it is, or its last moment would begin again.
+        """
+        loaded, key, permanent = state.loaded, key_of(str(state.id)), state.permanent
+        if loaded.renewed or (loaded.adopted and self._present(last) is None):
+            return permanent
+        before = Envelope(
+            loaded.text, loaded.data, 0, None, loaded.csrf_token, loaded.owner, loaded.stamp
+        )
+        held = Held(before, loaded.version)
+        for _ in range(MAX_MERGES):
+            if held.successor or self._close(last, held, key):
+                return permanent
+            present = self._present(last)
+            if (present is None or present.successor) and not state.begins_anew:
+                raise SessionUnavailable(ENDED)
+            if present is None:
+                return permanent
+            held = present
+            if held.envelope.data is not None:
+                record, permanent = self._merged(state, text, held.envelope)
+                kept, life = self._store.load(key), self._life(state, permanent)
+                version = "" if kept is None else kept.version
+                if not self._store.replace(key, record, version=version, **life):
+                    raise SessionUnavailable(ENDED)
+        raise SessionUnavailable(_BUSY)
+
+    def _close(self, session_id: str, held: Held, successor: str) -> bool:
+        """Let the session be read for a moment, but no longer be changed, if it is as given."""
+        key, envelope = key_of(session_id), held.envelope
+        life: Life = {"seconds": GRACE, "owner": None}  # No list of an owner shows it any more.
+        closed = _closed(envelope, successor)
+        if len(closed) > self._store.limit:  # It cannot even be read then.
+            closed = _closed(envelope._replace(text=IN_STORE), successor)
+        return self._store.replace(key, closed, version=held.version, **life)
+
+    def _present(self, session_id: str) -> Held | None:
+        """Return what the store has of a session, or ``None`` if it has nothing of ours."""
+        with suppress(CookieRejected):
+            return self._held(key_of(session_id))
+        return None
+
+    def _merged(self, state: State, text: str, theirs: Envelope) -> tuple[str, bool]:
+        """Return the record with the changes of all, and whether it is a permanent session's."""
+        loaded = state.loaded
+        merged = merge(loads(loaded.text), loads(text), theirs.data or {})
+        # That of a visitor does not outlive a log-in.
+        same = state.csrf_token == loaded.csrf_token and state.owner == loaded.owner
+        token = theirs.csrf_token if same else state.csrf_token
+        return self._record(state, dumps(merged), token), bool(merged.get("_permanent", False))
+
+    def _record(self, state: State, text: str, csrf_token: str | None = None) -> str:
+        token = csrf_token or state.csrf_token
+        parent = state.parent or None
+        record = wrap(Envelope(text, None, 0, parent, token, state.owner, state.stamp))
+        if len(record) > self._store.limit:
+            raise too_large("The session's JSON", len(record), self._store.limit, loads(text))
+        return record
+
+    def _life(self, state: State, permanent: bool) -> Life:
+        left = self._expiry.left(int(time.time()), state.created, permanent)
+        if state.is_first_visit:
+            left = min(left, MAX_VISITOR_TIME)
+        return {"seconds": max(1, left), "owner": state.owner}
+
+    def _name_successor(self, session_id: str, successor: str) -> str:
+        """Save that a session takes the place of this one, as each of several log-ins does.
+
+        Return the key of the note.
+        """
+        for number in range(MAX_MERGES):
+            name = renewal_of(f"{number} {key_of(session_id)}")
+            if self._store.create(name, dumps(key_of(successor)), **_NOTE_LIFE):
+                return name
+        raise SessionUnavailable(_BUSY)
+
+    def _change_note(self, name: str, key: str) -> None:
+        """Have the note of a session that did not come about name one that has.
+
+        Without that, it would say that a successor has ended, and deleted, hide those after it.
+        """
+        kept = self._store.load(name)
+        if kept is not None:
+            self._store.replace(name, dumps(key), version=kept.version, **_NOTE_LIFE)
+
+    def _successors(self, key: str) -> Iterator[tuple[str, str]]:
+        """Yield the notes of the sessions that have taken the place of this one, and their keys."""
+        number = 0
+        while kept := self._store.load(name := renewal_of(f"{number} {key}")):
+            yield name, str(loads(kept.text))
+            number += 1
+
+    def _is_marked(self, session_id: str) -> bool:
+        return session_id != "" and self._store.load(mark_of(session_id)) is not None
+
+    def _mark(self, session_id: str, created: int) -> bool:
+        """Refuse former cookies of the session, and return whether they were not refused yet."""
+        if not session_id or not (self._adopts or is_derived(session_id)):
+            return True
+        seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
+        # Random, because a store may take a mark that is equal for its own, sent again.
+        mark = dumps(secrets.token_urlsafe(8))
+        return self._store.create(mark_of(session_id), mark, seconds=seconds, owner=None)
+
+
+def _closed(envelope: Envelope, successor: str) -> str:
+    """Return what a store keeps of a session that was renewed now, for a moment."""
+    return f"{dumps(successor)},{int(time.time())},{wrap(envelope)}"
+
+
+def _held(kept: Kept) -> Held:
+    """Return the session, which may be closed. Raise CookieRejected if the text is not ours."""
+    if kept.text.startswith("["):
+        envelope = unwrap(kept.text)
+        if envelope.data is None:
+            raise CookieRejected("malformed")
+        return Held(envelope, kept.version, envelope.id or "")
+    try:
+        successor, renewed, record = kept.text.split(",", 2)
+        return Held(unwrap(record), kept.version, "", str(loads(successor)), int(renewed))
+    except ValueError:
+        raise CookieRejected("malformed") from None

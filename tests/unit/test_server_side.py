@@ -1,0 +1,752 @@
+"""Sessions in a store: what the cookie carries, and which calls the store receives."""
+
+import json
+import logging
+import re
+from contextlib import nullcontext, suppress
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from sessionware import (
+    Session,
+    SessionTooLarge,
+    SessionUnavailable,
+)
+from sessionware.codec import SignedCodec
+from sessionware.migration import SessionwareCookie
+from sessionware.server_side import MAX_MERGES
+from sessionware.store import key_of
+from tests.conftest import Clock
+from tests.gateway import KEY
+from tests.sites import Act, MemoryStore, Site, count, data_of, owner_of
+
+CODEC = SignedCodec(KEY)
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def site(store: MemoryStore) -> Site:
+    return Site(store=store)
+
+
+def envelope(cookie: str) -> list[Any]:
+    """Return the list that the cookie carries."""
+    opened: list[Any] = json.loads(CODEC.decode(cookie.partition("=")[2]).text)
+    return opened
+
+
+def log_in(session: Session) -> None:
+    session.owner = "ann"
+
+
+def adding(**data: Any) -> Act:
+    return lambda session: session.update(data)
+
+
+def setting_in(name: str, key: str) -> Act:
+    return lambda session: session[name].update({key: 1})
+
+
+def appending(item: object) -> Act:
+    return lambda session: session["items"].append(item)
+
+
+def flashing(message: str) -> Act:
+    return lambda session: session.flash(message)
+
+
+def shown(session: Session) -> list[Any]:
+    return session.pop_flash()
+
+
+def staying(session: Session) -> None:
+    session.permanent = True
+
+
+def down(*_: object, **__: object) -> None:
+    raise SessionUnavailable("down")
+
+
+# A session in a store
+
+
+def test_cookie_carries_an_id_and_the_store_the_data(site: Site, store: MemoryStore) -> None:
+    cookie = site.visit(count).cookie
+    data, age, session_id = envelope(cookie)
+    assert (age, data) == (0, True)
+    assert re.fullmatch(r"[\w-]{22}", session_id)
+    assert store.kept == {key_of(session_id): '[{"n":1},0]'}
+    again = site.visit(count, cookie)
+    assert (again.result, envelope(again.cookie)) == (2, [None, 0, session_id])
+    assert store.kept == {key_of(session_id): '[{"n":2},0]'}
+
+
+def test_store_is_not_called_until_the_session_is_used(site: Site, store: MemoryStore) -> None:
+    cookie = site.log_in("ann")
+    assert store.asked == ["create"]
+    for act, asked in ((lambda _: "", []), (dict, ["load"]), (count, ["load", "replace"])):
+        store.asked.clear()
+        site.visit(act, cookie)
+        assert store.asked == asked
+
+
+def test_session_of_the_wrong_kind_is_refused(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """A cookie from before the store was set carries its data, and could not be revoked."""
+    signed = Site().visit(lambda session: (session.id, count(session))).cookie
+    kept = site.visit(count).cookie
+    caplog.set_level(logging.INFO)
+    assert site.read(signed) is None
+    assert Site().read(kept) is None
+    assert [record.__dict__["reason"] for record in caplog.records] == ["malformed"] * 2
+
+
+def test_time_to_live_respects_both_timeouts(store: MemoryStore, clock: Clock) -> None:
+    site = Site(store=store, idle_timeout=1000, absolute_timeout=1500)
+    cookie = site.visit(count).cookie
+    assert [*store.seconds.values()] == [1000]
+    clock.advance(900)
+    cookie = site.visit(count, cookie).cookie
+    assert [*store.seconds.values()] == [600]
+    clock.advance(601)
+    assert site.visit(count, cookie).result == 1
+
+
+def test_previous_id_is_closed_after_the_new_one_is_saved(site: Site, store: MemoryStore) -> None:
+    """In between, it is noted which session takes its place."""
+    cookie = site.log_in("ann")
+    store.asked.clear()
+    site.visit(Session.regenerate, cookie)
+    assert store.asked == ["load", "create", "create", "replace"]
+
+
+def test_refresh_of_an_unchanged_session_saves_it_as_it_is(
+    store: MemoryStore, clock: Clock
+) -> None:
+    """Only if no other request has changed or renewed it meanwhile: see test_backend_grace."""
+    site = Site(store=store, refresh_after=1)
+    cookie = site.log_in("ann", cart=1)
+    clock.advance(2)
+    before = store.kept.copy()
+    store.asked.clear()
+    site.visit(len, cookie)
+    assert (store.asked, store.kept) == (["load", "replace"], before)
+
+
+def test_refresh_keeps_what_another_request_has_changed_meanwhile(
+    store: MemoryStore, clock: Clock
+) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    cookie = site.log_in("ann")
+    clock.advance(20)
+    line = site.visit_during(staying, len, cookie).response.set_cookie
+    assert "Max-Age=1000" in str(line)
+    assert [*store.seconds.values()] == [1000]
+    assert site.read(cookie) == {"_permanent": True}
+
+
+@pytest.mark.parametrize("act", [dict, count])
+def test_store_failure_is_an_error_and_not_an_empty_session(
+    site: Site, store: MemoryStore, act: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.visit(count).cookie
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "load", down)
+        assert site.visit(lambda _: "untouched", cookie).result == "untouched"
+        with pytest.raises(SessionUnavailable):
+            site.visit(act, cookie)
+    assert site.read(cookie) == {"n": 1}
+
+
+def test_page_that_suppresses_a_store_failure_still_varies_by_cookie(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without ``Vary``, a shared cache would serve this page to users whose session loads."""
+
+    def act(session: Any) -> None:
+        with suppress(SessionUnavailable):
+            len(session)
+
+    cookie = site.visit(count).cookie
+    monkeypatch.setattr(store, "load", down)
+    assert site.visit(act, cookie).response.header_list == [("Vary", "Cookie")]
+
+
+def test_renewed_session_is_ended_by_a_log_out_that_still_has_the_old_id(site: Site) -> None:
+    cookie = site.visit(count).cookie
+    renewed: list[str] = []
+
+    def slow(session: Session) -> None:
+        dict(session)
+        renewed.append(site.visit(Session.regenerate, cookie).cookie)
+        renewed.append(site.visit(log_in, renewed[0]).cookie)
+        session.invalidate()
+
+    site.visit(slow, cookie)
+    assert [site.read(each) for each in renewed] == [None, None]
+
+
+def test_renewed_session_is_ended_by_a_log_out_that_begins_another(site: Site) -> None:
+    cookie = site.visit(count).cookie
+    renewed: list[str] = []
+
+    def slow(session: Session) -> None:
+        dict(session)
+        renewed.append(site.visit(Session.regenerate, cookie).cookie)
+        session.invalidate()
+        session["message"] = "goodbye"
+
+    assert site.read(site.visit(slow, cookie).cookie) == {"message": "goodbye"}
+    assert site.read(renewed[0]) is None
+
+
+def test_log_out_ends_the_one_of_two_renewals_that_succeeds(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if the other one has said first that it would take the session's place."""
+    cookie = site.visit(count).cookie
+    session_id, renewed = envelope(cookie)[2], []
+    replace = store.replace
+
+    def renew_meanwhile(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace)
+        renewed.append(site.visit(log_in, cookie).cookie)
+        return replace(*arguments, **options)
+
+    def slow(session: Session) -> None:
+        dict(session)
+        monkeypatch.setattr(store, "replace", renew_meanwhile)
+        with pytest.raises(SessionUnavailable, match="ended by another request"):
+            site.visit(Session.regenerate, cookie)
+        session.invalidate()
+
+    site.visit(slow, cookie)
+    assert (len(renewed), site.read(renewed[0])) == (1, None)
+    assert key_of(session_id) not in store.kept
+
+
+def test_log_in_that_finds_its_session_ended_is_one_of_its_own(site: Site) -> None:
+    cookie = site.visit(count).cookie
+
+    def slow(session: Session) -> None:
+        dict(session)
+        site.visit(Session.invalidate, cookie)
+        log_in(session)
+
+    assert site.visit(owner_of, site.visit(slow, cookie).cookie).result == "ann"
+
+
+def test_log_in_that_is_under_way_when_its_session_is_ended_is_one_of_its_own(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its new session is saved and named already, but the log-out does not end it."""
+    cookie = site.visit(count).cookie
+    replace = store.replace
+
+    def log_out_meanwhile(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace)
+        site.visit(Session.invalidate, cookie)
+        return replace(*arguments, **options)
+
+    monkeypatch.setattr(store, "replace", log_out_meanwhile)
+    page = site.visit(log_in, cookie)
+    assert site.visit(owner_of, page.cookie).result == "ann"
+
+
+def test_log_out_ends_a_session_that_another_request_has_changed(
+    site: Site, store: MemoryStore
+) -> None:
+    cookie = site.log_in("ann")
+    site.visit_during(count, Session.invalidate, cookie)
+    assert site.read(cookie) is None
+    assert store.kept == {}
+
+
+def test_session_that_is_about_to_be_deleted_is_refused(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.log_in("ann")
+    monkeypatch.setattr(store, "delete", down)
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(Session.invalidate, cookie)
+    assert site.read(cookie) is None
+
+
+def test_session_is_not_saved_if_its_owner_was_ended_meanwhile(
+    site: Site, store: MemoryStore
+) -> None:
+    """The stamp is read again after the session was saved, or it would outlive this end."""
+
+    def slow(session: Session) -> None:
+        log_in(session)
+        store.revoke_owner("ann")
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow)
+    assert store.kept == {}
+
+
+def test_session_is_saved_if_another_owner_was_ended_meanwhile(
+    site: Site, store: MemoryStore
+) -> None:
+    def slow(session: Session) -> None:
+        session.owner = 1
+        store.revoke_owner("1")
+
+    assert site.read(site.visit(slow).cookie) == {}
+
+
+def test_stamp_is_kept_beside_the_owner(site: Site, store: MemoryStore) -> None:
+    store.revoke_owner("ann")
+    site.visit(log_in)
+    assert [*store.kept.values()] == ['[{},0,0,0,"ann","1"]']
+
+
+def test_store_without_stamps_has_sessions_with_owners(store: MemoryStore) -> None:
+    verbs = ("load", "create", "replace", "touch", "delete")
+    plain = SimpleNamespace(limit=999, **{verb: getattr(store, verb) for verb in verbs})
+    assert Site(store=plain).log_in("ann")
+    assert [*store.kept.values()] == ['[{},0,0,0,"ann"]']
+
+
+@pytest.mark.parametrize("owner", [1, "1", UUID(int=1)], ids=repr)
+def test_store_is_given_the_owner_with_its_type(site: Site, store: MemoryStore, owner: Any) -> None:
+    site.log_in(owner)
+    [given] = store.owners.values()
+    assert (type(given), given) == (type(owner), owner)
+
+
+def test_time_to_live_is_the_idle_timeout_that_applies(store: MemoryStore) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    cookie = site.visit(count).cookie
+    assert [*store.seconds.values()] == [100]
+    site.visit(lambda session: setattr(session, "permanent", True), cookie)
+    assert [*store.seconds.values()] == [1000]
+
+
+@pytest.mark.parametrize("value", ["junk", '[{"n":1}]', ""])
+def test_value_that_is_no_session_is_refused(
+    site: Site, store: MemoryStore, value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    cookie = site.visit(count).cookie
+    store.kept[key_of(envelope(cookie)[2])] = value
+    caplog.set_level(logging.INFO)
+    assert site.read(cookie) is None
+    assert [vars(record)["reason"] for record in caplog.records] == ["malformed"]
+
+
+# A session in a store that two requests change at once
+
+
+@pytest.mark.parametrize(
+    ("begin", "one", "other", "merged"),
+    [
+        (adding(), adding(a=1), adding(b=2), {"b": 2, "a": 1}),
+        (adding(d={}), setting_in("d", "a"), setting_in("d", "b"), {"d": {"b": 1, "a": 1}}),
+        (adding(items=[0]), appending(1), appending(2), {"items": [0, 2, 1]}),
+        (flashing("0"), flashing("1"), flashing("2"), {"_f_": ["0", "2", "1"]}),
+        (adding(a=1), lambda session: session.pop("a"), adding(b=2), {"b": 2}),
+        (adding(a=1), adding(b=2), lambda session: session.pop("a"), {"b": 2}),
+        (flashing("0"), shown, flashing("1"), {"_f_": ["1"]}),
+        (flashing("0"), flashing("1"), shown, {"_f_": ["1"]}),
+        (flashing("0"), shown, shown, {}),
+    ],
+)
+def test_changes_of_two_requests_are_merged(
+    site: Site, begin: Act, one: Act, other: Act, merged: dict[str, Any]
+) -> None:
+    """The other one is answered first. How changes are merged in detail: test_merge."""
+    cookie = site.visit(lambda session: (session.id, begin(session))).cookie
+    site.visit_during(other, one, cookie)
+    assert site.read(cookie) == merged
+
+
+def test_of_one_key_that_both_change_the_later_save_counts(site: Site) -> None:
+    cookie = site.visit(adding(a=0)).cookie
+    site.visit_during(adding(a=1), adding(a=2), cookie)
+    assert site.read(cookie) == {"a": 2}
+
+
+@pytest.mark.parametrize("of_other", [True, False])
+def test_csrf_token_of_one_request_stays_beside_the_data_of_another(
+    site: Site, of_other: bool
+) -> None:
+    cookie, tokens = site.visit(count).cookie, list[str]()
+
+    def make_token(session: Session) -> None:
+        tokens.append(session.get_csrf_token())
+
+    other, act = (make_token, adding(a=1)) if of_other else (adding(a=1), make_token)
+    site.visit_during(other, act, cookie)
+    assert site.visit(Session.get_csrf_token, cookie).result == tokens[0]
+    assert site.read(cookie) == {"n": 1, "a": 1}
+
+
+@pytest.mark.parametrize("acts", [(staying, count), (count, staying)])
+def test_merged_session_is_permanent_in_the_store_and_in_the_browser(
+    store: MemoryStore, acts: tuple[Act, Act]
+) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    cookie = site.visit(count).cookie
+    page = site.visit_during(*acts, cookie)
+    assert "Max-Age=1000" in (page.response.set_cookie or "")
+    assert [*store.seconds.values()] == [1000]
+
+
+def test_limit_holds_after_a_merge(store: MemoryStore) -> None:
+    """Each of the two changes would be within it. The one that was acknowledged stays."""
+    store.limit = 100
+    site = Site(store=store)
+    cookie = site.visit(count).cookie
+    with pytest.raises(SessionTooLarge, match="135 bytes, and the limit is 100"):
+        site.visit_during(adding(a="x" * 50), adding(b="x" * 60), cookie)
+    assert site.read(cookie) == {"n": 1, "a": "x" * 50}
+
+
+def test_request_that_is_always_too_late_gives_up(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, refused = site.visit(count).cookie, list[object]()
+    monkeypatch.setattr(store, "replace", lambda *_, **__: refused.append(_))
+    with pytest.raises(SessionUnavailable, match="100 times in a row another request was faster"):
+        site.visit(count, cookie)
+    assert len(refused) == MAX_MERGES == 100
+
+
+def test_change_of_a_session_that_became_junk_meanwhile_is_refused(
+    site: Site, store: MemoryStore
+) -> None:
+    cookie = site.visit(count).cookie
+    key = key_of(envelope(cookie)[2])
+
+    def spoil(_: Session) -> None:
+        store.kept[key], store.versions[key] = "junk", "another"
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit_during(spoil, count, cookie)
+    assert store.kept[key] == "junk"
+
+
+def log_in_as_ben(session: Session) -> None:
+    session.owner = "ben"
+
+
+def log_out_and_in(session: Session) -> None:
+    session.invalidate()
+    session.owner = "ann"
+
+
+def moved(store: MemoryStore) -> Site:
+    """Return a site that had no store before, and another name of the cookie."""
+    return Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
+
+
+@pytest.mark.parametrize(("act", "owner"), [(log_in_as_ben, "ben"), (log_out_and_in, "ann")])
+def test_log_in_that_ends_the_session_of_a_former_cookie_lasts(
+    store: MemoryStore, act: Act, owner: str
+) -> None:
+    site = moved(store)
+    page = site.visit(act, Site(cookie_name="former").log_in("ann"))
+    assert site.visit(owner_of, page.cookie).result == owner
+
+
+def test_log_in_lasts_beside_a_former_cookie_that_stays_in_the_browser(store: MemoryStore) -> None:
+    """All sessions come from that of the former cookie, over any number of log-ins."""
+    site, former = moved(store), Site(cookie_name="former").log_in("ann")
+    ours = ""
+    for act, owner in [(log_in, "ann"), (log_in_as_ben, "ben"), (log_in, "ann"), (log_in, "ann")]:
+        ours = site.visit(act, f"{former}; {ours}").cookie
+        assert site.visit(owner_of, f"{former}; {ours}").result == owner
+
+
+def test_log_out_with_a_cookie_from_before_two_log_ins_ends_the_last(store: MemoryStore) -> None:
+    """The second one has ended the session of the first, and the browser has neither answer."""
+    site, former = moved(store), Site(cookie_name="former").log_in("ann")
+    anns = site.visit(Session.regenerate, former).cookie
+    bens = site.visit(log_in_as_ben, f"{former}; {anns}").cookie
+    site.visit(Session.invalidate, former)
+    assert site.visit(owner_of, bens).result is None
+
+
+def test_two_requests_that_adopt_one_session_both_save(store: MemoryStore) -> None:
+    former = Site(cookie_name="former").visit(count).cookie
+    site = Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
+    cookie = site.visit_during(adding(a=1), adding(b=2), former).cookie
+    assert site.read(cookie) == {"n": 1, "a": 1, "b": 2}
+
+
+# A session in a store that one request renews while another changes it
+
+
+def log_in_again(session: Session) -> None:
+    session.invalidate()
+    session.owner = "ann"
+
+
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_change_is_in_the_session_that_takes_the_place(site: Site, renew: Act) -> None:
+    cookie = site.visit(count).cookie
+    page = site.visit_during(adding(a=1), lambda session: (renew(session), count(session)), cookie)
+    assert site.read(page.cookie) == {"n": 2, "a": 1}
+
+
+def test_change_in_the_last_moment_is_too(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the new session was saved, and before the old one is ended."""
+    cookie, replace = site.visit(count).cookie, store.replace
+
+    def change_first(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace)
+        site.visit(adding(a=1), cookie)
+        return replace(*arguments, **options)
+
+    monkeypatch.setattr(store, "replace", change_first)
+    assert site.read(site.visit(Session.regenerate, cookie).cookie) == {"n": 1, "a": 1}
+
+
+@pytest.mark.parametrize("owner", ["bob", None])
+def test_change_is_not_in_a_session_that_begins_without_the_data(
+    site: Site, owner: str | None
+) -> None:
+    cookie = site.log_in(owner, n=1) if owner else site.visit(count).cookie
+    page = site.visit_during(adding(secret=1), log_in_again if owner is None else log_in, cookie)
+    assert site.read(page.cookie) == {}
+
+
+def test_csrf_token_of_a_visitor_does_not_outlive_the_log_in(site: Site) -> None:
+    cookie, tokens = site.visit(count).cookie, list[str]()
+
+    def make_token(session: Session) -> None:
+        tokens.append(session.get_csrf_token())
+
+    page = site.visit_during(make_token, log_in, cookie)
+    assert site.visit(Session.get_csrf_token, page.cookie).result not in tokens
+
+
+def test_renewed_session_is_permanent_if_another_request_has_said_so(store: MemoryStore) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    page = site.visit_during(staying, Session.regenerate, site.visit(count).cookie)
+    assert "Max-Age=1000" in (page.response.set_cookie or "")
+    assert store.seconds[key_of(envelope(page.cookie)[2])] == 1000
+
+
+def test_renewal_that_would_exceed_the_limit_changes_nothing(store: MemoryStore) -> None:
+    store.limit = 100
+    site = Site(store=store)
+    cookie = site.visit(count).cookie
+
+    def renew(session: Session) -> None:
+        session.regenerate()
+        session["b"] = "x" * 60
+
+    with pytest.raises(SessionTooLarge, match="135 bytes, and the limit is 100"):
+        site.visit_during(adding(a="x" * 50), renew, cookie)
+    assert site.read(cookie) == {"n": 1, "a": "x" * 50}
+    assert sum(text.startswith("[") for text in store.kept.values()) == 1
+
+
+def test_renewal_that_is_always_too_late_changes_nothing(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.visit(count).cookie
+    key, replace = key_of(envelope(cookie)[2]), store.replace
+
+    def refuse(name: str, *arguments: Any, **options: Any) -> bool:
+        return name != key and replace(name, *arguments, **options)
+
+    monkeypatch.setattr(store, "replace", refuse)
+    with pytest.raises(SessionUnavailable, match="100 times in a row another request was faster"):
+        site.visit(Session.regenerate, cookie)
+    assert site.read(cookie) == {"n": 1}
+    assert sum(text.startswith("[") for text in store.kept.values()) == 1
+
+
+def test_renewal_that_was_ended_meanwhile_is_refused(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as by revoke_owner, while it puts together what others have changed."""
+    cookie, replace = site.log_in("ann"), store.replace
+
+    def end_first(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "replace", replace)
+        site.visit(count, cookie)
+        old = key_of(envelope(cookie)[2])
+        for key in [key for key, text in store.kept.items() if text.startswith("[") and key != old]:
+            store.delete(key)
+        return replace(*arguments, **options)
+
+    monkeypatch.setattr(store, "replace", end_first)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(Session.regenerate, cookie)
+
+
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_session_that_another_request_renews_is_left_to_it(
+    site: Site, store: MemoryStore, renew: Act
+) -> None:
+    """If this one ended it, what the other one has merged would be lost with the other one."""
+    cookie = site.visit(count).cookie
+    key, closed = key_of(envelope(cookie)[2]), '"k",1,[null,0]'
+
+    def close(_: Session) -> None:
+        store.kept[key], store.versions[key] = closed, "another"
+
+    with pytest.raises(SessionUnavailable) if renew is not log_in else nullcontext():
+        site.visit_during(close, renew, cookie)
+    assert store.kept[key].endswith(",[null,0]")
+
+
+def test_session_whose_id_is_in_use_is_not_saved(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "create", lambda *_, **__: False)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(count)
+
+
+def test_renewal_gives_up_if_too_many_are_under_way(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, create = site.visit(count).cookie, store.create
+
+    def refuse_notes(key: str, text: str, **options: Any) -> bool:
+        return text.startswith("[") and create(key, text, **options)
+
+    monkeypatch.setattr(store, "create", refuse_notes)
+    with pytest.raises(SessionUnavailable, match="100 times in a row"):
+        site.visit(Session.regenerate, cookie)
+    assert site.read(cookie) == {"n": 1}
+
+
+@pytest.mark.parametrize("verb", ["create", "replace"])
+def test_renewal_fails_if_the_store_does(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """The session is then as it was."""
+    cookie = site.visit(count).cookie
+    with monkeypatch.context() as patch:
+        patch.setattr(store, verb, down)
+        with pytest.raises(SessionUnavailable, match="down"):
+            site.visit(Session.regenerate, cookie)
+    assert site.read(cookie) == {"n": 1}
+    assert [text for text in store.kept.values() if text.startswith("[")] == ['[{"n":1},0]']
+
+
+def test_log_in_as_somebody_else_fails_if_the_store_does(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def log_in_as_bob(session: Session) -> None:
+        session.owner = "bob"
+        monkeypatch.setattr(store, "delete", down)
+
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(log_in_as_bob, site.log_in("ann"))
+
+
+# A visitor's session in a store
+
+
+def test_visitors_session_lives_an_hour_until_its_cookie_comes_back(
+    site: Site, store: MemoryStore
+) -> None:
+    cookie = site.visit(count).cookie
+    assert [*store.seconds.values()] == [3600]
+    assert site.visit(data_of, cookie).response.set_cookie is None
+    assert [*store.seconds.values()] == [31 * 24 * 3600]
+
+
+def test_visitors_session_whose_cookie_never_comes_back_is_gone_after_an_hour(
+    site: Site, clock: Clock
+) -> None:
+    cookie = site.visit(count).cookie
+    clock.advance(3601)
+    assert site.read(cookie) is None
+
+
+@pytest.mark.parametrize("idle", [100, 10_000])
+def test_visitors_session_has_its_full_life_after_an_hour_of_use(idle: int, clock: Clock) -> None:
+    site = Site(store=MemoryStore(), idle_timeout=idle)
+    cookie = site.visit(count).cookie
+    clock.advance(idle * 0.09)
+    assert site.read(cookie) == {"n": 1}
+    clock.advance(idle * 0.9)
+    assert site.read(cookie) == {"n": 1}
+
+
+def test_visitors_session_is_kept_once_more_only_in_its_first_hour(
+    site: Site, store: MemoryStore, clock: Clock
+) -> None:
+    """After that, it is there because an earlier request has kept it."""
+    cookie = site.visit(count).cookie
+    asked = []
+    for seconds in (0, 1800, 1800, 61):
+        clock.advance(seconds)
+        store.asked.clear()
+        assert site.read(cookie) == {"n": 1}
+        asked.append([*store.asked])
+    assert asked == [["load", "touch"]] * 3 + [["load"]]
+
+
+def test_request_that_brings_a_visitors_cookie_may_be_slow(site: Site, clock: Clock) -> None:
+    cookie = site.visit(count).cookie
+    clock.advance(3599)
+
+    def slow(session: Session) -> None:
+        dict(session)
+        clock.advance(3600)
+
+    site.visit(slow, cookie)
+    assert site.read(cookie) == {"n": 1}
+
+
+def test_visitors_session_that_ends_while_its_cookie_comes_back_is_refused(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.visit(count).cookie
+    monkeypatch.setattr(store, "touch", lambda *_, **__: False)
+    assert site.read(cookie) is None
+
+
+def test_visitors_session_can_be_read_from_a_store_that_refuses_to_write(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = site.visit(count).cookie
+    monkeypatch.setattr(store, "touch", down)
+    assert site.read(cookie) == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [Session.invalidate, lambda session: setattr(session, "owner", None)],
+    ids=["invalidate", "owner"],
+)
+def test_what_begins_after_a_log_out_is_a_visitors_session(
+    site: Site, store: MemoryStore, begin: Act
+) -> None:
+    cookie = site.log_in("ann")
+    cookie = site.visit(lambda session: (begin(session), session.flash("Bye")), cookie).cookie
+    assert envelope(cookie)[0] is True
+    assert [store.seconds[key] for key in store.kept] == [3600]
+
+
+@pytest.mark.parametrize("act", [log_in, lambda session: setattr(session, "owner", 1)])
+def test_session_that_begins_with_an_owner_has_its_full_life(
+    site: Site, store: MemoryStore, act: Act
+) -> None:
+    assert envelope(site.visit(act).cookie)[0] is None
+    assert [*store.seconds.values()] == [31 * 24 * 3600]
+
+
+def test_session_of_a_former_cookie_has_its_full_life(store: MemoryStore) -> None:
+    """The browser has shown that it keeps cookies."""
+    former = Site(cookie_name="former").visit(count).cookie
+    site = Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
+    kept, _, session_id = envelope(site.visit(count, former).cookie)
+    assert (kept, store.seconds[key_of(session_id)]) == (None, 31 * 24 * 3600)
