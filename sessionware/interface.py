@@ -2,8 +2,7 @@
 
 import re
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,6 +12,7 @@ from wsgiref.types import WSGIEnvironment
 
 from werkzeug.datastructures import Headers
 
+from .adoption import Adoption
 from .advice import advice_on
 from .backend import CookieBackend, too_large
 from .codec import MAX_TEXT, Codec, SignedCodec, codec_of
@@ -21,8 +21,6 @@ from .cookie import (
     SameSite,
     Secure,
     SessionCookie,
-    former_cookie,
-    others,
 )
 from .device import Binding, Evidence, device_problems, place_problems, proof_class
 from .envelope import FIRST, IN_STORE, Envelope, wrap
@@ -37,7 +35,7 @@ from .errors import (
 )
 from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry, seconds_of
 from .headers import fields_of, is_shared, keep_private, names_of, vary_by_cookie
-from .keys import BoundIds, DerivedIds, SecretKey, TokenMask, purpose_of
+from .keys import BoundIds, SecretKey, TokenMask, purpose_of
 from .log import Refusals, Warnings, log, log_refusal
 from .migration import FormerCookie, codec_class
 from .reader import Reader, Verified, backend_of, backend_problems
@@ -193,17 +191,16 @@ class SecureCookieSessionInterface(SessionInterface):
         keys = () if secret_key is None else (secret_key, *secret_key_fallbacks)
         self._has_key = bool(keys)
         self._mask = TokenMask(keys, purpose_of("csrf", cookie_name, salt))
-        self._ids = _derived_ids(keys, migrate_from)
         bound_ids = BoundIds(keys if device_bound else ())
         self.backend: CookieBackend = backend_of(
             store, revocations, self.expiry, bool(migrate_from), bound_ids
         )
         self._reader = Reader(self.cookie.room, self.codec, self._mask, self.expiry, self.backend)
-        self.migrate_from = migrate_from
         self._tells_clients_apart = store is not None and bool(migrate_from)
-        self._others = others(self.cookie, [former.cookie for former in migrate_from])
-        self._places = _places_of([self.cookie, *self._others])
-        self._named = Counter(other.name for other in self._others)
+        self.migrate_from = migrate_from
+        self.adoption: Adoption = Adoption(
+            self.cookie, migrate_from, keys, self.expiry, self.backend
+        )
         self._warnings = Warnings(self.cookie)
         self.binding: Binding | None = None
         if proof is not None and keys:
@@ -247,21 +244,15 @@ class SecureCookieSessionInterface(SessionInterface):
         evidence = None if self.binding is None else self.binding.evidence(cookie, proves)
         loaded = self._load_own(tokens, now, refused, evidence)
         if loaded is None:
-            loaded = self._adopt(cookie, client, now, refused, evidence)
+            loaded = self.adoption.adopt(cookie, client, now, refused, evidence)
         if loaded is None:
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
             if refused:
                 log_refusal(refused)
         elif loaded.unproved and not proves:
             log_refusal(refused)
-        if self._others:
-            self._find_leftovers(loaded, cookie)
-        for former in self.migrate_from:
-            name, values = former.cookie.name, former.cookie.find(cookie)
-            if not values or values == [loaded.token]:
-                continue  # none has come beside the one that was accepted
-            self._note_places(loaded, name, former.envelopes(values, now))
-            loaded.outlived = loaded.outlived or len(values) > max(1, self._named[name])
+        if self.adoption.readers:
+            self.adoption.note(loaded, cookie, now)
         if loaded.outlived:
             loaded.newest = max(loaded.newest, 1)
         return loaded
@@ -295,7 +286,7 @@ class SecureCookieSessionInterface(SessionInterface):
         is_at_our_place = carried.place == self.cookie.place
         if is_at_our_place and not carried.beside and len(found) == 1:
             return loaded
-        self._note_places(loaded, self.cookie.name, [each.envelope for each in found])
+        self.adoption.note_places(loaded, self.cookie.name, [each.envelope for each in found])
         if len(found) > 1 or loaded.outlived:
             # Another one of the same second may replace one that was written beside others at our
             # place. Else a session that is changed many times in a second would run ahead of time.
@@ -303,18 +294,6 @@ class SecureCookieSessionInterface(SessionInterface):
             # The next one has to be newer, so that it counts in place of all of these.
             loaded.newest = max([own, *(each.issued for each in found if each is not counted)])
         return loaded
-
-    def _note_places(self, loaded: Loaded, name: str, envelopes: list[Envelope]) -> None:
-        """Note the cookies that are at other places than those that are always deleted."""
-        for envelope in envelopes:
-            is_elsewhere = envelope.place not in self._places[name]
-            if is_elsewhere or envelope.beside:
-                loaded.outlived = True
-            if is_elsewhere and not envelope.ends:
-                other = former_cookie(name, envelope.place or "")
-                loaded.leftovers += () if other is None else (other,)
-                # The log-out may come to a path to which this one is not sent.
-                loaded.stale = loaded.stale or other is not None
 
     def _verify(self, tokens: list[str], now: int, refused: Refusals) -> list[Verified]:
         """Return the cookies that are ours and in time, the newest first."""
@@ -344,11 +323,7 @@ class SecureCookieSessionInterface(SessionInterface):
             or self.expiry.is_due(now, loaded.issued, loaded.permanent)
         )
         if loaded.id is None and self.backend.needs_id:
-            # It was issued before there was a list.
-            ids = self._ids.of(loaded.token)
-            for former in self.migrate_from:
-                former.check_ended(loaded, ids)
-            loaded = self.backend.adopt(replace(loaded, stale=True), ids)
+            loaded = self.adoption.adopt_own(loaded)
         return loaded
 
     def _bound_since(self, verified: Verified, evidence: Evidence, now: int) -> str:
@@ -363,69 +338,6 @@ class SecureCookieSessionInterface(SessionInterface):
                 self._reader.accept(bound, now)
                 return str(bound.envelope.id)
         return ""
-
-    def _adopt(
-        self, cookie: str, client: str, now: int, refused: Refusals, evidence: Evidence | None
-    ) -> Loaded | None:
-        """Return the session of the first former cookie that is valid."""
-        for count, former in enumerate(self.migrate_from):
-            if former.is_ended(former.cookie.find(cookie), now):
-                refused.append(("revoked", ""))  # It hides those of even older settings, too.
-                break
-            for token in former.newest_first(former.cookie.find(cookie), now):
-                try:
-                    loaded = former.load(token, now)
-                    loaded = replace(loaded, token="", version="", stale=True, adopted=True)
-                    self.expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
-                    if not State(loaded).alive:
-                        continue  # nothing to go on with
-                    ids, of_client = (
-                        self._ids_of(loaded.id, token),
-                        self._ids.of(f"{client}\0{token}"),
-                    )
-                    # Without an id, its own list or store was not asked: it may be from before.
-                    for later in self.migrate_from[: count + (loaded.id is None)]:
-                        later.check_ended(loaded, ids)
-                    if evidence is not None:
-                        loaded.bound = evidence.check(loaded.id)
-                    loaded = self.backend.adopt(loaded, ids, of_client)
-                except CookieRejected as error:
-                    # If a former key has signed it, this says more than what our own reader found.
-                    first = 0 if error.reason != "bad_signature" else len(refused)
-                    refused.insert(first, (error.reason, error.fault))
-                    if evidence is not None and evidence.unproved:
-                        return evidence.new_session(now)
-                else:
-                    kind, name = type(former).__name__, former.cookie.name
-                    message = f"A former session cookie was accepted by {kind}, {name!r}"
-                    log("migrated", message)
-                    return loaded
-        return None
-
-    def _ids_of(self, session_id: str | None, token: str) -> list[str]:
-        return self._ids.of(token) if session_id is None else [session_id]
-
-    def _find_leftovers(self, loaded: Loaded, cookie: str) -> None:
-        """Note the former cookies to delete. Otherwise, one would be accepted after a log-out."""
-        leftovers = []
-        for other in self._others:
-            tokens = other.find(cookie)
-            if not tokens:
-                continue
-            # If it has our name, it may be the one that was accepted: then a reader writes nothing.
-            is_ours = {*tokens} <= {loaded.token}
-            if is_ours or not self._is_ended(other.name, tokens):
-                leftovers.append(other)
-                loaded.stale = loaded.stale or not is_ours
-        loaded.leftovers += tuple(leftovers)
-
-    def _is_ended(self, name: str, tokens: list[str]) -> bool:
-        """Return whether this is the empty cookie of a former log-out, which hides others."""
-        now = int(time.time())
-        return any(
-            former.cookie.name == name and former.is_ended(tokens, now)
-            for former in self.migrate_from
-        )
 
     def dumps(self, data: dict[str, Any]) -> str:
         """Return the data as JSON text, or raise UnserializableValue."""
@@ -476,7 +388,7 @@ class SecureCookieSessionInterface(SessionInterface):
         state = session.state
         outdated = state.loaded.leftovers
         if state.has_ended:  # also those that the browser does not send to this path
-            outdated = (*outdated, *self._others)
+            outdated = (*outdated, *self.adoption.others)
         for other in dict.fromkeys(outdated):  # before our own, which may have the name of one
             fields.append(("Set-Cookie", self._delete_former(other, environ)))
         fields.append(("Set-Cookie", cookie))
@@ -515,16 +427,8 @@ class SecureCookieSessionInterface(SessionInterface):
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)
         line = self._write(state, text, environ)
-        if state.begins_anew:  # a log-in, which ends what others have left in the browser
-            twins, former = self._twins(session.cookie, state.loaded), self._former(session.cookie)
-            self._end_others(
-                state.loaded,
-                [it for it in twins if _yields(it, state)],
-                [it for it in former if _yields(it, state)],
-            )
-            if state.emptied:
-                for session_id in self._refused_ids(session.cookie, state.loaded, environ):
-                    self.backend.end_successors(session_id, spared=str(state.id))
+        if state.begins_anew:
+            self._log_in(session.cookie, state, environ)
         return line
 
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:
@@ -563,7 +467,7 @@ class SecureCookieSessionInterface(SessionInterface):
         # Last: if anything before it fails, the session that the browser has must not have ended.
         is_permanent = self.backend.save(state, text)
         if state.id != state.loaded.id:
-            self._end_former(state.loaded)
+            self.adoption.end(state.loaded)
         secure = self._is_secure(self.cookie, environ)
         if not (is_permanent or lasting):
             return self.cookie.write(value, secure)
@@ -594,19 +498,32 @@ class SecureCookieSessionInterface(SessionInterface):
             newest = max(newest, state.loaded.issued)
         return min(max(now, newest + 1), now + CLOCK_SKEW)
 
+    def _log_in(self, cookie: str, state: State, environ: WSGIEnvironment) -> None:
+        """End the sessions of others that the browser still has, now that this one is saved."""
+        loaded = state.loaded
+        twins, former = self._twins(cookie, loaded), self.adoption.sessions(cookie)
+        self._end_others(
+            loaded,
+            [twin for twin in twins if _yields(twin, state)],
+            [other for other in former if _yields(other, state)],
+        )
+        if state.emptied:
+            for session_id in self._refused_ids(cookie, loaded, environ):
+                self.backend.end_successors(session_id, spared=str(state.id))
+
     def _log_out(
         self, cookie: str, state: State, text: str, environ: WSGIEnvironment
     ) -> str | None:
         """End the session, and those of all other cookies that would take its place."""
         loaded = state.loaded
-        twins, former = self._twins(cookie, loaded), self._former(cookie)
+        twins, former = self._twins(cookie, loaded), self.adoption.sessions(cookie)
         # They may be at places that we do not know. Without ours, they would count again.
         outlived = bool(twins) or loaded.outlived
         if state.alive:
             line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
             self.backend.log_out(loaded)
-            self._end_former(loaded)
+            self.adoption.end(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
         if loaded.unproved:  # A log-out needs no proof.
@@ -621,34 +538,29 @@ class SecureCookieSessionInterface(SessionInterface):
 
         Those of former cookies are among them, as they are refused once their session is renewed.
         """
-        now, client = int(time.time()), _client_of(environ)
-        ids: list[str] = []
-        for former in self.migrate_from:
-            for token in former.cookie.find(cookie):
-                with suppress(CookieRejected):
-                    ids += self._ids_of(former.id_of(token, now), token)
-                    ids += self._ids.of(f"{client}\0{token}")
+        now = int(time.time())
+        ids = self.adoption.ids(cookie, _client_of(environ), now)
         if loaded.new:  # Its cookie was refused, perhaps because the answer with the next was lost.
             for verified in self._verify(self.cookie.find(cookie), now, []):
-                ids += self._ids_of(verified.envelope.id, verified.token)
+                ids += self.adoption.ids_of(verified.envelope.id, verified.token)
         return ids
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], former: list[Loaded]) -> None:
         """End the sessions of the other cookies that the request has brought."""
         for twin in twins:
             self.backend.log_out(twin)
-            self._end_former(twin)
+            self.adoption.end(twin)
         for other in former:
             if other.id is not None and other.id != loaded.id:
                 self.backend.end(other.id, other.created)
-                self._end_former(other)
+                self.adoption.end(other)
 
     def _delete(self, state: State, environ: WSGIEnvironment) -> str | None:
         """Return the header that deletes the cookie, or ``None`` if there is none to delete.
 
         A log-out deletes it in any case if it also deletes former cookies, at whatever place.
         """
-        if not state.loaded.came and not (state.begins_anew and self._others):
+        if not state.loaded.came and not (state.begins_anew and self.adoption.others):
             return None
         return self.cookie.delete(self._is_secure(self.cookie, environ))
 
@@ -679,22 +591,6 @@ class SecureCookieSessionInterface(SessionInterface):
                     twins.append(self._accept(verified, now))
         return twins
 
-    def _former(self, cookie: str) -> list[Loaded]:
-        """Return the valid sessions of former cookies that the request has brought."""
-        now, found = int(time.time()), []
-        for former in self.migrate_from:
-            for token in former.cookie.find(cookie):
-                with suppress(CookieRejected):
-                    loaded = former.load(token, now)
-                    found += [replace(loaded, id=each) for each in self._ids_of(loaded.id, token)]
-        return found
-
-    def _end_former(self, loaded: Loaded) -> None:
-        """End a session in the stores and lists that were in use before."""
-        if loaded.id is not None:
-            for former in self.migrate_from:
-                former.end(loaded.id, loaded.created)
-
     def _delete_former(self, cookie: SessionCookie, environ: WSGIEnvironment) -> str:
         """Return the header that deletes a former cookie, wherever browsers keep ours.
 
@@ -708,15 +604,6 @@ class SecureCookieSessionInterface(SessionInterface):
         if environ["wsgi.url_scheme"] == "https":
             return cookie.secure is not False
         return cookie.always_secure
-
-
-def _derived_ids(keys: Sequence[SecretKey], migrate_from: Sequence[FormerCookie]) -> DerivedIds:
-    """Return what makes ids of cookies' texts, the oldest key first.
-
-    Then the first id stays the same while the keys are rotated.
-    """
-    former_keys = [key for former in migrate_from for key in former.secret_keys]
-    return DerivedIds([*reversed(keys), *former_keys] if keys else ())
 
 
 def _migration_problems(migrate_from: object) -> Iterator[Problem]:
@@ -736,14 +623,6 @@ def _migration_problems(migrate_from: object) -> Iterator[Problem]:
 def _yields(other: Loaded, state: State) -> bool:
     """Return whether the log-in ends this session of the browser's, such as another user's."""
     return state.emptied or other.owner not in (None, state.owner)
-
-
-def _places_of(cookies: Iterable[SessionCookie]) -> dict[str, set[str | None]]:
-    """Return for each name the places of these cookies, and ``None``: a cookie may not tell."""
-    places: dict[str, set[str | None]] = {}
-    for cookie in cookies:
-        places.setdefault(cookie.name, {None}).add(cookie.place)
-    return places
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def test_previous_id_is_closed_after_the_new_one_is_saved(site: Site, store: Mem
 def test_refresh_of_an_unchanged_session_saves_it_as_it_is(
     store: MemoryStore, clock: Clock
 ) -> None:
-    """Only if no other request has changed or renewed it meanwhile: see test_backend_grace."""
+    """Only if no other request has changed or renewed it meanwhile: see test_server_side_grace."""
     site = Site(store=store, refresh_after=1)
     cookie = site.log_in("ann", cart=1)
     clock.advance(2)

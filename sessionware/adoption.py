@@ -1,0 +1,171 @@
+"""The sessions of former cookies, taken over; and what the browser may still have of them."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from .backend import CookieBackend
+from .cookie import SessionCookie, former_cookie, others
+from .device import Evidence
+from .envelope import Envelope
+from .errors import CookieRejected
+from .expiry import Expiry
+from .keys import DerivedIds, SecretKey
+from .log import Refusals, log
+from .migration import FormerCookie
+from .session import Loaded, State
+
+
+class Adoption:
+    """Takes over the sessions of former cookies, and ends them with the present one.
+
+    - ``readers``: the former cookies, those of the last settings first.
+    - ``others``: once each, the cookies among them that ours does not replace.
+    """
+
+    def __init__(
+        self,
+        own: SessionCookie,
+        readers: Sequence[FormerCookie],
+        keys: Sequence[SecretKey],
+        expiry: Expiry,
+        backend: CookieBackend,
+    ) -> None:
+        self.readers = readers
+        self.others: list[SessionCookie] = others(own, [former.cookie for former in readers])
+        self._places = _places_of([own, *self.others])
+        self._named = Counter(other.name for other in self.others)
+        self._ids = _derived_ids(keys, readers)
+        self._expiry = expiry
+        self._backend = backend
+
+    def adopt(
+        self, cookie: str, client: str, now: int, refused: Refusals, evidence: Evidence | None
+    ) -> Loaded | None:
+        """Return the session of the first former cookie that is valid."""
+        for count, former in enumerate(self.readers):
+            if former.is_ended(former.cookie.find(cookie), now):
+                refused.append(("revoked", ""))  # It hides those of even older settings, too.
+                break
+            # Without an id, its own list or store was not asked: it may be from before.
+            later = self.readers[:count], self.readers[: count + 1]
+            for token in former.newest_first(former.cookie.find(cookie), now):
+                try:
+                    loaded = former.load(token, now)
+                    loaded = replace(loaded, token="", version="", stale=True, adopted=True)
+                    self._expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
+                    if not State(loaded).alive:
+                        continue  # nothing to go on with
+                    ids = self.ids_of(loaded.id, token)
+                    for each in later[loaded.id is None]:
+                        each.check_ended(loaded, ids)
+                    if evidence is not None:
+                        loaded.bound = evidence.check(loaded.id)
+                    loaded = self._backend.adopt(loaded, ids, self._ids.of(f"{client}\0{token}"))
+                except CookieRejected as error:
+                    # If a former key has signed it, this says more than what our own reader found.
+                    first = 0 if error.reason != "bad_signature" else len(refused)
+                    refused.insert(first, (error.reason, error.fault))
+                    if evidence is not None and evidence.unproved:
+                        return evidence.new_session(now)
+                else:
+                    kind, name = type(former).__name__, former.cookie.name
+                    log("migrated", f"A former session cookie was accepted by {kind}, {name!r}")
+                    return loaded
+        return None
+
+    def adopt_own(self, loaded: Loaded) -> Loaded:
+        """Return a session whose cookie is ours, but from before there was a list."""
+        ids = self._ids.of(loaded.token)
+        for former in self.readers:
+            former.check_ended(loaded, ids)
+        return self._backend.adopt(replace(loaded, stale=True), ids)
+
+    def ids_of(self, session_id: str | None, token: str) -> list[str]:
+        """Return the ids that a session can have: its own, or those made of its cookie's text."""
+        return self._ids.of(token) if session_id is None else [session_id]
+
+    def ids(self, cookie: str, client: str, now: int) -> list[str]:
+        """Return the ids that the sessions of former cookies have or had, refused or not."""
+        ids: list[str] = []
+        for former in self.readers:
+            for token in former.cookie.find(cookie):
+                with suppress(CookieRejected):
+                    ids += self.ids_of(former.id_of(token, now), token)
+                    ids += self._ids.of(f"{client}\0{token}")
+        return ids
+
+    def sessions(self, cookie: str) -> list[Loaded]:
+        """Return the valid sessions of former cookies that the request has brought."""
+        now, found = int(time.time()), []
+        for former in self.readers:
+            for token in former.cookie.find(cookie):
+                with suppress(CookieRejected):
+                    loaded = former.load(token, now)
+                    found += [replace(loaded, id=each) for each in self.ids_of(loaded.id, token)]
+        return found
+
+    def end(self, loaded: Loaded) -> None:
+        """End a session in the stores and lists that were in use before."""
+        if loaded.id is not None:
+            for former in self.readers:
+                former.end(loaded.id, loaded.created)
+
+    def note(self, loaded: Loaded, cookie: str, now: int) -> None:
+        """Note the former cookies that came beside the session."""
+        self._note_leftovers(loaded, cookie, now)
+        for former in self.readers:
+            name, values = former.cookie.name, former.cookie.find(cookie)
+            if not values or values == [loaded.token]:
+                continue  # none has come beside the one that was accepted
+            self.note_places(loaded, name, former.envelopes(values, now))
+            loaded.outlived = loaded.outlived or len(values) > max(1, self._named[name])
+
+    def note_places(self, loaded: Loaded, name: str, envelopes: Iterable[Envelope]) -> None:
+        """Note the cookies that are at other places than those that are always deleted."""
+        for envelope in envelopes:
+            is_elsewhere = envelope.place not in self._places[name]
+            if is_elsewhere or envelope.beside:
+                loaded.outlived = True
+            if is_elsewhere and not envelope.ends:
+                other = former_cookie(name, envelope.place or "")
+                loaded.leftovers += () if other is None else (other,)
+                # The log-out may come to a path to which this one is not sent.
+                loaded.stale = loaded.stale or other is not None
+
+    def _note_leftovers(self, loaded: Loaded, cookie: str, now: int) -> None:
+        """Note the cookies to delete. Otherwise, one would be accepted after a log-out."""
+        for other in self.others:
+            tokens = other.find(cookie)
+            if not tokens:
+                continue
+            # If it has our name, it may be the one that was accepted: then a reader writes nothing.
+            is_ours = {*tokens} <= {loaded.token}
+            if is_ours or not self._is_ended(other.name, tokens, now):
+                loaded.leftovers += (other,)
+                loaded.stale = loaded.stale or not is_ours
+
+    def _is_ended(self, name: str, tokens: list[str], now: int) -> bool:
+        """Return whether this is the empty cookie of a former log-out, which hides others."""
+        return any(
+            former.cookie.name == name and former.is_ended(tokens, now) for former in self.readers
+        )
+
+
+def _derived_ids(keys: Sequence[SecretKey], readers: Sequence[FormerCookie]) -> DerivedIds:
+    """Return what makes ids of cookies' texts, the oldest key first.
+
+    Then the first id stays the same while the keys are rotated.
+    """
+    former_keys = [key for former in readers for key in former.secret_keys]
+    return DerivedIds([*reversed(keys), *former_keys] if keys else ())
+
+
+def _places_of(cookies: Iterable[SessionCookie]) -> dict[str, set[str | None]]:
+    """Return for each name the places of these cookies, and ``None``: a cookie may not tell."""
+    places: dict[str, set[str | None]] = {}
+    for cookie in cookies:
+        places.setdefault(cookie.name, {None}).add(cookie.place)
+    return places
