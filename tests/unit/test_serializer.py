@@ -578,7 +578,8 @@ def test_text_is_too_deep_if_its_value_could_not_be_written(
 ) -> None:
     """Such a text is not ours, but the same key may have signed it."""
     outcomes = []
-    for levels in (*range(MAX_DEPTH // 2 - 3, MAX_DEPTH + 2), 2 * MAX_DEPTH):
+    limits = MAX_DEPTH // 2, MAX_DEPTH  # the former for those that begin two levels
+    for levels in (*(limit + more for limit in limits for more in range(-3, 2)), 2 * MAX_DEPTH):
         text = f'{{"a":{space}{ends[0] * levels}{item}{ends[1] * levels}}}'
         value = loads(text)
         outcomes.append(is_too_deep(value, text))
