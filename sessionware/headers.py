@@ -79,6 +79,8 @@ def keep_private(fields: Fields, names: str) -> bool:
     if _NOT_SHARED.isdisjoint(map(str.lower, kept)):
         # First, because a cache may read only the first, and another private="field" may follow.
         kept.insert(0, "private")
+    # Last, because a cache may take all that follows for a part of the string.
+    kept.sort(key=_has_open_quote)
     _replace(fields, {"cache-control", *targeted}, "Cache-Control", kept)
     return shared
 
@@ -133,6 +135,10 @@ def directives_of(line: str) -> list[str]:
 def _mask(quoted: re.Match[str]) -> str:
     """Return a text of the same length, and without commas if the string is closed."""
     return "-" * len(quoted[0]) if quoted[1] else quoted[0]
+
+
+def _has_open_quote(item: str) -> bool:
+    return '"' in _QUOTED.sub(_mask, item)
 
 
 def _vary_by(names: list[str], fields: Fields) -> None:
