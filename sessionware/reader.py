@@ -48,7 +48,12 @@ class Reader:
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
         carried, issued, token = verified.envelope, verified.issued, verified.token
-        held = self.backend.load(carried)
+        try:
+            held = self.backend.load(carried)
+        except CookieRejected as error:
+            if error.reason == "revoked" and carried.data is None:
+                self._check_forgotten(verified, now)
+            raise
         envelope = carried if held is None else held.envelope
         text, data, _, _, csrf_token, owner, stamp, _, _ = envelope
         created = issued - carried.age
@@ -66,6 +71,18 @@ class Reader:
             if is_visit and not loaded.renewed:
                 self.backend.keep(loaded)
         return loaded
+
+    def _check_forgotten(self, verified: "Verified", now: int) -> None:
+        """Raise CookieRejected if the store may have forgotten the session when its time was over.
+
+        Only the store knew whether the session was permanent, so the shorter idle timeout counts.
+        A visitor's session that nobody has come back for lives for less than that.
+        """
+        carried, issued = verified.envelope, verified.issued
+        for permanent in (False, True):
+            self.expiry.check(now, issued, issued - carried.age, permanent)
+        if carried.is_first and now - issued > MAX_VISITOR_TIME:
+            raise CookieRejected("expired_idle")
 
 
 @dataclass(slots=True, repr=False)

@@ -330,6 +330,41 @@ def test_time_to_live_is_the_idle_timeout_that_applies(store: MemoryStore) -> No
     assert [*store.seconds.values()] == [1000]
 
 
+@pytest.mark.parametrize(
+    ("timeouts", "act", "seconds"),
+    [((100, 1000), log_in, 100), ((1000, 100), staying, 100), ((9000, 9000), count, 3600)],
+    ids=["until the browser closes", "permanent", "a visitor who has not come back"],
+)
+def test_session_that_the_store_has_forgotten_at_its_end_is_logged_as_expired(
+    store: MemoryStore,
+    clock: Clock,
+    caplog: pytest.LogCaptureFixture,
+    timeouts: tuple[int, int],
+    act: Act,
+    seconds: int,
+) -> None:
+    """It is not taken for one that was ended, which somebody may want to know of."""
+    site = Site(store=store, idle_timeout=timeouts[0], permanent_timeout=timeouts[1])
+    cookie = site.visit(act).cookie
+    clock.advance(seconds + 1)
+    caplog.set_level(logging.INFO)
+    assert site.read(cookie) is None
+    assert [vars(record)["reason"] for record in caplog.records] == ["expired_idle"]
+
+
+@pytest.mark.parametrize("act", [log_in, staying, count])
+def test_session_that_was_ended_before_its_end_is_logged_as_revoked(
+    store: MemoryStore, clock: Clock, caplog: pytest.LogCaptureFixture, act: Act
+) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    cookie = site.visit(act).cookie
+    site.visit(Session.invalidate, cookie)
+    clock.advance(100)
+    caplog.set_level(logging.INFO)
+    assert site.read(cookie) is None
+    assert [vars(record)["reason"] for record in caplog.records] == ["revoked"]
+
+
 @pytest.mark.parametrize("value", ["junk", '[{"n":1}]', ""])
 def test_value_that_is_no_session_is_refused(
     site: Site, store: MemoryStore, value: str, caplog: pytest.LogCaptureFixture
