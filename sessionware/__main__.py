@@ -18,6 +18,9 @@ whole Cookie or Set-Cookie header. The key that verifies it is read from the env
 SECRET_KEY, and older keys, separated by white space, from SECRET_KEY_FALLBACKS. The exit status
 is 0 if the signature verifies, expired or not, 1 if it does not, and 2 for a usage error."""
 
+BROKEN_PIPE = 141
+"""The exit status of a command whose output nobody has read to its end, as shells report it."""
+
 TIMEOUTS = ("idle_timeout", "permanent_timeout", "absolute_timeout")
 
 
@@ -32,7 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status, lines = 0, [secrets.token_hex(32)]
     else:
         status, lines = _inspect(inspect_parser, options)
-    print(*lines, sep="\n")  # noqa: T201 - what the command is for
+    try:
+        print(*lines, sep="\n", flush=True)  # noqa: T201 - what the command is for
+    except BrokenPipeError:  # as of "| head -1"
+        sys.stdout = None  # or Python would fail at its end once more
+        return BROKEN_PIPE
     return status
 
 

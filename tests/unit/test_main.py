@@ -1,5 +1,7 @@
 """The command line: ``python -m sessionware``."""
 
+import io
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
@@ -51,6 +53,28 @@ def test_input_or_output_that_fails_is_not_a_success(arguments: str) -> None:
     command = f"{sys.executable} -m sessionware {arguments}"
     done = subprocess.run(command, shell=True, capture_output=True, check=False)  # noqa: S602 - ours
     assert done.returncode != 0
+
+
+@pytest.mark.parametrize("arguments", [["secret"], ["inspect", "session=x"]])
+def test_output_that_nobody_reads_to_its_end_is_no_error(arguments: list[str]) -> None:
+    """Nor is it a success, or the exit status of a cookie that does not verify."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "sessionware", *arguments]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)  # noqa: S603 - ours
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_output_that_nobody_reads_is_not_written_again_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stdout", Closed())
+    assert (main(["secret"]), sys.stdout) == (141, None)
 
 
 def test_version_is_that_of_the_installed_distribution(capsys: pytest.CaptureFixture[str]) -> None:
