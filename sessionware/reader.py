@@ -136,4 +136,10 @@ def backend_of(
 
 def _problems(name: str, value: object, contract: type, parts: str) -> Iterator[Problem]:
     if value is not None and (isinstance(value, type) or not isinstance(value, contract)):
-        yield Problem(name, f"found {kind_of(value)}, expected an object with {parts}")
+        kind = name.capitalize()
+        advice = f"make it of a URL by SQL{kind}(url) or Redis{kind}.from_url(url)"
+        yield Problem(
+            name,
+            f"found {kind_of(value)}, expected an object with {parts}",
+            advice if isinstance(value, str) else "",
+        )

@@ -591,7 +591,8 @@ def _client_of(url: object, options: dict[str, Any]) -> Any:
         retry = import_module(f"{library}.retry").Retry(never, 0)
     except ImportError:
         told = f"found a URL for the package {library}, which is not installed"
-        return Problem("url", told, f"pip install {library}")
+        missing = "'sessionware[redis]'" if library == "redis" else library
+        return Problem("url", told, f"pip install {missing}")
     waits = {"socket_timeout": MAX_WAIT, "socket_connect_timeout": MAX_WAIT, "retry": retry}
     try:
         client = made_by.from_url(url, **waits | options)

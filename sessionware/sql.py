@@ -19,35 +19,38 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import (
-    URL,
-    Column,
-    ColumnElement,
-    Double,
-    Engine,
-    Executable,
-    Index,
-    MetaData,
-    Pool,
-    QueuePool,
-    SingletonThreadPool,
-    StaticPool,
-    String,
-    Table,
-    Text,
-    bindparam,
-    create_engine,
-    delete,
-    event,
-    exc,
-    insert,
-    make_url,
-    or_,
-    select,
-    update,
-)
-from sqlalchemy.dialects import mysql, postgresql, sqlite
-from sqlalchemy.types import TypeEngine
+try:
+    from sqlalchemy import (
+        URL,
+        Column,
+        ColumnElement,
+        Double,
+        Engine,
+        Executable,
+        Index,
+        MetaData,
+        Pool,
+        QueuePool,
+        SingletonThreadPool,
+        StaticPool,
+        String,
+        Table,
+        Text,
+        bindparam,
+        create_engine,
+        delete,
+        event,
+        exc,
+        insert,
+        make_url,
+        or_,
+        select,
+        update,
+    )
+    from sqlalchemy.dialects import mysql, postgresql, sqlite
+    from sqlalchemy.types import TypeEngine
+except ImportError:
+    raise ImportError("sessionware.sql needs SQLAlchemy: pip install 'sessionware[sql]'") from None
 
 from .envelope import unwrap
 from .errors import (

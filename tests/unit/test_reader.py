@@ -41,3 +41,24 @@ def test_cookie_whose_data_could_not_be_written_again_is_refused() -> None:
 def test_wrong_store_is_refused(settings: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         SessionMiddleware(lambda *_: [], KEY, **settings)
+
+
+URL = "redis://:password@server/0"
+
+
+@pytest.mark.parametrize(
+    ("settings", "advice"),
+    [
+        ({"store": URL}, "SQLStore(url) or RedisStore.from_url(url)"),
+        ({"revocations": URL}, "SQLRevocations(url) or RedisRevocations.from_url(url)"),
+    ],
+)
+def test_url_in_place_of_a_store_is_answered_with_what_takes_one(
+    settings: dict[str, Any], advice: str
+) -> None:
+    """The URL may hold a password, and is not shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        SessionMiddleware(lambda *_: [], KEY, **settings)
+    [problem] = caught.value.problems
+    assert problem.advice == f"make it of a URL by {advice}"
+    assert "password" not in str(problem)

@@ -187,14 +187,19 @@ def test_unknown_option_of_the_client_is_refused() -> None:
 
 
 @pytest.mark.parametrize("make", [RedisStore, RedisRevocations])
-@pytest.mark.parametrize("library", ["redis", "valkey"])
+@pytest.mark.parametrize(
+    ("library", "missing"), [("redis", "'sessionware[redis]'"), ("valkey", "valkey")]
+)
 def test_missing_package_is_named(
-    make: type[RedisStore | RedisRevocations], library: str, monkeypatch: pytest.MonkeyPatch
+    make: type[RedisStore | RedisRevocations],
+    library: str,
+    missing: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     assert problems(make.from_url, f"{library}://server") == (
         f"{make.__name__}: url: found a URL for the package {library}, which is not installed; "
-        f"pip install {library}",
+        f"pip install {missing}",
     )
 
 

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -48,6 +49,7 @@ from sessionware.store import KeptSession, Revocations, Store
 from sessionware.testing import RevocationsContract, StoreContract
 from tests.conftest import Clock
 from tests.processes import require
+from tests.unit.extras import hide
 
 HOUR = 60 * 60
 SECRET = "a secret of the application"
@@ -165,6 +167,12 @@ def test_what_is_no_engine_and_no_url_is_refused(make: type[Made], given: Any, t
     [problem] = problems(make, given)
     assert problem.startswith(f"{make.__name__}: engine_or_url: {told}")
     assert SECRET not in problem
+
+
+def test_message_without_the_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    hide("sqlalchemy", "sessionware.sql", monkeypatch)
+    with pytest.raises(ImportError, match=r"pip install 'sessionware\[sql\]'"):
+        import_module("sessionware.sql")
 
 
 def test_missing_driver_is_named_and_another_one_advised() -> None:
