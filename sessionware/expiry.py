@@ -118,6 +118,27 @@ class Expiry:
         return self.permanent_timeout if permanent else self.idle_timeout
 
 
+def contradictions(expiry: Expiry) -> Iterator[Problem]:
+    """Yield the problems of timeouts that are valid alone, but not together.
+
+    An idle timeout that is longer than the absolute one is none, as its default is long. Nor is a
+    permanent one that equals it, because in Flask the two are one setting.
+    """
+    permanent, absolute = expiry.permanent_timeout, expiry.absolute_timeout
+    if absolute is not None and permanent > absolute and permanent != expiry.idle_timeout:
+        yield Problem(
+            "permanent_timeout",
+            f"found {_in_words(permanent)}, but absolute_timeout ends every session after "
+            f"{_in_words(absolute)}",
+            "set it to no more than that, or raise absolute_timeout",
+        )
+
+
+def _in_words(seconds: float) -> str:
+    """Return the duration as Python shows it, such as ``90 days`` or ``12:00:00``."""
+    return str(timedelta(seconds=seconds)).removesuffix(", 0:00:00")
+
+
 def bounds_of(name: str) -> str:
     """Return the shortest and the longest duration that this setting may have, in words."""
     least = _LEAST.get(name, 1)

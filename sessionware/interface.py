@@ -33,7 +33,7 @@ from .errors import (
     collecting,
     kind_of,
 )
-from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry, seconds_of
+from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry, contradictions, seconds_of
 from .headers import fields_of, is_shared, keep_private, names_of, vary_by_cookie
 from .keys import BoundIds, SecretKey, TokenMask, purpose_of
 from .log import Refusals, Warnings, log, log_refusal
@@ -175,6 +175,7 @@ class SecureCookieSessionInterface(SessionInterface):
         timeouts = idle_timeout, absolute_timeout, refresh_after, permanent_timeout
         with collecting(problems):
             self.expiry: Expiry = Expiry.of(*timeouts)
+            problems += contradictions(self.expiry)
         make: Callable[..., Codec] = SignedCodec  # checks the keys even if encrypt is wrong
         with collecting(problems):
             make = codec_class(encrypt)

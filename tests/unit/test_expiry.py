@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
+from sessionware import SessionMiddleware
 from sessionware.errors import ConfigurationError, CookieRejected
 from sessionware.expiry import Expiry
+from sessionware.migration import SessionwareCookie
 from tests.conftest import Clock
-from tests.sites import Site, owner_of
+from tests.gateway import KEY
+from tests.sites import Site, act_out, owner_of
 
 NOW = 1_800_000_000
 HOUR, DAY = 3600, 86400
@@ -352,6 +355,36 @@ def test_every_problem_is_reported_at_once() -> None:
         f"absolute_timeout: found '1', {EXPECTED}\n"
         f"refresh_after: found bool, {EXPECTED.replace('1 second', '0 seconds')}"
     )
+
+
+def test_permanent_timeout_that_the_absolute_one_cuts_short_is_refused() -> None:
+    """No session would ever last as long as it says."""
+    with pytest.raises(ConfigurationError) as caught:
+        SessionMiddleware(act_out, KEY, permanent_timeout=90 * DAY, absolute_timeout=30 * DAY)
+    assert str(caught.value) == (
+        "Invalid sessionware configuration:\n"
+        "permanent_timeout: found 90 days, but absolute_timeout ends every session after 30 days; "
+        "set it to no more than that, or raise absolute_timeout"
+    )
+
+
+@pytest.mark.parametrize(
+    "timeouts",
+    [
+        {"absolute_timeout": HOUR},
+        {"permanent_timeout": DAY, "absolute_timeout": DAY},
+        {"permanent_timeout": DAY},
+        {"idle_timeout": DAY, "permanent_timeout": DAY, "absolute_timeout": HOUR},
+    ],
+    ids=["a default that is longer", "as long", "no absolute timeout", "as in Flask"],
+)
+def test_other_timeouts_are_accepted_together(timeouts: dict[str, Any]) -> None:
+    SessionMiddleware(act_out, KEY, **timeouts)
+
+
+def test_former_timeouts_may_contradict_each_other() -> None:
+    """Their cookies are there."""
+    SessionwareCookie(KEY, permanent_timeout=90 * DAY, absolute_timeout=30 * DAY)
 
 
 def test_log_in_without_data_lives_for_the_idle_timeout(clock: Clock) -> None:
