@@ -40,6 +40,7 @@ settings.configure(
         "django.contrib.contenttypes",
         "django.contrib.messages",
         "django.contrib.staticfiles",
+        "sessionware.django",
     ],
     LOGIN_REDIRECT_URL="visits",
     LOGOUT_REDIRECT_URL="visits",

@@ -1,5 +1,6 @@
 """Django's ``request.session`` on top of a session of ours.
 
+    INSTALLED_APPS = ["sessionware.django", ...]  # for "manage.py check"
     MIDDLEWARE = ["sessionware.django.SessionMiddleware", ...]  # in the place of Django's own
     SESSION_ENGINE = "sessionware.django"
     SESSIONWARE = {"store": ...}  # what Django has no setting for
@@ -19,6 +20,7 @@ from dataclasses import astuple, replace
 from datetime import datetime, timedelta
 from functools import cache
 from http.cookies import Morsel
+from importlib import import_module
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
@@ -29,8 +31,10 @@ from django.contrib.auth import get_user_model
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
+from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
@@ -361,7 +365,10 @@ class SessionStore(DjangoSession):
     """
 
     def __init__(self, session_key: str | None = None) -> None:
-        self._client = _test_client(sys._getframe(1).f_locals.get("self"))
+        caller = sys._getframe(1).f_locals.get("self")
+        if _is_theirs(type(caller)):
+            raise ImproperlyConfigured(str(ConfigurationError([_in_place_of(type(caller))])))
+        self._client = _test_client(caller)
         self._cookie = session_key or None
         super().__init__(_open(self._cookie))
 
@@ -404,10 +411,7 @@ class SessionMiddleware(DjangosMiddleware):
 
     def __init__(self, get_response: Callable[..., Any]) -> None:
         super().__init__(get_response)
-        problems = [*_problems(self.SessionStore)]
-        with collecting(problems):
-            interface()
-        if problems:
+        if problems := _problems():
             raise ImproperlyConfigured(str(ConfigurationError(problems)))
 
     def process_request(self, request: Any) -> None:
@@ -493,8 +497,48 @@ _NOT_USED = {
 }
 
 
-def _problems(store: object) -> Iterator[Problem]:
+def check_settings(**_: object) -> list[Error]:
+    """Return what is wrong with the settings, as the middleware raises it, for ``manage.py check``.
+
+    It also finds that Django's middleware still stands where ours belongs, or neither.
+    """
+    problems = _problems()
+    if not any(issubclass(each, DjangosMiddleware) for each in _middlewares()):
+        problems.append(Problem("MIDDLEWARE", "found no session middleware", f"add {_OURS!r}"))
+    return [Error(str(problem), id="sessionware.E001") for problem in problems]
+
+
+def _problems() -> list[Problem]:
+    """Return everything that is wrong with the settings."""
+    problems = [*map(_in_place_of, filter(_is_theirs, _middlewares())), *_unused()]
+    with collecting(problems):
+        interface()
+    return problems
+
+
+_OURS = "sessionware.django.SessionMiddleware"
+
+
+def _in_place_of(theirs: type) -> Problem:
+    name = f"{theirs.__module__}.{theirs.__qualname__}"
+    return Problem("MIDDLEWARE", f"found {name!r}, expected {_OURS!r} in its place")
+
+
+def _middlewares() -> list[type]:
+    """Return the classes in MIDDLEWARE, in which functions may stand too."""
+    found = map(import_string, settings.MIDDLEWARE)
+    return [each for each in found if isinstance(each, type)]
+
+
+def _is_theirs(middleware: type) -> bool:
+    return issubclass(middleware, DjangosMiddleware) and not issubclass(
+        middleware, SessionMiddleware
+    )
+
+
+def _unused() -> Iterator[Problem]:
     """Yield what Django's settings say beside those of the interface, and cannot be honoured."""
+    store = getattr(import_module(settings.SESSION_ENGINE), "SessionStore", None)
     if not (isinstance(store, type) and issubclass(store, SessionStore)):
         yield Problem(
             "SESSION_ENGINE", f"found {settings.SESSION_ENGINE!r}, expected 'sessionware.django'"
@@ -639,3 +683,4 @@ def _forget(*, setting: str, **_: object) -> None:
 
 
 setting_changed.connect(_forget)
+register(check_settings, "sessionware")

@@ -21,6 +21,7 @@ from django.contrib.messages.storage.session import SessionStorage
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -895,6 +896,75 @@ def test_a_setting_that_django_has_too_is_named_at_the_start() -> None:
     assert lines_of(caught) == [
         "SESSIONWARE['idle_timeout']: found, but Django has its own setting; set SESSION_COOKIE_AGE"
     ]
+
+
+OURS = "sessionware.django.SessionMiddleware"
+THEIRS = "django.contrib.sessions.middleware.SessionMiddleware"
+HALF_MOVE = f"MIDDLEWARE: found {THEIRS!r}, expected {OURS!r} in its place"
+
+
+def a_function(get_response: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a middleware, as Django lets functions do."""
+    return get_response
+
+
+class Subclass(SessionMiddleware):
+    """A middleware that asks for sessions without a request."""
+
+    def process_request(self, request: Any) -> None:
+        request.session = self.SessionStore()
+
+
+@pytest.mark.parametrize(
+    ("given", "problems"),
+    [
+        ({"MIDDLEWARE": [f"{__name__}.a_function", OURS]}, []),
+        ({"MIDDLEWARE": [THEIRS]}, [HALF_MOVE]),
+        ({"MIDDLEWARE": [THEIRS, OURS]}, [HALF_MOVE]),
+        ({"MIDDLEWARE": []}, [f"MIDDLEWARE: found no session middleware; add {OURS!r}"]),
+        (
+            {"MIDDLEWARE": [OURS], "SESSION_ENGINE": "django.contrib.sessions.backends.db"},
+            [
+                "SESSION_ENGINE: found 'django.contrib.sessions.backends.db', expected "
+                "'sessionware.django'"
+            ],
+        ),
+        (
+            {"MIDDLEWARE": [OURS], "SESSIONWARE": {"idle_timeout": 60}},
+            [
+                "SESSIONWARE['idle_timeout']: found, but Django has its own setting; set "
+                "SESSION_COOKIE_AGE"
+            ],
+        ),
+    ],
+)
+def test_manage_py_check_finds_a_half_move_and_every_wrong_setting(
+    given: dict[str, Any], problems: list[str]
+) -> None:
+    with override_settings(**given):
+        assert [str(error.msg) for error in checks.run_checks(tags=["sessionware"])] == problems
+
+
+def test_django_s_own_middleware_beside_ours_is_named_at_the_start() -> None:
+    with (
+        override_settings(MIDDLEWARE=[OURS, THEIRS]),
+        pytest.raises(ImproperlyConfigured) as caught,
+    ):
+        SessionMiddleware(HttpResponse)
+    assert lines_of(caught) == [HALF_MOVE]
+
+
+def test_django_s_own_middleware_with_our_engine_is_named_at_the_first_request() -> None:
+    """Its cookie would be without our attributes, and its pages without Cache-Control."""
+    middleware = DjangosMiddleware(HttpResponse)
+    with pytest.raises(ImproperlyConfigured) as caught:
+        middleware(RequestFactory().get("/"))
+    assert lines_of(caught) == [HALF_MOVE]
+
+
+def test_a_middleware_of_ours_may_ask_for_a_session_without_a_request() -> None:
+    response: Any = Subclass(lambda _: HttpResponse())(RequestFactory().get("/"))
+    assert response.status_code == 200
 
 
 def test_settings_of_ours_are_a_dict() -> None:
