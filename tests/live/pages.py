@@ -12,13 +12,19 @@ import sessionware
 from tests.gateway import KEY
 from tests.processes import ROOT
 
-README, EXAMPLES, PROOFS, CONTRIBUTING, SECURITY = PAGES = [
+README, EXAMPLES, DJANGO, FLASK, PYRAMID, PROOFS, CONTRIBUTING, SECURITY = PAGES = [
     ROOT / "README.md",
     ROOT / "examples" / "README.md",
+    ROOT / "examples" / "DJANGO.md",
+    ROOT / "examples" / "FLASK.md",
+    ROOT / "examples" / "PYRAMID.md",
     ROOT / "tests" / "README.md",
     ROOT / ".github" / "CONTRIBUTING.md",
     ROOT / ".github" / "SECURITY.md",
 ]
+
+WITH_CODE = README, EXAMPLES, DJANGO, FLASK, PYRAMID
+"""The pages whose code is run."""
 
 
 def blocks(language: str, *pages: Path) -> list[str]:
@@ -28,7 +34,7 @@ def blocks(language: str, *pages: Path) -> list[str]:
 
 def block(part: str) -> str:
     """Return the one block of Python in which this stands."""
-    [found] = [block for block in blocks("python", README, EXAMPLES) if part in block]
+    [found] = [block for block in blocks("python", *WITH_CODE) if part in block]
     return found
 
 

@@ -218,7 +218,7 @@ def keeps_its_session(recipe: str, **given: Any) -> dict[str, Any]:
 
 
 def test_the_handlers_log_in_fill_a_cart_and_log_out() -> None:
-    names = executed(blocks("python")[0] + block("def log_in("))
+    names = executed(blocks("python")[0] + block("def log_in(environ"))
     seen = []
 
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

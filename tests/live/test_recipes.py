@@ -1,11 +1,13 @@
-"""The recipes of examples/README.md: each does what its text says."""
+"""The recipes of examples/README.md and the pages beside it: each does what its text says."""
 
 import re
+import subprocess
+import sys
+from configparser import ConfigParser
 from datetime import timedelta
 from http.cookiejar import CookieJar
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,15 +16,18 @@ from webtest import TestApp
 
 from sessionware import Session, SessionMiddleware, SessionUnavailable
 from sessionware.redis import RedisStore
+from sessionware.settings import from_settings
 from tests.conftest import Clock
 from tests.gateway import KEY, call, make_environ
 from tests.live.caches import nginx, nginx_with
 from tests.live.certificates import Certificate, make_certificate
-from tests.live.pages import EXAMPLES, block, blocks, cells, counter, executed
+from tests.live.pages import EXAMPLES, PYRAMID, block, blocks, cells, counter, executed
 from tests.live.recipe_app import app as shop
-from tests.processes import require, serving, wait_for
+from tests.processes import ROOT, require, serving, wait_for
 from tests.sites import MemoryStore, Site, act_out, count, data_of, owner_of, untouched
 from tests.stores.sentinel import NAME, Trio
+from tests.unit.foreign_cookies import KEY as THEIRS
+from tests.unit.foreign_cookies import NOW, SIGN
 
 
 def log_in(session: Session) -> None:
@@ -336,7 +341,7 @@ class Move:
         beaker = import_module("beaker.middleware").SessionMiddleware
         settings = {"session.type": kind, "session.data_dir": str(folder), "session.secret": KEY}
         settings["session.validate_key"] = KEY
-        take_over = executed(block("def take_over"))["take_over"]
+        take_over = executed(block("def take_over(app)"))["take_over"]
         self._app = SessionMiddleware(beaker(take_over(act_out), settings), KEY)
         self.jar = CookieJar()
         TestApp(beaker(shop_on_beaker, settings), cookiejar=self.jar).get("/")
@@ -386,7 +391,78 @@ def test_flasks_error_page_tells_a_store_that_is_down(act: Any, page: str) -> No
     assert site.test_client().get("/").text == page
 
 
+@pytest.fixture
+def flask_site() -> Any:
+    require("flask")
+    site = import_module("flask").Flask(__name__)
+    site.secret_key = KEY
+    import_module("sessionware.flask").Sessions(site, store=MemoryStore())
+    return site
+
+
+def test_the_page_for_flask_logs_in_is_remembered_and_logs_out(flask_site: Any) -> None:
+    names = executed(block("def log_in(user_id, remember)"))
+    views = {
+        "/in": lambda: names["log_in"](7, remember=True),
+        "/out": names["log_out"],
+        "/": lambda: None,
+    }
+    for path, view in views.items():
+        flask_site.add_url_rule(path, path, lambda view=view: f"{view()}{names['session'].owner}")
+    with flask_site.test_client() as client:
+        assert "Max-Age" in client.get("/in").headers["Set-Cookie"]
+        owners = [client.get(path).text for path in ("/", "/out", "/")]
+    assert owners == ["None7", "NoneNone", "NoneNone"]
+
+
+def test_the_test_of_the_page_for_flask_passes(flask_site: Any) -> None:
+    session = import_module("flask").session
+    flask_site.add_url_rule("/cart", view_func=lambda: session["cart"])
+    executed(block("site.test_client()"), site=flask_site)["test_the_cart_of_a_user"]()
+
+
 # Pyramid
+
+
+def pyramid_site(**settings: Any) -> Any:
+    """Return a site that shows its cart and its owner, with these settings."""
+    config = import_module("pyramid.config").Configurator(settings=settings)
+    config.include("sessionware.pyramid")
+    views = {
+        "cart": lambda request: request.session.get("cart"),
+        "owner": lambda request: request.session.owner,
+    }
+    for name, view in views.items():
+        config.add_route(name, f"/{name}")
+        config.add_view(view, route_name=name, renderer="json")
+    return config.make_wsgi_app()
+
+
+def test_the_test_of_the_page_for_pyramid_passes() -> None:
+    require("pyramid")
+    code = block('app.registry["sessionware"]) as session')
+    names = executed(code, main=lambda _, **settings: pyramid_site(**settings))
+    names["test_the_cart_of_a_user"]()
+
+
+def test_the_page_for_pyramid_takes_over_a_former_session(clock: Clock) -> None:
+    require("pyramid")
+    settings: dict[str, Any] = {"session.secret_key": KEY}
+    executed(block('settings["session.migrate_from"]'), settings=settings, old_secret_key=THEIRS)
+    data = f'[{NOW},{NOW},{{"user_id":"ann"}}]'
+    headers = {"Cookie": f"session={SIGN['Pyramid'](data.encode())}"}
+    assert TestApp(pyramid_site(**settings)).get("/owner", headers=headers).json == "ann"
+
+
+def test_the_ini_file_of_the_page_for_pyramid_has_settings_of_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", KEY)
+    [part] = blocks("ini", PYRAMID)
+    parser = ConfigParser(interpolation=None)
+    parser.read_string(part)
+    made = from_settings(counter, parser["app:main"])
+    assert made.interface.cookie.name == "__Host-session"  # type: ignore[attr-defined]
 
 
 def test_pyramids_error_page_tells_a_store_that_is_down() -> None:
@@ -406,23 +482,20 @@ def test_pyramids_error_page_tells_a_store_that_is_down() -> None:
 # Django
 
 
-def test_the_view_for_django_ends_every_session_of_its_user_and_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_page_for_django_is_a_site_whose_tests_pass(tmp_path: Path) -> None:
     require("django")
     require("sqlalchemy")
-    monkeypatch.chdir(tmp_path)  # The store is a file there.
-    names = executed(block('SESSIONWARE = {"store"'))
-    store: Any = names["SESSIONWARE"]["store"]
-    ended: list[Any] = []
-    names["settings"] = SimpleNamespace(SESSIONWARE=names["SESSIONWARE"])
-    names["logout"] = ended.append
-    for key in "ab":
-        store.create(key * 64, "{}", seconds=60, owner=7)
-    request = SimpleNamespace(user=SimpleNamespace(pk=7))
-    names["log_out_everywhere"](request)
-    assert (store.load("a" * 64), store.load("b" * 64), ended) == (None, None, [request])
-    store.engine.dispose()
+    arguments = ["test", "tests.live.django_page", "--settings=tests.live.django_settings"]
+    done = subprocess.run(  # noqa: S603 - ours
+        [sys.executable, "-m", "django", *arguments],
+        cwd=tmp_path,  # The page's store is a file there.
+        env={"PATH": "", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Ran \d tests", done.stderr)
 
 
 # The device
