@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from configparser import ConfigParser
 from datetime import timedelta
 from http.cookiejar import CookieJar
@@ -21,11 +22,12 @@ from tests.conftest import Clock
 from tests.gateway import KEY, call, make_environ
 from tests.live.caches import nginx, nginx_with
 from tests.live.certificates import Certificate, make_certificate
-from tests.live.pages import EXAMPLES, PYRAMID, block, blocks, cells, counter, executed
+from tests.live.pages import EXAMPLES, PYRAMID, README, block, blocks, cells, counter, executed
 from tests.live.recipe_app import app as shop
 from tests.processes import ROOT, require, serving, wait_for
 from tests.sites import MemoryStore, Site, act_out, count, data_of, owner_of, untouched
 from tests.stores.sentinel import NAME, Trio
+from tests.stores.servers import RedisServer
 from tests.unit.foreign_cookies import KEY as THEIRS
 from tests.unit.foreign_cookies import NOW, SIGN
 
@@ -281,6 +283,61 @@ def test_a_view_that_leaves_its_session_alone_asks_no_store_and_sets_no_cookie()
 )
 def test_the_health_check_tells_whether_the_store_answers(store: Any, is_up: bool) -> None:
     assert executed(block("def is_store_up"), store=store)["is_store_up"]() is is_up
+
+
+# A check at the start
+
+RULES = re.findall(r"`([~+][^`]*)`", re.findall(r"An ACL has [^.]*\.", README.read_text())[0])[:2]
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+def test_the_check_at_the_start_leaves_nothing_in_a_store_that_works() -> None:
+    store = MemoryStore()
+    store.sessions_of = lambda _: []  # type: ignore[attr-defined]
+    executed(block("def check_store"), store=store)
+    assert {"create", "load", "replace", "touch", "delete"} <= {*store.asked}
+    assert store.kept == {}
+
+
+def test_the_check_at_the_start_fails_if_the_store_does_not_answer() -> None:
+    store = RedisStore.from_url("redis://127.0.0.1:1/0")
+    with pytest.raises(SessionUnavailable, match="Check that the server is up"):
+        executed(block("def check_store"), store=store)
+
+
+@pytest.mark.parametrize("denied", re.findall(r"\+(\w+)", " ".join(RULES)))
+def test_the_check_at_the_start_names_a_right_that_is_lacking(
+    redis_server: RedisServer, denied: str
+) -> None:
+    """But for SCAN, which only revoke_all needs."""
+    rules = [rule for rule in " ".join(RULES).split() if rule != f"+{denied}"]
+    with redis_server.client() as admin:
+        admin.execute_command("ACL SETUSER", "shop", "reset", "on", ">password", *rules)
+    with redis_server.client(username="shop", password="password") as client:
+        store = RedisStore(client, "shop:")
+        if denied == "scan":
+            executed(block("def check_store"), store=store)
+            return
+        with pytest.raises(SessionUnavailable, match=rf"NOPERM .*\+{denied}\."):
+            executed(block("def check_store"), store=store)
+
+
+def test_the_check_at_the_start_says_that_the_table_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require("sqlalchemy")
+    sql: Any = import_module("sessionware.sql")
+    store = sql.SQLStore(f"sqlite:///{tmp_path / 'sessions.db'}")
+    # As in a database that does not make it by itself.
+    monkeypatch.setattr(sql.SQLStore, "_may_try_again", lambda *_: False)
+    with pytest.raises(SessionUnavailable, match=r"call create_table\(\) of the SQLStore"):
+        executed(block("def check_store"), store=store)
+    store.engine.dispose()
 
 
 # A log-out that clears the browser
