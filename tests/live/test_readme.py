@@ -423,12 +423,25 @@ def test_the_table_of_errors_has_every_error() -> None:
 
 def test_the_table_of_reasons_has_every_reason_why_a_cookie_is_refused() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
-    why = section("Why was I logged out?")
-    listed = re.findall(r"`(\w+)`", " ".join(row[0] for row in cells(why)))
+    rows = cells(section("Why was I logged out?"))
+    listed = re.findall(r"`(\w+)`", " ".join(row[0] for row in rows))
     assert set(listed) == set(re.findall(r'CookieRejected\(\s*"(\w+)"', code))
-    others = re.findall(r"`([a-z]+_\w+)`", why.rpartition("|")[2])
-    assert len(others) == 13
-    assert [reason for reason in others if f'"{reason}"' not in code] == []
+
+
+def test_the_table_of_alarms_has_every_reason_with_its_level() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
+    calls = {
+        "INFO": r'(?:CookieRejected|\blog|_refusal)\(\s*"(\w+)"',
+        "WARNING": r'(?:[.]once\(|_once_unless_ip\(\s*environ,)\s*"(\w+)"',
+        "": r'reason(?:": | = )"(\w+)"',
+    }
+    logged = {level: set(re.findall(call, code)) for level, call in calls.items()}
+    listed: dict[str, set[str]] = {"INFO": set(), "WARNING": set()}
+    for reasons, level, *_ in cells(table("alarms", EXAMPLES)):
+        listed[level].update(re.findall(r"`(\w+)`", reasons))
+    assert listed["INFO"] | listed["WARNING"] == set.union(*logged.values())
+    assert logged["INFO"] <= listed["INFO"]
+    assert logged["WARNING"] <= listed["WARNING"]
 
 
 def test_the_table_of_readers_has_each_with_its_arguments() -> None:
