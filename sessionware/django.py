@@ -34,6 +34,7 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddl
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.signals import setting_changed
+from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
@@ -219,12 +220,36 @@ class DjangoSession(SessionBase):
         """Whether a request of a moment ago has replaced the key, and this one need not.
 
         While there are fallback keys, contrib.auth replaces it in any request, and writes the new
-        hash of the password: in each of those that a page sends at once.
+        hash of the password: in each of those that a page sends one soon after the other.
         """
-        state = self._session.state
-        if state is None or state.begins_anew or not settings.SECRET_KEY_FALLBACKS:
+        if not settings.SECRET_KEY_FALLBACKS or not self._was_renewed:
             return False
-        return state.loaded.renewed
+        return any(map(self._has_hash, self._hashes("get_session_auth_fallback_hash")))
+
+    @property
+    def _was_renewed(self) -> bool:
+        state = self._session.state
+        return state is not None and not state.begins_anew and state.loaded.renewed
+
+    @property
+    def _is_outdated(self) -> bool:
+        """Whether the password was changed since, in a session that has taken this one's place."""
+        if not self._was_renewed:
+            return False
+        present = [*self._hashes("get_session_auth_hash")]
+        present += self._hashes("get_session_auth_fallback_hash")
+        return present != [] and not any(map(self._has_hash, present))
+
+    def _has_hash(self, present: str) -> bool:
+        return constant_time_compare(self._session.get(PASSWORD_HASH, ""), present)
+
+    def _hashes(self, method: str) -> Iterator[str]:
+        """Yield what this method of the user returns, who has the password of now."""
+        owner = self._session.owner
+        user = None if owner is None else get_user_model()._default_manager.filter(pk=owner).first()
+        if user is not None and hasattr(user, method):
+            found = getattr(user, method)()
+            yield from [found] if isinstance(found, str) else found
 
     def create(self) -> None:
         """Make a key for the session."""
@@ -236,8 +261,16 @@ class DjangoSession(SessionBase):
         self.modified = True
 
     def flush(self) -> None:
-        """End the session: the log-out."""
-        self._session.invalidate()
+        """End the session: the log-out.
+
+        If its password was changed a moment ago, contrib.auth calls this, too. It does not mean the
+        session that was renewed with the new password, so this request alone has none.
+        """
+        state = self._session.state
+        if state is not None and self._is_outdated:
+            state.forget()
+        else:
+            self._session.invalidate()
 
     def delete(self, session_key: str | None = None) -> None:
         """End this session, or, with a store or a list of revocations, the one of this key."""

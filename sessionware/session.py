@@ -219,6 +219,13 @@ class State:
         self.created = int(time.time())
         self.begins_anew = self.emptied = True
 
+    def forget(self) -> None:
+        """Begin a new session, and leave the one that was loaded as it is."""
+        self.clear()
+        self.loaded = Loaded({}, "{}", self.created, new=True)
+        self.handed_out = {}
+        self.begins_anew = self.emptied = self.may_differ = False
+
 
 class Source(Protocol):
     """The methods that a session calls on the interface that opened it."""

@@ -804,30 +804,101 @@ def test_fallback_keys_are_djangos() -> None:
     assert page.cookie != cookie
 
 
-def rotate(session: Any) -> Any:
-    """Do what contrib.auth does with a session whose password hash a fallback key has signed."""
-    session.cycle_key()
-    session[auth.HASH_SESSION_KEY] = "by the new key"
-    return data_of(session)
+# A new hash of the password
 
 
-def test_requests_at_once_with_a_hash_of_the_former_key_all_show_their_page() -> None:
-    """Only the first one replaces the session's key; the others read the session as it was."""
+@pytest.fixture
+def ann(model: SimpleNamespace) -> SimpleNamespace:
+    """A user in the database, with a ``hash`` of the password and those by fallback keys."""
+    user: SimpleNamespace = user_of(model, 7)
+    user.hash, user.fallback_hashes = "of the password", []
+    user.get_session_auth_hash = lambda: user.hash
+    user.get_session_auth_fallback_hash = lambda: user.fallback_hashes
+    found = SimpleNamespace(first=lambda: user)
+    model._default_manager = SimpleNamespace(filter=lambda pk: found)
+    return user
+
+
+@pytest.fixture
+def stored() -> Iterator[None]:
+    """Sessions in a store, while there are fallback keys."""
     with override_settings(SESSIONWARE={"store": MemoryStore()}, SECRET_KEY_FALLBACKS=[OLDER_KEY]):
-        former = visit(put(a=1)).cookie
-        first, second = visit(rotate, former), visit(rotate, former)
-        assert (first.result, second.result) == ({"a": 1}, {"a": 1})
-        assert (first.cookie != former, second.cookie) == (True, former)
-        assert visit(lambda session: session[auth.HASH_SESSION_KEY], first.cookie).result
+        yield
 
 
-def test_the_key_is_replaced_in_vain_without_fallback_keys() -> None:
-    """Then it is the application that does so, and has to know."""
-    with override_settings(SESSIONWARE={"store": MemoryStore()}):
-        former = visit(put(a=1)).cookie
-        visit(rotate, former)
-        with pytest.raises(SessionInterrupted):
-            visit(rotate, former)
+def take_hash_of(user: SimpleNamespace) -> Act:
+    """Return what contrib.auth does with a session that is to have the user's present hash."""
+
+    def act(session: Any) -> Any:
+        session.cycle_key()
+        session[auth.HASH_SESSION_KEY] = user.hash
+        return session.owner
+
+    return act
+
+
+def flush(session: Any) -> None:
+    session.flush()
+
+
+@pytest.mark.usefixtures("stored")
+def test_requests_at_once_with_a_hash_by_a_former_key_all_show_their_page(
+    ann: SimpleNamespace,
+) -> None:
+    """Only the first one replaces the session's key; the others read the session as it was."""
+    former = visit(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    first, second = visit(take_hash_of(ann), former), visit(take_hash_of(ann), former)
+    assert (first.result, second.result) == (7, 7)
+    assert (first.cookie != former, second.cookie) == (True, former)
+    assert visit(lambda session: session[auth.HASH_SESSION_KEY], first.cookie).result == ann.hash
+
+
+@pytest.mark.usefixtures("stored")
+def test_new_password_is_not_lost_in_silence_if_the_key_was_replaced_a_moment_ago(
+    ann: SimpleNamespace,
+) -> None:
+    former = visit(log_in(ann)).cookie
+    visit(lambda session: session.cycle_key(), former)
+    ann.hash = "of a new password"
+    with pytest.raises(SessionInterrupted):
+        visit(take_hash_of(ann), former)
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_request_with_the_former_password_leaves_the_session_with_the_new_one(
+    ann: SimpleNamespace,
+) -> None:
+    """contrib.auth has it flush its session, as if the user had logged out."""
+
+    def late(session: Any) -> Any:
+        seen = session[auth.BACKEND_SESSION_KEY]
+        flush(session)
+        return seen, session.owner, data_of(session)
+
+    former = visit(log_in(ann)).cookie
+    ann.hash = "of a new password"
+    renewed = visit(take_hash_of(ann), former).cookie
+    page = visit(late, former)
+    assert page.result == ("a backend", None, {})
+    assert page.cookie == former
+    assert visit(owner, renewed).result == 7
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_ends_the_session_whose_key_was_replaced(ann: SimpleNamespace) -> None:
+    former = visit(log_in(ann)).cookie
+    renewed = visit(take_hash_of(ann), former).cookie
+    visit(flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_of_a_visitor_ends_the_session_whose_key_was_replaced() -> None:
+    former = visit(put(a=1)).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    visit(flush, former)
+    assert visit(data_of, renewed).result == {}
 
 
 def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
