@@ -161,7 +161,7 @@ class RevocableBackend(CookieBackend):
         """Put the session's previous id on the list. Of two requests, one can replace it."""
         last = state.loaded.id
         if last is not None and last == state.id:
-            self._check_alive(state)
+            self._check_alive(last, state.owner, state.stamp)
         elif last is not None and state.has_ended:
             self.log_out(state.loaded)
         elif last is not None:
@@ -169,11 +169,14 @@ class RevocableBackend(CookieBackend):
         return super().save(state, text)
 
     def _renew(self, state: State, last: str) -> None:
+        loaded = state.loaded
+        if not state.begins_anew:
+            self._check_alive(last, loaded.owner, loaded.stamp)
         # First, so that a log-out which finds the id on the list knows why.
-        self._revoke(f"renewed\0{last}", state.loaded.created)
+        self._revoke(f"renewed\0{last}", loaded.created)
         if state.id in self._bound_ids.of(last):
             self._revocations.revoke(binding_of(last), GRACE)
-        ended_here = self._revoke(last, state.loaded.created)
+        ended_here = self._revoke(last, loaded.created)
         if not ended_here and not state.begins_anew:
             raise SessionUnavailable(ENDED)
 
@@ -213,10 +216,10 @@ class RevocableBackend(CookieBackend):
         """Return the owner's present stamp."""
         return self._revocations.check(key_of(""), owner) or ""
 
-    def _check_alive(self, state: State) -> None:
+    def _check_alive(self, session_id: str, owner: Owner | None, stamp: str) -> None:
         """Raise SessionUnavailable if another request has ended the session meanwhile."""
         try:
-            self._check(str(state.id), state.owner, state.stamp)
+            self._check(session_id, owner, stamp)
         except CookieRejected:
             raise SessionUnavailable(ENDED) from None
 

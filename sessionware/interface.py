@@ -424,6 +424,8 @@ class SecureCookieSessionInterface(SessionInterface):
             message = "A visitor's change was not saved, because the bound session may go on"
             log("device_unproved", message)
             return None
+        if state.loaded.new and not (state.begins_anew or state.alive):
+            return None  # modified = True, and nothing to save; no log-out
         self.backend.check_duration(state, seconds)
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)

@@ -40,7 +40,10 @@ class Life(TypedDict):
 
 
 _NOTE_LIFE: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
-_ENDING = '"ended"'
+_ADOPTED, _ENDED = "adopted", "ended"
+"""What a store notes of a session that came from a former cookie."""
+
+_ENDING = dumps(_ENDED)
 """What a store has of a session that is about to be deleted."""
 
 
@@ -65,7 +68,7 @@ class ServerBackend(CookieBackend):
         if envelope.data is not None or envelope.id is None:
             raise CookieRejected("malformed")
         held = self._held(key := key_of(envelope.id))
-        if held is None or not self._works(key, held) or self._is_marked(held.parent):
+        if held is None or not self._works(key, held) or self._has_ended(held.parent):
             raise CookieRejected("revoked")
         return held
 
@@ -87,28 +90,41 @@ class ServerBackend(CookieBackend):
         if loaded.owner is None and (loaded.id is None or is_derived(loaded.id)):
             parent, ids = loaded.parent or ids[0], [*filter(None, [loaded.id]), *of_client]
             loaded = replace(loaded, id=of_client[0], parent=parent)
-        for session_id in ids:
-            held = self._held(key_of(session_id))
-            if held is not None and (held.successor or self._is_marked(held.parent)):
+        kept = self._adopted(loaded, ids)
+        if kept is None and any(map(self._mark, {*marks, *ids})):
+            # Another request of the page may have adopted the session between the two looks.
+            kept = self._adopted(loaded, ids)
+            if kept is None:
                 raise CookieRejected("revoked")
-            if held is not None:
-                text, data, _, _, csrf_token, owner, stamp, *_ = held.envelope
-                return replace(
-                    loaded,
-                    data=data or {},
-                    text=text,
-                    id=session_id,
-                    csrf_token=csrf_token,
-                    owner=owner,
-                    stamp=stamp,
-                    version=held.version,
-                    parent=held.parent,
-                    adopted=False,
-                )
+        if kept is not None:
+            return kept
         stamp = "" if loaded.owner is None else self.stamp(loaded.owner)
-        if any(map(self._is_marked, {*marks, *ids})) or stamp not in ("", loaded.stamp):
+        if stamp not in ("", loaded.stamp):
             raise CookieRejected("revoked")
         return super().adopt(replace(loaded, stamp=stamp), ids)
+
+    def _adopted(self, loaded: Loaded, ids: Sequence[str]) -> Loaded | None:
+        """Return the session as another request has adopted it, unless it has ended."""
+        for session_id in ids:
+            held = self._held(key_of(session_id))
+            if held is None:
+                continue
+            if held.successor or self._has_ended(held.parent) or self._has_ended(session_id):
+                raise CookieRejected("revoked")
+            kept = held.envelope
+            return replace(
+                loaded,
+                data=kept.data or {},
+                text=kept.text,
+                id=session_id,
+                csrf_token=kept.csrf_token,
+                owner=kept.owner,
+                stamp=kept.stamp,
+                version=held.version,
+                parent=held.parent,
+                adopted=False,
+            )
+        return None
 
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable once the mark of an adopted session may be gone."""
@@ -138,8 +154,8 @@ class ServerBackend(CookieBackend):
         """Delete the session, and those that have taken its place."""
         if loaded.id is None:
             return
-        self._mark(loaded.parent, loaded.created)
-        self._mark(loaded.id, loaded.created)
+        self._note_end(loaded.parent, loaded.created)
+        self._note_end(loaded.id, loaded.created)
         key, version = key_of(loaded.id), "" if loaded.renewed else loaded.version
         # Only one of this and a renewal succeeds. One that is under way may be a log-in of its own.
         while version and not self._store.replace(key, _ENDING, version=version, **_NOTE_LIFE):
@@ -151,19 +167,23 @@ class ServerBackend(CookieBackend):
 
     def end_successors(self, session_id: str, spared: str = "") -> None:
         """Delete the sessions that have taken its place within the last hour."""
-        found = [*self._successors(key_of(session_id))]
-        for _, key in found:
-            if key != key_of(spared):
+        own, names = key_of(session_id), list[str]()
+        keys = [own]
+        for key in keys:
+            if key != own:
                 self._store.delete(key)
-                found.extend(self._successors(key))
+            for name, successor in self._successors(key):
+                names.append(name)
+                if successor not in (*keys, key_of(spared)):
+                    keys.append(successor)
         # Last, so that a log-out which failed can be sent again. One that spares a session is to be
         # followed by another, which has to find that one.
-        for name, _ in () if spared else found:
+        for name in () if spared else names:
             self._store.delete(name)
 
     def end(self, session_id: str, created: int) -> None:
         """Delete the session, unless it is closed already."""
-        self._mark(session_id, created)
+        self._note_end(session_id, created)
         held = self._present(session_id)
         if held is not None and not held.successor:
             self._store.delete(key_of(session_id))
@@ -197,13 +217,13 @@ class ServerBackend(CookieBackend):
         session_id, adopted = str(state.id), state.id == state.loaded.id
         record, permanent, ended = self._record(state, text), state.permanent, False
         if self._store.create(key_of(session_id), record, **self._life(state, permanent)):
-            ended = adopted and not self._mark(session_id, state.created)
+            ended = adopted and not self._note_adoption(session_id, state.created)
         elif adopted:  # Another request of the same page has adopted the session meanwhile.
             permanent = self._replace(state, text)
         else:
             raise SessionUnavailable(ENDED)
         # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
-        if ended or self._is_marked(state.parent) or self._is_revoked(state):
+        if ended or self._has_ended(state.parent) or self._is_revoked(state):
             self._store.delete(key_of(session_id))
             raise SessionUnavailable(ENDED)
         return permanent
@@ -246,23 +266,47 @@ class ServerBackend(CookieBackend):
         try:
             # First, so that a log-out which finds the session deleted finds the new one.
             note = self._name_successor(last, str(state.id))
-            self._mark(loaded.parent, loaded.created)
-            was_marked = not self._mark(last, loaded.created)
-            if was_marked and loaded.adopted and not state.begins_anew:
-                raise SessionUnavailable(ENDED)
-            if not state.emptied:
-                return self._hand_over(state, text, last)
-            self._store.delete(key_of(last))
+            permanent = state.permanent
+            if state.emptied:
+                self._note_end(last, loaded.created)
+                self._store.delete(key_of(last))
+            elif loaded.adopted:
+                permanent = self._hand_over_adopted(state, text, last)
+            else:
+                permanent = self._hand_over(state, text, last)
+                self._note_end(last, loaded.created)
+            self._note_end(loaded.parent, loaded.created)
         except (SessionTooLarge, SessionUnavailable):
             with suppress(SessionUnavailable):
-                # If only the answer was lost, this is all that is left of the session.
-                held = self._present(last)
-                if held is None or held.successor != key:
-                    self._store.delete(key)
-                    if held is not None:
-                        self._change_note(note, held.successor or key_of(last))
+                self._take_back(key, last, note)
             raise
-        return state.permanent
+        return permanent
+
+    def _take_back(self, key: str, last: str, note: str) -> None:
+        """Delete the new session, unless only an answer was lost and it is all that is left."""
+        held = self._present(last)
+        if held is not None and held.successor == key:
+            return
+        try:
+            if held is not None:
+                self._change_note(note, held.successor or key_of(last))
+        finally:
+            self._store.delete(key)
+
+    def _hand_over_adopted(self, state: State, text: str, last: str) -> bool:
+        """Do so with a session that this request adopts. Another one may have done it before."""
+        created, before = state.loaded.created, None
+        if self._present(last) is None:
+            # Of several requests that renew it, one is the first.
+            before = self._note_end(last, created)
+        permanent = state.permanent
+        if before is None or before == _ADOPTED:
+            permanent = self._hand_over(state, text, last)
+        if before is None:
+            before = self._note_end(last, created)
+        if before == _ENDED and not state.begins_anew:
+            raise SessionUnavailable(ENDED)
+        return permanent
 
     def _hand_over(self, state: State, text: str, last: str) -> bool:
         """Close the last session to changes, and merge those of others into the new one.
@@ -270,7 +314,7 @@ class ServerBackend(CookieBackend):
         One that is closed already stays as it is, or its last moment would begin again.
         """
         loaded, key, permanent = state.loaded, key_of(str(state.id)), state.permanent
-        if loaded.renewed or (loaded.adopted and self._present(last) is None):
+        if loaded.renewed:
             return permanent
         before = Envelope(
             loaded.text, loaded.data, 0, None, loaded.csrf_token, loaded.owner, loaded.stamp
@@ -340,6 +384,7 @@ class ServerBackend(CookieBackend):
             name = renewal_of(f"{number} {key_of(session_id)}")
             if self._store.create(name, dumps(key_of(successor)), **_NOTE_LIFE):
                 return name
+            self._store.touch(name, **_NOTE_LIFE)  # It leads to the next one.
         raise SessionUnavailable(_BUSY)
 
     def _change_note(self, name: str, key: str) -> None:
@@ -358,17 +403,45 @@ class ServerBackend(CookieBackend):
             yield name, str(loads(kept.text))
             number += 1
 
-    def _is_marked(self, session_id: str) -> bool:
-        return session_id != "" and self._store.load(mark_of(session_id)) is not None
+    def _has_ended(self, session_id: str) -> bool:
+        """Return whether former cookies of the session are refused."""
+        return self._mark(session_id) == _ENDED
 
-    def _mark(self, session_id: str, created: int) -> bool:
-        """Refuse former cookies of the session, and return whether they were not refused yet."""
+    def _mark(self, session_id: str) -> str:
+        """Return whether the session was adopted, or has ended, or ``""``."""
+        kept = self._store.load(mark_of(session_id)) if session_id else None
+        return "" if kept is None else _meaning_of(kept)
+
+    def _note_adoption(self, session_id: str, created: int) -> bool:
+        """Note that a former cookie was accepted, and return whether that is the first time."""
+        return self._store.create(mark_of(session_id), _new_mark(_ADOPTED), **self._left(created))
+
+    def _note_end(self, session_id: str, created: int) -> str:
+        """Refuse former cookies of the session. Return what was noted before, or ``""``."""
         if not session_id or not (self._adopts or is_derived(session_id)):
-            return True
-        seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
-        # Random, because a store may take a mark that is equal for its own, sent again.
-        mark = dumps(secrets.token_urlsafe(8))
-        return self._store.create(mark_of(session_id), mark, seconds=seconds, owner=None)
+            return ""
+        name, mark, life = mark_of(session_id), _new_mark(_ENDED), self._left(created)
+        while not self._store.create(name, mark, **life):
+            kept = self._store.load(name)
+            if kept is not None and _meaning_of(kept) == _ENDED:
+                return _ENDED
+            if kept is not None and self._store.replace(name, mark, version=kept.version, **life):
+                return _ADOPTED
+        return ""
+
+    def _left(self, created: int) -> Life:
+        """Return for how long a former cookie of the session may come."""
+        left = self._expiry.left(int(time.time()), created)
+        return {"seconds": left + MAX_REQUEST_TIME, "owner": None}
+
+
+def _new_mark(meaning: str) -> str:
+    """Return a mark, which is random: a store may take an equal one for its own, sent again."""
+    return dumps(f"{meaning} {secrets.token_urlsafe(8)}")
+
+
+def _meaning_of(mark: Kept) -> str:
+    return _ADOPTED if mark.text.startswith(f'"{_ADOPTED}') else _ENDED
 
 
 def _closed(envelope: Envelope, successor: str) -> str:

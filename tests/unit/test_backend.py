@@ -291,3 +291,34 @@ def test_owner_is_not_set_if_the_list_fails(
     cookie = revocable.log_in("ada")
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         revocable.visit(slow, cookie)
+
+
+def test_second_log_out_succeeds_though_a_renewal_has_found_the_session_ended(
+    revocable: Site,
+) -> None:
+    cookie = revocable.log_in("ann")
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        revocable.visit_during(Session.invalidate, Session.regenerate, cookie)
+    assert revocable.visit(Session.invalidate, cookie).cookie == ""
+
+
+@pytest.mark.parametrize("act", [lambda session: setattr(session, "modified", True), dict])
+def test_forced_save_of_a_refused_session_is_no_log_out(revocable: Site, act: Act) -> None:
+    old = revocable.log_in("ann")
+    revocable.visit(Session.regenerate, old)
+    assert revocable.visit(act, old).cookie == old
+
+
+def test_renewal_that_a_log_out_overtakes_is_refused(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, revoke = revocable.log_in("ann"), revocations.revoke
+
+    def overtaken(key: str, seconds: int) -> bool:
+        monkeypatch.undo()
+        assert revocable.visit(Session.invalidate, cookie).cookie == ""
+        return revoke(key, seconds)
+
+    monkeypatch.setattr(revocations, "revoke", overtaken)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        revocable.visit(Session.regenerate, cookie)

@@ -3,7 +3,8 @@
 import json
 import logging
 import re
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -15,13 +16,14 @@ from sessionware import (
     SessionTooLarge,
     SessionUnavailable,
 )
+from sessionware.backend import MAX_REQUEST_TIME
 from sessionware.codec import SignedCodec
 from sessionware.migration import SessionwareCookie
 from sessionware.server_side import MAX_MERGES
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.sites import Act, MemoryStore, Site, count, data_of, owner_of
+from tests.sites import Act, MemoryStore, Page, Site, count, data_of, id_of, owner_of
 
 CODEC = SignedCodec(KEY)
 
@@ -68,6 +70,10 @@ def shown(session: Session) -> list[Any]:
 
 def staying(session: Session) -> None:
     session.permanent = True
+
+
+def staying_as_it_is(session: Session) -> None:
+    session.modified = True
 
 
 def down(*_: object, **__: object) -> None:
@@ -785,3 +791,181 @@ def test_session_of_a_former_cookie_has_its_full_life(store: MemoryStore) -> Non
     site = Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
     kept, _, session_id = envelope(site.visit(count, former).cookie)
     assert (kept, store.seconds[key_of(session_id)]) == (None, 31 * 24 * 3600)
+
+
+# Another request is served between two calls of the store
+
+
+class Interrupted(MemoryStore):
+    """A store that serves another request after one of its calls, or refuses that call."""
+
+    def __init__(self, limit: int = 1024 * 1024) -> None:
+        super().__init__(limit)
+        self.verb, self.calls, self.refuses = "", 0, False
+        self.meanwhile: Callable[[], object] = bool
+
+    def serve(self, verb: str, calls: int, meanwhile: Callable[[], object]) -> None:
+        """Do this after so many calls of the verb from now on."""
+        self.verb, self.calls, self.meanwhile, self.refuses = verb, calls, meanwhile, False
+
+    def refuse(self, verb: str, calls: int) -> None:
+        """Refuse this one of the calls of the verb from now on."""
+        self.verb, self.calls, self.refuses = verb, calls, True
+
+    @contextmanager
+    def _alone(self, verb: str, key: str) -> Iterator[None]:
+        assert len(self.asked) < 1000, "a request does not end"
+        self.calls -= verb == self.verb
+        is_meant = verb == self.verb and self.calls == 0
+        if is_meant and self.refuses:
+            down()
+        with super()._alone(verb, key):
+            yield
+        if is_meant:
+            self.meanwhile()
+
+
+CALLS = [(verb, calls) for verb in ("load", "create", "replace", "delete") for calls in range(1, 9)]
+
+
+@pytest.fixture
+def interrupted() -> Interrupted:
+    return Interrupted()
+
+
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+def test_requests_of_one_page_all_see_the_session_that_they_take_over(
+    interrupted: Interrupted, verb: str, calls: int
+) -> None:
+    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    pages: list[Page] = []
+
+    def look() -> None:
+        pages.append(site.visit(owner_of, former))
+
+    interrupted.serve(verb, calls, look)
+    look()
+    assert {page.result for page in pages} == {"ann"}
+    assert len({site.visit(id_of, page.cookie).result for page in pages}) == 1
+
+
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_session_is_renewed_though_another_request_takes_it_over(
+    interrupted: Interrupted, verb: str, calls: int, renew: Act
+) -> None:
+    """The other one only reads, and nobody has ended the session."""
+    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    interrupted.serve(verb, calls, lambda: site.visit(dict, former))
+    renewed = site.visit(renew, former).cookie
+    assert site.visit(owner_of, renewed).result == "ann"
+    assert site.read(former) is None
+
+
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+def test_copy_of_a_former_cookie_that_is_used_in_a_slow_request_stays_ended(
+    interrupted: Interrupted, verb: str, calls: int
+) -> None:
+    """The slow one cannot take the session over any more, at no moment."""
+    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    copies: list[str] = []
+
+    def use_a_copy() -> None:
+        copies.append(site.visit(Session.regenerate, former).cookie)
+
+    def slow(session: Session) -> None:
+        session["slow"] = True
+        site.visit(Session.invalidate, former)
+        interrupted.serve(verb, calls, use_a_copy)
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, former)
+    assert [site.visit(owner_of, copy).result for copy in copies] == [None] * len(copies)
+
+
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_former_session_is_as_before_after_a_renewal_that_was_refused(
+    interrupted: Interrupted, verb: str, calls: int, renew: Act
+) -> None:
+    """Only the last call is too late: it refuses copies of a visitor's cookie at other clients."""
+    former, site = Site(cookie_name="former").visit(adding(n=1)).cookie, moved(interrupted)
+    interrupted.refuse(verb, calls)
+    with suppress(SessionUnavailable):
+        former = site.visit(renew, former).cookie
+    interrupted.refuse("", 0)
+    is_last = (verb, calls) == ("create", 4)
+    assert site.read(former) == (None if is_last else {"n": 1})
+
+
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+def test_two_log_outs_at_once_of_a_session_that_was_taken_over_both_succeed(
+    interrupted: Interrupted, verb: str, calls: int
+) -> None:
+    site = moved(interrupted)
+    cookie = site.visit(count, Site(cookie_name="former").log_in("ann")).cookie
+    interrupted.serve(verb, calls, lambda: site.visit(Session.invalidate, cookie))
+    assert site.visit(Session.invalidate, cookie).cookie == ""
+    assert site.read(cookie) is None
+
+
+def test_old_id_is_read_while_a_second_renewal_is_taken_back(interrupted: Interrupted) -> None:
+    site = Site(store=interrupted)
+    old = site.log_in("ann")
+    seen: list[Any] = []
+
+    def renew_too_late(session: Session) -> None:
+        session.regenerate()
+        look = lambda: seen.append(site.visit(owner_of, old).result)  # noqa: E731 - two words
+        interrupted.serve("delete", 1, look)
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit_during(Session.regenerate, renew_too_late, old)
+    assert seen == ["ann"]
+
+
+def test_log_out_ends_though_a_renewal_has_come_to_nothing(interrupted: Interrupted) -> None:
+    """Its note names the session that there is, which is not to be ended again and again."""
+    interrupted.limit = 1000
+    site = Site(store=interrupted)
+    cookie = site.log_in("ann")
+
+    def renew(session: Session) -> None:
+        session["a"] = 600 * "x"
+        session.regenerate()
+
+    with pytest.raises(SessionTooLarge):
+        site.visit_during(adding(b=600 * "y"), renew, cookie)
+    assert site.visit(Session.invalidate, cookie).cookie == ""
+    assert site.visit(Session.invalidate, cookie).cookie == ""
+
+
+def test_log_out_finds_a_renewal_after_one_that_failed_an_hour_ago(
+    interrupted: Interrupted, clock: Clock
+) -> None:
+    site = Site(store=interrupted)
+    old = site.log_in("ann")
+
+    def fail(session: Session) -> None:
+        session.regenerate()
+        interrupted.refuse("replace", 1)
+
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(fail, old)
+    clock.advance(MAX_REQUEST_TIME - 10)
+    new = site.visit(Session.regenerate, old).cookie
+    clock.advance(20)
+    site.visit(Session.invalidate, old)
+    assert site.read(new) is None
+
+
+# A request that has nothing to save
+
+
+@pytest.mark.parametrize("act", [staying_as_it_is, Session.regenerate])
+def test_forced_save_of_a_refused_session_is_no_log_out(store: MemoryStore, act: Act) -> None:
+    """A page that was sent before the log-in would end it."""
+    former, site = Site(cookie_name="former").visit(adding(n=1)).cookie, moved(store)
+    cookie = site.visit(log_in, former).cookie
+    assert site.visit(act, former).cookie == former
+    assert site.visit(owner_of, cookie).result == "ann"
