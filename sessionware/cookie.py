@@ -81,9 +81,14 @@ class SessionCookie:
         return values
 
     def reaches(self, host: str) -> bool:
-        """Return whether a browser keeps the cookie of this host (RFC 6265bis, section 5.1.3)."""
+        """Return whether a browser keeps the cookie of this host (RFC 6265bis, section 5.1.3).
+
+        Of a domain such as "com", no browser keeps one.
+        """
         host, domain = host.lower(), self.bare_domain
-        return domain in ("", host) or (host.endswith(f".{domain}") and not is_ip(host))
+        if domain in ("", host):
+            return True
+        return host.endswith(f".{domain}") and "." in domain and not is_ip(host)
 
     def is_set(self, fields: list[tuple[str, str]]) -> bool:
         """Return whether the response already sets a cookie with this name."""

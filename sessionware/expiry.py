@@ -65,6 +65,16 @@ class Expiry:
         )
 
     @property
+    def cuts_permanent_short(self) -> bool:
+        """Whether no session can last for the permanent timeout.
+
+        An idle timeout that is longer than the absolute one is common, as its default is long; and
+        in Flask, the permanent timeout is the same setting.
+        """
+        permanent, absolute = self.permanent_timeout, self.absolute_timeout
+        return absolute is not None and permanent > absolute and permanent != self.idle_timeout
+
+    @property
     def max_idle_timeout(self) -> float:
         """The longer of the two idle timeouts, in seconds."""
         return max(self.idle_timeout, self.permanent_timeout)
@@ -116,27 +126,6 @@ class Expiry:
         if permanent is None:
             return self.max_idle_timeout
         return self.permanent_timeout if permanent else self.idle_timeout
-
-
-def contradictions(expiry: Expiry) -> Iterator[Problem]:
-    """Yield the problems of timeouts that are valid alone, but not together.
-
-    An idle timeout that is longer than the absolute one is none, as its default is long. Nor is a
-    permanent one that equals it, because in Flask the two are one setting.
-    """
-    permanent, absolute = expiry.permanent_timeout, expiry.absolute_timeout
-    if absolute is not None and permanent > absolute and permanent != expiry.idle_timeout:
-        yield Problem(
-            "permanent_timeout",
-            f"found {_in_words(permanent)}, but absolute_timeout ends every session after "
-            f"{_in_words(absolute)}",
-            "set it to no more than that, or raise absolute_timeout",
-        )
-
-
-def _in_words(seconds: float) -> str:
-    """Return the duration as Python shows it, such as ``90 days`` or ``12:00:00``."""
-    return str(timedelta(seconds=seconds)).removesuffix(", 0:00:00")
 
 
 def bounds_of(name: str) -> str:

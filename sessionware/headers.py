@@ -76,7 +76,7 @@ def keep_private(fields: Fields, names: str) -> bool:
     stated = _items(fields, "cache-control")
     kept = [item for item in stated if not _is_for_shared(item)]
     shared = len(kept) < len(stated) or bool(targeted)
-    if _NOT_SHARED.isdisjoint(map(str.lower, kept)):
+    if not _is_private(kept):
         # First, because a cache may read only the first, and another private="field" may follow.
         kept.insert(0, "private")
     # Last, because a cache may take all that follows for a part of the string.
@@ -94,7 +94,7 @@ def is_shared(fields: Fields, names: str) -> bool:
     if not _control_caches(names):
         return False
     stated = _items(fields, "cache-control")
-    if any(map(_is_for_shared, stated)) and _NOT_SHARED.isdisjoint(map(str.lower, stated)):
+    if any(map(_is_for_shared, stated)) and not _is_private(stated):
         return True
     orders = [_items(fields, name) for name in _targeted(fields)]
     return any(items and _NOT_KEPT.isdisjoint(map(str.lower, items)) for items in orders)
@@ -135,6 +135,12 @@ def directives_of(line: str) -> list[str]:
 def _mask(quoted: re.Match[str]) -> str:
     """Return a text of the same length, and without commas if the string is closed."""
     return "-" * len(quoted[0]) if quoted[1] else quoted[0]
+
+
+def _is_private(directives: list[str]) -> bool:
+    """Return whether shared caches may not store the response (RFC 9111, section 5.2.2.3)."""
+    lowered = {directive.lower() for directive in directives}
+    return "private" in lowered or ("no-store" in lowered and "must-understand" not in lowered)
 
 
 def _has_open_quote(item: str) -> bool:

@@ -33,8 +33,8 @@ from .errors import (
     collecting,
     kind_of,
 )
-from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry, contradictions, seconds_of
-from .headers import fields_of, is_shared, keep_private, names_of, vary_by_cookie
+from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry, seconds_of
+from .headers import Fields, fields_of, is_shared, keep_private, names_of, vary_by_cookie
 from .keys import BoundIds, SecretKey, TokenMask, purpose_of
 from .log import Refusals, Warnings, log, log_refusal
 from .migration import FormerCookie, codec_class
@@ -175,7 +175,6 @@ class SecureCookieSessionInterface(SessionInterface):
         timeouts = idle_timeout, absolute_timeout, refresh_after, permanent_timeout
         with collecting(problems):
             self.expiry: Expiry = Expiry.of(*timeouts)
-            problems += contradictions(self.expiry)
         make: Callable[..., Codec] = SignedCodec  # checks the keys even if encrypt is wrong
         with collecting(problems):
             make = codec_class(encrypt)
@@ -203,6 +202,12 @@ class SecureCookieSessionInterface(SessionInterface):
             self.cookie, migrate_from, keys, self.expiry, self.backend
         )
         self._warnings = Warnings(self.cookie)
+        if self.expiry.cuts_permanent_short:
+            self._warnings.once(
+                "timeouts_contradict",
+                "permanent_timeout is longer than absolute_timeout, which ends every session, so "
+                "no session is as permanent as it says: raise absolute_timeout, or lower the other",
+            )
         self.binding: Binding | None = None
         if proof is not None and keys:
             self.binding = Binding(
@@ -378,6 +383,19 @@ class SecureCookieSessionInterface(SessionInterface):
                     "ignore Vary: Cookie: mark it 'private', or do not use the session for it",
                 )
             return
+        self._warnings.of_place(environ)
+        self._set_cookies(cookie, fields, names, session.state, environ)
+        if keep_private(fields, names):
+            self._warnings.once(
+                "shared_cache",
+                "A response that sets the session cookie was marked for shared caches: 'public', "
+                "'s-maxage' and the header fields that only such caches obey were removed",
+            )
+
+    def _set_cookies(
+        self, cookie: str, fields: Fields, names: str, state: State, environ: WSGIEnvironment
+    ) -> None:
+        """Add the Set-Cookie headers: those that delete others, then our own."""
         if "set-cookie" in names and self.cookie.is_set(fields):
             self._warnings.once(
                 "cookie_name_taken",
@@ -385,12 +403,19 @@ class SecureCookieSessionInterface(SessionInterface):
                 f"{self.cookie.name!r}, and browsers keep only one: give this SessionMiddleware "
                 "another cookie_name",
             )
-        self._warnings.of_place(environ)
-        state = session.state
         outdated = state.loaded.leftovers
         if state.has_ended:  # also those that the browser does not send to this path
             outdated = (*outdated, *self.adoption.others)
-        for other in dict.fromkeys(outdated):  # before our own, which may have the name of one
+        outdated = tuple(dict.fromkeys(outdated))
+        if "set-cookie" in names and any(
+            other.is_set(fields) for other in outdated if other.name != self.cookie.name
+        ):
+            self._warnings.once(
+                "former_cookie_set",
+                "The application, or a middleware inside of this one, sets a cookie that "
+                "migrate_from deletes: remove the former session, or its reader from migrate_from",
+            )
+        for other in outdated:  # before our own, which may have the name of one
             fields.append(("Set-Cookie", self._delete_former(other, environ)))
         fields.append(("Set-Cookie", cookie))
         if self.binding is not None:
@@ -402,12 +427,6 @@ class SecureCookieSessionInterface(SessionInterface):
                     f"the cookie_path {self.cookie.path!r} to the device_bound_path: move one of "
                     "the two",
                 )
-        if keep_private(fields, names):
-            self._warnings.once(
-                "shared_cache",
-                "A response that sets the session cookie was marked for shared caches: 'public', "
-                "'s-maxage' and the header fields that only such caches obey were removed",
-            )
 
     def _verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
         """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due."""

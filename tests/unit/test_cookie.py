@@ -672,6 +672,12 @@ def test_cookie_reaches_its_domain_and_all_hosts_below(domain: str) -> None:
         assert not reaches(host)
 
 
+def test_cookie_of_a_top_level_domain_reaches_nothing_below() -> None:
+    """Browsers refuse it for every host but one that has this very name."""
+    assert SessionCookie(domain="intranet").reaches("intranet")
+    assert not SessionCookie(domain="com").reaches("shop.com")
+
+
 def test_cookie_reaches_an_ip_address_only_if_it_is_identical() -> None:
     assert SessionCookie(domain="127.0.0.1").reaches("127.0.0.1")
     assert not SessionCookie(domain="0.0.1").reaches("127.0.0.1")

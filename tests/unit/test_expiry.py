@@ -357,15 +357,17 @@ def test_every_problem_is_reported_at_once() -> None:
     )
 
 
-def test_permanent_timeout_that_the_absolute_one_cuts_short_is_refused() -> None:
+CONTRADICTING: dict[str, Any] = {"permanent_timeout": 90 * DAY, "absolute_timeout": 30 * DAY}
+
+
+def test_permanent_timeout_that_the_absolute_one_cuts_short_is_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """No session would ever last as long as it says."""
-    with pytest.raises(ConfigurationError) as caught:
-        SessionMiddleware(act_out, KEY, permanent_timeout=90 * DAY, absolute_timeout=30 * DAY)
-    assert str(caught.value) == (
-        "Invalid sessionware configuration:\n"
-        "permanent_timeout: found 90 days, but absolute_timeout ends every session after 30 days; "
-        "set it to no more than that, or raise absolute_timeout"
-    )
+    SessionMiddleware(act_out, KEY, **CONTRADICTING)
+    [record] = caplog.records
+    assert vars(record)["reason"] == "timeouts_contradict"
+    assert record.getMessage().startswith("permanent_timeout is longer than absolute_timeout")
 
 
 @pytest.mark.parametrize(
@@ -378,13 +380,17 @@ def test_permanent_timeout_that_the_absolute_one_cuts_short_is_refused() -> None
     ],
     ids=["a default that is longer", "as long", "no absolute timeout", "as in Flask"],
 )
-def test_other_timeouts_are_accepted_together(timeouts: dict[str, Any]) -> None:
+def test_other_timeouts_go_together(
+    timeouts: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     SessionMiddleware(act_out, KEY, **timeouts)
+    assert caplog.records == []
 
 
-def test_former_timeouts_may_contradict_each_other() -> None:
+def test_former_timeouts_may_contradict_each_other(caplog: pytest.LogCaptureFixture) -> None:
     """Their cookies are there."""
-    SessionwareCookie(KEY, permanent_timeout=90 * DAY, absolute_timeout=30 * DAY)
+    SessionwareCookie(KEY, **CONTRADICTING)
+    assert caplog.records == []
 
 
 def test_log_in_without_data_lives_for_the_idle_timeout(clock: Clock) -> None:

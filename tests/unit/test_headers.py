@@ -99,6 +99,8 @@ def test_vary_in_several_lines_becomes_one(second: str) -> None:
         (['no-cache="Set-Cookie, public"'], 'private, no-cache="Set-Cookie, public"'),
         (['ext="private, no-store"'], 'private, ext="private, no-store"'),
         (['ext="a\\"b, c\\\\"'], 'private, ext="a\\"b, c\\\\"'),
+        (["must-understand, no-store"], "private, must-understand, no-store"),
+        (["must-understand", "private"], "must-understand, private"),
         (['ext="a', "private"], 'private, ext="a'),
         (['ext="a, no-store', "max-age=0"], 'no-store, max-age=0, ext="a'),
         (["x-public, publicity, s-max=1"], "private, x-public, publicity, s-max=1"),

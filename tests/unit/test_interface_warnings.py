@@ -189,6 +189,12 @@ WRONG: dict[str, tuple[dict[str, Any], tuple[str, str], dict[str, Any], Act]] = 
     "insecure_transport": ({"cookie_secure": True}, ("X-A", "1"), {}, count),
     "shared_cache": ({}, ("Cache-Control", "public"), {}, data_of),
     "cookie_name_taken": ({}, ("Set-Cookie", "session=x"), {}, count),
+    "former_cookie_set": (
+        {"migrate_from": [SessionwareCookie(KEY, cookie_name="former")]},
+        ("Set-Cookie", "former=x"),
+        {},
+        Session.invalidate,
+    ),
 }
 
 

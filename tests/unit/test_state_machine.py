@@ -402,7 +402,7 @@ class LogOuts(RuleBasedStateMachine):
             self.clock,
             self.mode,
             idle_timeout=IDLE,
-            permanent_timeout=permanent and min(permanent, absolute or permanent),
+            permanent_timeout=permanent,
             absolute_timeout=absolute,
             refresh_after=refresh,
         )
