@@ -444,7 +444,7 @@ class SecureCookieSessionInterface(SessionInterface):
             log("device_unproved", message)
             return None
         if state.loaded.new and not (state.begins_anew or state.alive):
-            return None  # modified = True, and nothing to save; no log-out
+            return self._delete(state, environ)  # Nothing is to be saved, but this is no log-out.
         self.backend.check_duration(state, seconds)
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)
