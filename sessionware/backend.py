@@ -161,7 +161,7 @@ class RevocableBackend(CookieBackend):
         """Put the session's previous id on the list. Of two requests, one can replace it."""
         last = state.loaded.id
         if last is not None and last == state.id:
-            self._check_alive(last, state.owner, state.stamp)
+            self._check_alive(state)
         elif last is not None and state.has_ended:
             self.log_out(state.loaded)
         elif last is not None:
@@ -170,8 +170,8 @@ class RevocableBackend(CookieBackend):
 
     def _renew(self, state: State, last: str) -> None:
         loaded = state.loaded
-        if not state.begins_anew:
-            self._check_alive(last, loaded.owner, loaded.stamp)
+        if not state.begins_anew and self._revocations.check(key_of(last), None) is None:
+            raise SessionUnavailable(ENDED)
         # First, so that a log-out which finds the id on the list knows why.
         self._revoke(f"renewed\0{last}", loaded.created)
         if state.id in self._bound_ids.of(last):
@@ -216,10 +216,10 @@ class RevocableBackend(CookieBackend):
         """Return the owner's present stamp."""
         return self._revocations.check(key_of(""), owner) or ""
 
-    def _check_alive(self, session_id: str, owner: Owner | None, stamp: str) -> None:
+    def _check_alive(self, state: State) -> None:
         """Raise SessionUnavailable if another request has ended the session meanwhile."""
         try:
-            self._check(session_id, owner, stamp)
+            self._check(str(state.id), state.owner, state.stamp)
         except CookieRejected:
             raise SessionUnavailable(ENDED) from None
 
