@@ -18,7 +18,7 @@ from .session import Loaded, Owner, State
 from .store import Kept, Store, key_of, mark_of, renewal_of
 
 MAX_RENEWALS = 100
-"""Over how many renewals such an id still works."""
+"""Over how many renewals an id that was replaced a moment ago still works."""
 
 MAX_VISITOR_TIME = 60 * 60
 """Seconds for which a store keeps a visitor's session until its cookie comes back."""
