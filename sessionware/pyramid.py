@@ -122,4 +122,4 @@ def _forget(environ: WSGIEnvironment, middleware: SessionMiddleware) -> None:
     """Forget the changes of an attempt before pyramid_retry makes the next one."""
     session = environ.get(middleware.environ_key)
     if isinstance(session, Session):
-        session._states.clear()  # it is loaded again on its next use
+        session._loads, session._state = [], None  # it is loaded again on its next use

@@ -250,13 +250,22 @@ class Session(SessionMixin, FlashMixin):
     After the response has begun, the session can still be read, but changes raise LateWrite.
     """
 
-    __slots__ = ("_source", "_states", "accessed", "cookie", "opened_by", "sealed", "started")
+    __slots__ = (
+        "_loads",
+        "_source",
+        "_state",
+        "accessed",
+        "cookie",
+        "opened_by",
+        "sealed",
+        "started",
+    )
 
     def __init__(self, source: Source, cookie: str) -> None:
         self._source = source
         self.cookie: str = cookie
-        # Empty until the first use. If two threads load it at once, the first in the list counts.
-        self._states: list[State] = []
+        self._state: State | None = None
+        self._loads: list[State] = []  # if two threads load it at once, the first counts for both
         self.started: float = time.time()
         self.accessed: bool = False
         self.opened_by: object = None
@@ -265,18 +274,18 @@ class Session(SessionMixin, FlashMixin):
     @property
     def state(self) -> State | None:
         """What the session holds, or ``None`` if it was not loaded."""
-        return self._states[0] if self._states else None
+        return self._state
 
     def _read(self) -> State:
-        states = self._states
-        return states[0] if states else self._open()
+        return self._state or self._open()
 
     def _open(self) -> State:
         if self.sealed and not self.accessed:
             self._source.late_look()
         self.accessed = True  # even if loading fails: the response depends on the cookie anyway
-        self._states.append(State(self._source.load(self.cookie)))
-        return self._states[0]
+        self._loads.append(State(self._source.load(self.cookie)))
+        self._state = self._loads[0]
+        return self._state
 
     def _change(self) -> State:
         if self.sealed:
@@ -487,9 +496,9 @@ class Session(SessionMixin, FlashMixin):
 
         Raises UnserializableValue.
         """
-        if not self._states:
+        state = self._state
+        if state is None:
             return None
-        state = self._states[0]
         if not (state.may_differ or (state.handed_out and state.has_changed_inside())):
             return None
         text = self._source.dumps(state.data)
@@ -502,15 +511,15 @@ class NullSession(Session):
     __slots__ = ()
 
     def __init__(self) -> None:
-        self._states: list[State] = []
+        self._state: State | None = None
         self.accessed: bool = False
         self.opened_by: object = None
         self.sealed: bool = False
 
     def _open(self) -> State:
         self.accessed = True
-        self._states.append(State(Loaded({}, "{}", int(time.time()), came=False, new=True)))
-        return self._states[0]
+        self._state = State(Loaded({}, "{}", int(time.time()), came=False, new=True))
+        return self._state
 
     def changes(self) -> None:
         """Return ``None``, because there is nothing to save."""
