@@ -142,7 +142,7 @@ class Evidence:
         envelope = verified.envelope
         if envelope.id is not None and not is_bound(envelope.id):
             for bound_id in self.ids.of(envelope.id):
-                yield replace(verified, envelope=envelope._replace(id=bound_id))
+                yield replace(verified, envelope=replace(envelope, id=bound_id))
 
     def check(self, session_id: str | None) -> str:
         """Return the id if it is that of a bound session, or else ``""``.

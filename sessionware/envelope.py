@@ -7,7 +7,8 @@ data. The type of the first item tells the two forms apart.
 """
 
 import re
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from .cookie import PLACE
 from .errors import CookieRejected, UnserializableValue
@@ -21,6 +22,7 @@ IN_STORE, FIRST = "null", "true"
 MAX_SESSION_AGE = 2**40
 """Seconds. Far larger ages have more digits than Python converts to text."""
 
+_START = len("[")
 _BESIDE = "*"
 _NOT_OWNED = None, "", "", False
 _PLACE = re.compile(rf"\*?({PLACE.pattern})?")
@@ -40,7 +42,8 @@ _PARTS = re.compile(
 )
 
 
-class Envelope(NamedTuple):
+@dataclass(slots=True)
+class Envelope:
     """A session, and what belongs to it.
 
     - ``text``: the data as JSON text; ``null`` if a store has the data, and ``true`` if so and this
@@ -91,9 +94,19 @@ class Envelope(NamedTuple):
 
 def wrap(envelope: Envelope) -> str:
     """Return the JSON text of the envelope."""
-    text, _, age, session_id, csrf_token, owner, stamp, place, beside = envelope
-    place = f"{_BESIDE}{place or ''}" if beside else place or ""
-    return f"[{text}{_tail(max(age, -CLOCK_SKEW), session_id, csrf_token, owner, stamp, place)}"
+    age = max(envelope.age, -CLOCK_SKEW)
+    session_id, csrf_token = envelope.id, envelope.csrf_token
+    place = f"{_BESIDE if envelope.beside else ''}{envelope.place or ''}"
+    if envelope.owner is not None or envelope.stamp or place:
+        owned = _owned(envelope.owner, envelope.stamp, place)
+        tail = f",{age},{_quoted(session_id)},{_quoted(csrf_token)},{owned}]"
+    elif csrf_token is not None:
+        tail = f",{age},{_quoted(session_id)},{_quoted(csrf_token)}]"
+    elif session_id is not None:
+        tail = f",{age},{_quoted(session_id)}]"
+    else:
+        tail = f",{age}]"
+    return f"[{envelope.text}{tail}"
 
 
 def unwrap(wrapped: str) -> Envelope:
@@ -102,12 +115,13 @@ def unwrap(wrapped: str) -> Envelope:
     Raises CookieRejected if the text does not have the form that ``wrap`` or version 1.0 writes.
     """
     try:
-        data, end = loads_at(wrapped, len("["))
-        if type(data) is int:
+        data, end = loads_at(wrapped, _START)
+        kind = type(data)
+        if kind is int:
             return _first_form(wrapped, loads(wrapped))
         # The parts after the data have one spelling, and what comes before them is its text.
         parts = _PARTS.fullmatch(wrapped, end)
-        if not parts or wrapped[0] != "[" or not (data is True or _is_data(data)):
+        if not parts or wrapped[0] != "[" or not (kind is dict or data is None or data is True):
             raise CookieRejected("malformed")
         age, session_id, csrf_token, owned = parts.groups()
         owner, stamp, place, beside = _NOT_OWNED if owned is None else _owned_parts(owned)
@@ -117,23 +131,6 @@ def unwrap(wrapped: str) -> Envelope:
         raise CookieRejected("malformed")
     text, data = wrapped[1:end], None if data is True else data
     return Envelope(text, data, seconds, session_id, csrf_token, owner, stamp, place, beside)
-
-
-def _tail(
-    age: int,
-    session_id: str | None = None,
-    csrf_token: str | None = None,
-    owner: Owner | None = None,
-    stamp: str = "",
-    place: str = "",
-) -> str:
-    """Return what comes after the data."""
-    if owner is not None or stamp or place:
-        owned = _owned(owner, stamp, place)
-        return f",{age},{_quoted(session_id)},{_quoted(csrf_token)},{owned}]"
-    if csrf_token is not None:
-        return f",{age},{_quoted(session_id)},{_quoted(csrf_token)}]"
-    return f",{age}]" if session_id is None else f",{age},{_quoted(session_id)}]"
 
 
 def _quoted(part: str | None) -> str:
@@ -173,13 +170,14 @@ def _first_form(wrapped: str, items: Any) -> Envelope:
         return envelope
     match data.pop("_owner", None):
         case [owner, str(stamp)] if type(owner) in OWNER_TYPES:
-            envelope = envelope._replace(owner=owner, stamp=stamp)
+            envelope.owner, envelope.stamp = owner, stamp
     token = data.pop("_csrft_", None)
-    token = token if _matches(_CSRF_TOKEN, token) else None
+    envelope.csrf_token = token if _matches(_CSRF_TOKEN, token) else None
     try:
-        return envelope._replace(text=dumps(data), csrf_token=token)
+        envelope.text = dumps(data)
     except UnserializableValue:  # it was not written by us, such as a list that is too deep
         raise CookieRejected("malformed") from None
+    return envelope
 
 
 def _is_data(value: object) -> bool:

@@ -255,7 +255,7 @@ class SecureCookieSessionInterface(SessionInterface):
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
             if refused:
                 log_refusal(refused)
-        elif loaded.unproved and not proves:
+        elif evidence is not None and evidence.unproved and not proves:
             log_refusal(refused)
         if self.adoption.readers:
             self.adoption.note(loaded, cookie, now)
@@ -505,8 +505,10 @@ class SecureCookieSessionInterface(SessionInterface):
             text = FIRST if state.is_first_visit else IN_STORE
             return wrap(Envelope(text, None, age, state.id, place=place, beside=beside_twins))
         token = state.csrf_token and self._mask.hide(state.csrf_token)
-        owned = state.owner, state.stamp
-        wrapped = wrap(Envelope(text, None, age, state.id, token, *owned, place, beside_twins))
+        owner, stamp = state.owner, state.stamp
+        wrapped = wrap(
+            Envelope(text, None, age, state.id, token, owner, stamp, place, beside_twins)
+        )
         if len(wrapped) > MAX_TEXT:
             raise too_large("The session's JSON", len(wrapped), MAX_TEXT, state.data)
         return wrapped

@@ -47,20 +47,27 @@ class Reader:
 
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
-        carried, issued, token = verified.envelope, verified.issued, verified.token
+        carried, issued = verified.envelope, verified.issued
         try:
             held = self.backend.load(carried)
         except CookieRejected as error:
             if error.reason == "revoked" and carried.data is None:
                 self._check_forgotten(verified, now)
             raise
-        envelope = carried if held is None else held.envelope
-        text, data, _, _, csrf_token, owner, stamp, _, _ = envelope
-        created = issued - carried.age
+        whole = carried if held is None else held.envelope
+        created, csrf_token = issued - carried.age, whole.csrf_token
         if csrf_token is not None and held is None:
             csrf_token = self.mask.reveal(csrf_token, verified.old_key)
         loaded = Loaded(
-            data or {}, text, created, issued, carried.id, csrf_token, owner, stamp, token
+            whole.data or {},
+            whole.text,
+            created,
+            issued,
+            carried.id,
+            csrf_token,
+            whole.owner,
+            whole.stamp,
+            verified.token,
         )
         if held is not None:
             self.expiry.check(now, issued, created, loaded.permanent)

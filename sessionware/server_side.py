@@ -343,7 +343,7 @@ class ServerBackend(CookieBackend):
         life: Life = {"seconds": GRACE, "owner": None}  # No list of an owner shows it any more.
         closed = _closed(envelope, successor)
         if len(closed) > self._store.limit:  # It cannot even be read then.
-            closed = _closed(envelope._replace(text=IN_STORE), successor)
+            closed = _closed(replace(envelope, text=IN_STORE), successor)
         return self._store.replace(key, closed, version=held.version, **life)
 
     def _present(self, session_id: str) -> Held | None:

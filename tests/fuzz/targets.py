@@ -7,6 +7,7 @@ import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict, replace
 from hashlib import sha256
 from operator import attrgetter
 from typing import Any
@@ -156,8 +157,8 @@ def envelope(data: bytes) -> None:
         found = unwrap(text)
     if found is not None:
         assert _is_envelope(json.loads(text))
-        told = found._replace(place=found.place or "")  # version 1.0 does not tell
-        assert exact([*unwrap(wrap(found))]) == exact([*told])
+        told = replace(found, place=found.place or "")  # version 1.0 does not tell
+        assert exact(asdict(unwrap(wrap(found)))) == exact(asdict(told))
     is_writable = found is not None and _dumps(found.data) is not None
     fits = is_writable and _has_session(found) and COOKIES[0].size(token) <= MAX_PAIR
     session: Any = INTERFACE.open_session(make_environ(f"session={token}"))
