@@ -73,8 +73,8 @@ class SessionCookie:
                 before -= 1
             if before < 0 or header[before] == ";":
                 end = header.find(";", after)
-                value = header[after:end] if end >= 0 else header[after:]
-                after += len(value)
+                end = end if end >= 0 else len(header)
+                value, after = header[after:end], end
                 special = "," in value or '"' in value
                 values.append(_unwrapped(value) if special else value.strip(" \t"))
             start = header.find(wanted, after)
