@@ -97,11 +97,10 @@ class Expiry:
 
         It is once half of its idle timeout is over, however long ``refresh_after`` is.
         """
+        age, idle = now - issued, self.permanent_timeout if permanent else self.idle_timeout
         if self.refresh_after is None:
-            return now - issued > self._idle(permanent) / 10
-        if self.refresh_after == 0 or now - issued > self.refresh_after:
-            return True
-        return self.is_half_over(now, issued, permanent)
+            return age > idle / 10
+        return self.refresh_after == 0 or age > min(self.refresh_after, idle / 2)
 
     def is_half_over(self, now: int, issued: int, permanent: bool) -> bool:
         """Return whether half of the idle timeout has passed since the cookie was issued."""

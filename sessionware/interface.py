@@ -404,7 +404,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 "another cookie_name",
             )
         outdated = state.loaded.leftovers
-        if state.has_ended:  # also those that the browser does not send to this path
+        if self.adoption.others and state.has_ended:  # also those that are not sent to this path
             outdated = (*outdated, *self.adoption.others)
         outdated = tuple(dict.fromkeys(outdated))
         if "set-cookie" in names and any(
@@ -476,7 +476,6 @@ class SecureCookieSessionInterface(SessionInterface):
         same goes for a visitor's cookie that older ones came with, which would count again.
         """
         beside_twins = lasting or state.loaded.newest > 0
-        lasting = lasting or (beside_twins and state.owner is None)
         self.backend.prepare(state)
         if self.binding is not None:
             self.binding.prepare(state)
@@ -491,11 +490,12 @@ class SecureCookieSessionInterface(SessionInterface):
         if state.id != state.loaded.id:
             self.adoption.end(state.loaded)
         secure = self._is_secure(self.cookie, environ)
-        if not (is_permanent or lasting):
+        if not (is_permanent or lasting or (beside_twins and state.owner is None)):
             return self.cookie.write(value, secure)
-        lasting = lasting or beside_twins
         max_age = (
-            self._max_age_beside_twins() if lasting else self.expiry.max_age(now, state.created)
+            self._max_age_beside_twins()
+            if beside_twins
+            else self.expiry.max_age(now, state.created)
         )
         return self.cookie.write(value, secure, (max_age, now + max_age))
 

@@ -46,8 +46,6 @@ class Warnings:
     def of_place(self, environ: WSGIEnvironment) -> None:
         """Log if browsers drop the cookie that is set here, or if it may lack Secure."""
         cookie = self._cookie
-        is_http = environ["wsgi.url_scheme"] != "https"
-        forwarded = environ.get("HTTP_X_FORWARDED_PROTO", "").partition(",")[0]
         if cookie.domain is not None and not cookie.reaches(host_of(environ)):
             self._once_unless_ip(
                 environ,
@@ -56,7 +54,9 @@ class Warnings:
                 "outside that domain, and browsers refuse it: set cookie_domain to a domain of "
                 "the site, or to None; behind a proxy, make it pass on the Host header",
             )
-        if is_http and forwarded.strip().lower() == "https":
+        if environ["wsgi.url_scheme"] == "https":
+            return
+        if _is_forwarded_from_https(environ):
             self._once_unless_ip(
                 environ,
                 "untrusted_proxy",
@@ -64,7 +64,7 @@ class Warnings:
                 "wsgi.url_scheme is http, so the cookie may lack Secure: put werkzeug's ProxyFix "
                 "around SessionMiddleware",
             )
-        elif is_http and cookie.always_secure and not is_localhost(host_of(environ)):
+        elif cookie.always_secure and not is_localhost(host_of(environ)):
             self._once_unless_ip(
                 environ,
                 "insecure_transport",
@@ -77,3 +77,8 @@ class Warnings:
         """Log it but for a health check or a developer, who use the address of the machine."""
         if message not in self._logged and not is_ip(host_of(environ)):
             self.once(reason, message)
+
+
+def _is_forwarded_from_https(environ: WSGIEnvironment) -> bool:
+    protocols = environ.get("HTTP_X_FORWARDED_PROTO")
+    return protocols is not None and protocols.partition(",")[0].strip().lower() == "https"
