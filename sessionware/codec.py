@@ -9,7 +9,6 @@ import logging
 import secrets
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -26,16 +25,11 @@ MIN_COMPRESSED = 300
 logger: logging.Logger = logging.getLogger("sessionware")
 
 
-@dataclass(slots=True, repr=False)
-class Opened:
-    """The decoded value of a cookie.
+Opened = tuple[str, int, bool]
+"""The text of a cookie, when it was issued, and whether a fallback key was used.
 
-    ``issued`` is in seconds since the epoch. ``old_key`` is true if a fallback key was used.
-    """
-
-    text: str
-    issued: int
-    old_key: bool
+The time is in seconds since the epoch.
+"""
 
 
 class Codec(Protocol):
@@ -76,7 +70,7 @@ class SignedCodec:
         payload = b"." + base64url.encode(small) if is_shorter else base64url.encode(plain)
         signed = payload + _moment(issued)
         # 3. Sign.
-        return (signed + b"." + _sign(self._macs[0], signed)).decode()
+        return (signed + b"." + base64url.encode(digest(self._macs[0], signed))).decode()
 
     def decode(self, token: str) -> Opened:
         """Return the decoded value, or raise CookieRejected."""
@@ -88,7 +82,7 @@ class SignedCodec:
             raise CookieRejected("malformed")
         for mac in self._macs:
             # Compared as text, because several base64 texts decode to the same bytes.
-            if hmac.compare_digest(_sign(mac, signed), signature):
+            if hmac.compare_digest(base64url.encode(digest(mac, signed)), signature):
                 break
         else:
             raise CookieRejected("bad_signature")
@@ -101,7 +95,7 @@ class SignedCodec:
             text = (inflate(plain) if payload[:1] == b"." else plain).decode()
         except (ValueError, zlib.error):
             raise CookieRejected("malformed") from None
-        return Opened(text, issued, mac is not self._macs[0])
+        return text, issued, mac is not self._macs[0]
 
 
 def codec_of(
@@ -137,11 +131,6 @@ def codec_of(
         )
         logger.warning(message, extra={"reason": "padded_key"})
     return codec
-
-
-def _sign(mac: hmac.HMAC, signed: bytes) -> bytes:
-    """Return the signature of these bytes in URL-safe base64."""
-    return base64url.encode(digest(mac, signed))
 
 
 @lru_cache(maxsize=1)  # all cookies of one second share it

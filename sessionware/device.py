@@ -365,16 +365,17 @@ class Binding:
         """Yield the ids in the short cookies."""
         for token in self._short_cookie.find(cookie):
             with suppress(CookieRejected):
-                opened = self._short_codec.decode(token)
-                if _is_recent(opened.issued, self._lifetime):
-                    yield opened.text
+                session_id, issued, _ = self._short_codec.decode(token)
+                if _is_recent(issued, self._lifetime):
+                    yield session_id
 
     def _keys_in(self, cookie: str) -> "dict[str, Jwk | None]":
         """Return the ids and the keys in the cookies that only the endpoints get."""
         found: dict[str, Jwk | None] = {}
         for token in self._key_cookie.find(cookie):
             with suppress(CookieRejected):
-                session_id, _, jwk = self._key_codec.decode(token).text.partition(" ")
+                text, _, _ = self._key_codec.decode(token)
+                session_id, _, jwk = text.partition(" ")
                 found[session_id] = json.loads(jwk) if jwk else None
         return found
 

@@ -96,9 +96,7 @@ class EncryptedCodec:
             text = plain[TIME_SIZE:].rstrip(b"\0")[:-1].decode()
         except UnicodeDecodeError:
             raise CookieRejected("malformed") from None
-        return Opened(
-            text, int.from_bytes(plain[:TIME_SIZE], "big"), cipher is not self._ciphers[0]
-        )
+        return text, int.from_bytes(plain[:TIME_SIZE], "big"), cipher is not self._ciphers[0]
 
     def _cipher(self, key: SecretKey) -> AESGCMSIV:
         # RFC 5869. The secret key is random already, so HKDF needs no salt.

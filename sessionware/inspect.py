@@ -162,10 +162,10 @@ def _format(token: str, opened: Opened | None) -> str:
     if opened is None:
         return kind
     try:
-        _envelope(opened.text)
+        _envelope(opened[0])
     except CookieRejected:
         return f"{kind}, but no session"
-    is_first = re.match(r"\[\s*-?[0-9]", opened.text)
+    is_first = re.match(r"\[\s*-?[0-9]", opened[0])
     return f"{kind}, of version 1.0" if is_first else f"{kind}, of this version"
 
 
@@ -241,18 +241,19 @@ def _read_unverified(token: str) -> Opened | None:
         opened = codec.decode(signer.sign(token.rpartition(".")[0].encode()).decode())
     except (CookieRejected, UnicodeError):
         return None
-    return opened if opened.text else None
+    return opened if opened[0] else None
 
 
 def _contents(opened: Opened, expiry: Expiry, given: Collection[str]) -> Iterator[str]:
     """Yield what the payload holds: a session of this version or of 1.0, but no CSRF token."""
-    yield _line("issued", _moment(opened.issued))
+    text, issued, _ = opened
+    yield _line("issued", _moment(issued))
     try:
-        envelope = _envelope(opened.text)
+        envelope = _envelope(text)
     except CookieRejected:
-        yield _foreign(opened.text)
+        yield _foreign(text)
         return
-    yield from _times(opened.issued, envelope, expiry, given)
+    yield from _times(issued, envelope, expiry, given)
     if envelope.owner is not None:
         yield _line("owner", dumps(envelope.owner))
     if envelope.ends:

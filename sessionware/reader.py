@@ -29,8 +29,8 @@ class Reader:
         """Return what a cookie carries. Raise CookieRejected."""
         if len(token) > self.room:
             raise CookieRejected("too_large")
-        opened = self.codec.decode(token)
-        envelope, issued = unwrap(opened.text), opened.issued
+        text, issued, old_key = self.codec.decode(token)
+        envelope = unwrap(text)
         if is_too_deep(envelope.data, envelope.text):
             raise CookieRejected("malformed")
         created, permanent = issued - envelope.age, envelope.permanent
@@ -43,7 +43,7 @@ class Reader:
                 raise
             self.expiry.check(now, issued, created)
             ends = True
-        return Verified(envelope, issued, opened.old_key, token, ends)
+        return Verified(envelope, issued, old_key, token, ends)
 
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""

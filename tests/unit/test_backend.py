@@ -36,7 +36,7 @@ def revocable(revocations: MemoryRevocations) -> Site:
 
 def envelope(cookie: str) -> list[Any]:
     """Return the list that the cookie carries."""
-    opened: list[Any] = json.loads(CODEC.decode(cookie.partition("=")[2]).text)
+    opened: list[Any] = json.loads(CODEC.decode(cookie.partition("=")[2])[0])
     return opened
 
 

@@ -202,15 +202,15 @@ class Server:
         """Return when a cookie says that it was issued, which may be a few seconds ahead."""
         interface = self.app.interface
         assert isinstance(interface, SecureCookieSessionInterface)
-        return interface.codec.decode(token).issued
+        return interface.codec.decode(token)[1]
 
     def hides(self, token: str) -> bool:
         """Return whether a cookie hides older ones, even if its session has idled out."""
         interface = self.app.interface
         assert isinstance(interface, SecureCookieSessionInterface)
-        opened = interface.codec.decode(token)
-        in_time = self._clock.now - opened.issued <= interface.expiry.max_idle_timeout
-        return in_time and unwrap(opened.text).beside
+        text, issued, _ = interface.codec.decode(token)
+        in_time = self._clock.now - issued <= interface.expiry.max_idle_timeout
+        return in_time and unwrap(text).beside
 
     def forget(self) -> None:
         """Forget what the store or the list has kept for as long as it was told to."""
