@@ -28,6 +28,7 @@ from .errors import UnserializableValue
 MAX_DEPTH = 100
 """Levels of nesting. Deeper data could be written, but would overflow the stack when read."""
 
+_HALF_THE_LEVELS = range(MAX_DEPTH // 2)
 _MISREAD = (ArithmeticError, AttributeError, LookupError, OSError, TypeError)
 _PLAIN = frozenset({str, int, float, bool, type(None)})
 _NESTING = frozenset({dict, list, tuple, set})
@@ -94,8 +95,8 @@ def _has_many(bracket: str, text: str) -> bool:
 
     To find the first ones is a tenth of the work of counting all.
     """
-    index = -1
-    for _ in range(MAX_DEPTH // 2):
+    index = 0  # after the first character, which begins the value
+    for _ in _HALF_THE_LEVELS:
         index = text.find(bracket, index + 1)
         if index < 0:
             return False
