@@ -1,7 +1,6 @@
 """The sessions of former cookies, taken over; and what the browser may still have of them."""
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -36,7 +35,14 @@ class Adoption:
         self.readers = readers
         self.others: list[SessionCookie] = others(own, [former.cookie for former in readers])
         self._places = _places_of([own, *self.others])
-        self._named = Counter(other.name for other in self.others)
+        # Several readers may have one name, for which the header is searched once.
+        self._named = {
+            name: (
+                [former for former in readers if former.cookie.name == name],
+                [other for other in self.others if other.name == name],
+            )
+            for name in {former.cookie.name: None for former in readers}
+        }
         self._ids = _derived_ids(keys, readers)
         self._expiry = expiry
         self._backend = backend
@@ -46,12 +52,11 @@ class Adoption:
     ) -> Loaded | None:
         """Return the session of the first former cookie that is valid."""
         for count, former in enumerate(self.readers):
-            if former.is_ended(former.cookie.find(cookie), now):
+            tokens = former.cookie.find(cookie)
+            if tokens and former.is_ended(tokens, now):
                 refused.append(("revoked", ""))  # It hides those of even older settings, too.
                 break
-            # Without an id, its own list or store was not asked: it may be from before.
-            later = self.readers[:count], self.readers[: count + 1]
-            for token in former.newest_first(former.cookie.find(cookie), now):
+            for token in former.newest_first(tokens, now):
                 try:
                     loaded = former.load(token, now)
                     loaded = replace(loaded, token="", version="", stale=True, adopted=True)
@@ -59,8 +64,9 @@ class Adoption:
                     if not State(loaded).alive:
                         continue  # nothing to go on with
                     ids = self.ids_of(loaded.id, token)
-                    for each in later[loaded.id is None]:
-                        each.check_ended(loaded, ids)
+                    # Without an id, its own list or store was not asked: it may be from before.
+                    for later in self.readers[: count + (loaded.id is None)]:
+                        later.check_ended(loaded, ids)
                     if evidence is not None:
                         loaded.bound = evidence.check(loaded.id)
                     loaded = self._backend.adopt(loaded, ids, self._ids.of(f"{client}\0{token}"))
@@ -121,13 +127,21 @@ class Adoption:
 
     def note(self, loaded: Loaded, cookie: str, now: int) -> None:
         """Note the former cookies that came beside the session."""
-        self._note_leftovers(loaded, cookie, now)
-        for former in self.readers:
-            name, values = former.cookie.name, former.cookie.find(cookie)
-            if not values or values == [loaded.token]:
+        for name, (readers, elsewhere) in self._named.items():
+            tokens = readers[0].cookie.find(cookie)
+            if not tokens:
+                continue
+            # If it has our name, it may be the one that was accepted: then a reader writes nothing.
+            is_ours = {*tokens} == {loaded.token}
+            if elsewhere and (is_ours or not _are_ended(tokens, readers, now)):
+                # They are deleted. Otherwise, one would be accepted after a log-out.
+                loaded.leftovers += (*elsewhere,)
+                loaded.stale = loaded.stale or not is_ours
+            if tokens == [loaded.token]:
                 continue  # none has come beside the one that was accepted
-            self.note_places(loaded, name, former.envelopes(values, now))
-            loaded.outlived = loaded.outlived or len(values) > max(1, self._named[name])
+            for former in readers:
+                self.note_places(loaded, name, former.envelopes(tokens, now))
+            loaded.outlived = loaded.outlived or len(tokens) > max(1, len(elsewhere))
 
     def note_places(self, loaded: Loaded, name: str, envelopes: Iterable[Envelope]) -> None:
         """Note the cookies that are at other places than those that are always deleted."""
@@ -141,23 +155,10 @@ class Adoption:
                 # The log-out may come to a path to which this one is not sent.
                 loaded.stale = loaded.stale or other is not None
 
-    def _note_leftovers(self, loaded: Loaded, cookie: str, now: int) -> None:
-        """Note the cookies to delete. Otherwise, one would be accepted after a log-out."""
-        for other in self.others:
-            tokens = other.find(cookie)
-            if not tokens:
-                continue
-            # If it has our name, it may be the one that was accepted: then a reader writes nothing.
-            is_ours = {*tokens} <= {loaded.token}
-            if is_ours or not self._is_ended(other.name, tokens, now):
-                loaded.leftovers += (other,)
-                loaded.stale = loaded.stale or not is_ours
 
-    def _is_ended(self, name: str, tokens: list[str], now: int) -> bool:
-        """Return whether this is the empty cookie of a former log-out, which hides others."""
-        return any(
-            former.cookie.name == name and former.is_ended(tokens, now) for former in self.readers
-        )
+def _are_ended(tokens: list[str], readers: Sequence[FormerCookie], now: int) -> bool:
+    """Return whether the newest is the empty cookie of a former log-out, which hides others."""
+    return any(former.is_ended(tokens, now) for former in readers)
 
 
 def _derived_ids(keys: Sequence[SecretKey], readers: Sequence[FormerCookie]) -> DerivedIds:
