@@ -406,17 +406,8 @@ class SecureCookieSessionInterface(SessionInterface):
         outdated = state.loaded.leftovers
         if self.adoption.others and state.has_ended:  # also those that are not sent to this path
             outdated = (*outdated, *self.adoption.others)
-        outdated = tuple(dict.fromkeys(outdated))
-        if "set-cookie" in names and any(
-            other.is_set(fields) for other in outdated if other.name != self.cookie.name
-        ):
-            self._warnings.once(
-                "former_cookie_set",
-                "The application, or a middleware inside of this one, sets a cookie that "
-                "migrate_from deletes: remove the former session, or its reader from migrate_from",
-            )
-        for other in outdated:  # before our own, which may have the name of one
-            fields.append(("Set-Cookie", self._delete_former(other, environ)))
+        if outdated:  # before our own, which may have the name of one
+            self._delete_former([*dict.fromkeys(outdated)], fields, names, environ)
         fields.append(("Set-Cookie", cookie))
         if self.binding is not None:
             fields += self.binding.fields_of(state, environ)
@@ -427,6 +418,24 @@ class SecureCookieSessionInterface(SessionInterface):
                     f"the cookie_path {self.cookie.path!r} to the device_bound_path: move one of "
                     "the two",
                 )
+
+    def _delete_former(
+        self, outdated: list[SessionCookie], fields: Fields, names: str, environ: WSGIEnvironment
+    ) -> None:
+        """Add the headers that delete former cookies, wherever browsers keep ours."""
+        if "set-cookie" in names and any(
+            other.is_set(fields) for other in outdated if other.name != self.cookie.name
+        ):
+            self._warnings.once(
+                "former_cookie_set",
+                "The application, or a middleware inside of this one, sets a cookie that "
+                "migrate_from deletes: remove the former session, or its reader from migrate_from",
+            )
+        for other in outdated:
+            if self.cookie.samesite == "None":
+                # In a frame on another site, browsers drop the rest (RFC 6265bis, section 5.7).
+                other = replace(other, secure=True, samesite="None")
+            fields.append(("Set-Cookie", other.delete(self._is_secure(other, environ))))
 
     def _verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
         """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due."""
@@ -614,15 +623,6 @@ class SecureCookieSessionInterface(SessionInterface):
                 with suppress(CookieRejected):
                     twins.append(self._accept(verified, now))
         return twins
-
-    def _delete_former(self, cookie: SessionCookie, environ: WSGIEnvironment) -> str:
-        """Return the header that deletes a former cookie, wherever browsers keep ours.
-
-        In a frame on another site, they drop what is not SameSite=None (RFC 6265bis, section 5.7).
-        """
-        if self.cookie.samesite == "None":
-            cookie = replace(cookie, secure=True, samesite="None")
-        return cookie.delete(self._is_secure(cookie, environ))
 
     def _is_secure(self, cookie: SessionCookie, environ: WSGIEnvironment) -> bool:
         if environ["wsgi.url_scheme"] == "https":
