@@ -89,13 +89,9 @@ class Adoption:
             former.check_ended(loaded, ids)
         return self._backend.adopt(replace(loaded, stale=True), ids)
 
-    def ids_of(self, session_id: str | None, token: str, parent: str = "") -> list[str]:
-        """Return the ids that a session can have: its own, or those made of its cookie's text.
-
-        ``parent``: the one that all its cookies have in common, or ``""``.
-        """
-        ids = self._ids.of(token) if session_id is None else [session_id]
-        return [*ids, parent] if parent else ids
+    def ids_of(self, session_id: str | None, token: str) -> list[str]:
+        """Return the ids that a session can have: its own, or those made of its cookie's text."""
+        return self._ids.of(token) if session_id is None else [session_id]
 
     def ids(self, cookie: str, client: str, now: int) -> list[str]:
         """Return the ids that the sessions of former cookies have or had, refused or not."""
@@ -103,8 +99,7 @@ class Adoption:
         for former in self.readers:
             for token in former.cookie.find(cookie):
                 with suppress(CookieRejected):
-                    session_id, parent = former.ids_of(token, now)
-                    ids += self.ids_of(session_id, token, parent)
+                    ids += self.ids_of(former.id_of(token, now), token)
                     ids += self._ids.of(f"{client}\0{token}")
         return ids
 
@@ -115,8 +110,7 @@ class Adoption:
             for token in former.cookie.find(cookie):
                 with suppress(CookieRejected):
                     loaded = former.load(token, now)
-                    ids = self.ids_of(loaded.id, token, loaded.parent)
-                    found += [replace(loaded, id=each) for each in ids]
+                    found += [replace(loaded, id=each) for each in self.ids_of(loaded.id, token)]
         return found
 
     def end(self, loaded: Loaded) -> None:

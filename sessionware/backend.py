@@ -140,7 +140,7 @@ class RevocableBackend(CookieBackend):
 
     def adopt(self, loaded: Loaded, ids: Sequence[str], of_client: Sequence[str] = ()) -> Loaded:  # noqa: ARG002 - a store uses it
         """Return the session, or raise CookieRejected if it is on the list."""
-        if loaded.parent:  # From a store, or of Beaker: its copies end together.
+        if loaded.parent:  # From a store: its copies end together.
             loaded, ids = replace(loaded, id=loaded.parent, parent=""), [loaded.parent]
         stamps = [self._check(each, loaded.owner, loaded.stamp) for each in ids]
         return super().adopt(replace(loaded, stamp=stamps[0]), ids)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property, reduce
 from operator import attrgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 from uuid import UUID
 
 from itsdangerous import Signer, want_bytes
@@ -52,7 +52,7 @@ from .keys import (
 from .reader import Reader, Verified, backend_of, backend_problems
 from .serializer import dumps
 from .session import Loaded, Owner, plain_owner
-from .store import Revocations, Store, is_key
+from .store import Revocations, Store
 
 # What decoding raises if the key has signed something that the framework does not write.
 _MALFORMED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
@@ -75,14 +75,12 @@ class FormerCookie(ABC):
     def load(self, value: str, now: int) -> Loaded:
         """Return the session that the cookie's value holds. Raises CookieRejected."""
 
-    def ids_of(self, value: str, now: int) -> tuple[str | None, str]:
-        """Return the session's id, and the one that all its cookies have in common, or ``""``.
+    def id_of(self, value: str, now: int) -> str | None:
+        """Return the id in the cookie's value, even if the session has ended where it was kept.
 
-        The session may have ended where it was kept. Raises CookieRejected if the value is not
-        valid in itself.
+        Raises CookieRejected if the value is not valid in itself.
         """
-        loaded = self.load(value, now)
-        return loaded.id, loaded.parent
+        return self.load(value, now).id
 
     def newest_first(self, values: list[str], now: int) -> list[str]:  # noqa: ARG002 - SessionwareCookie uses it
         """Return the cookie's values in the order in which they count."""
@@ -168,9 +166,9 @@ class SessionwareCookie(FormerCookie):
             raise CookieRejected("revoked")
         return loaded
 
-    def ids_of(self, value: str, now: int) -> tuple[str | None, str]:
+    def id_of(self, value: str, now: int) -> str | None:
         """Return the id in the cookie's value. Neither the former store nor the list is asked."""
-        return self._reader.verify(value, now).envelope.id, ""
+        return self._reader.verify(value, now).envelope.id
 
     def newest_first(self, values: list[str], now: int) -> list[str]:
         """Return the values, the newest first, up to the empty one that a log-out has left."""
@@ -207,19 +205,6 @@ class SessionwareCookie(FormerCookie):
     def end(self, session_id: str, created: int) -> None:
         """End the session with this id in the former store or list."""
         self._reader.backend.end(session_id, created)
-
-
-class Found(NamedTuple):
-    """What a framework's cookie holds.
-
-    - ``permanent``: whether it outlives the browser.
-    - ``parent``: an id that all cookies of the session have in common, or ``""``.
-    """
-
-    data: Any
-    issued: int
-    permanent: bool
-    parent: str = ""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -264,13 +249,13 @@ class ForeignCookie(FormerCookie):
         if len(value) > self.cookie.room:
             raise CookieRejected("too_large")
         try:
-            data, issued, permanent, parent = self._read(value.encode("ascii"))
+            data, issued, permanent = self._read(value.encode("ascii"))
             self._expiry.check(now, issued, issued)
             data = {**data, "_permanent": True} if data and permanent else {**data}
             text = dumps(data)  # or else the first response would fail
         except (*_MALFORMED, zlib.error):
             raise CookieRejected("malformed") from None
-        return Loaded(data, text, issued, issued, owner=self._owner_of(data), parent=parent)
+        return Loaded(data, text, issued, issued, owner=self._owner_of(data))
 
     def _owner_of(self, data: dict[str, Any]) -> Owner | None:
         """Return whom the session belongs to. Raises CookieRejected if the function fails.
@@ -287,8 +272,8 @@ class ForeignCookie(FormerCookie):
             raise CookieRejected("malformed", f"{type(self).__name__}: {told}; {advice}") from None
 
     @abstractmethod
-    def _read(self, value: bytes) -> "Found":
-        """Verify and decode."""
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
+        """Verify and decode; return the data, the time of issue, and if it outlives the browser."""
 
     def _problems(self) -> Iterable[Problem]:
         yield from key_problems("secret_key", self._setting("secret_key"))
@@ -328,12 +313,12 @@ class FlaskCookie(ForeignCookie):
         "idle_timeout": "permanent_session_lifetime",
     }
 
-    def _read(self, value: bytes) -> Found:
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
         keys = (self.secret_key, *self.secret_key_fallbacks)
         signers = [Signer(key, self.salt, b".", "hmac", hashlib.sha1) for key in keys]
         payload, moment = _unsign(signers, value)
         # The data has "_permanent" itself if the cookie outlives the browser.
-        return Found(_parse(_unpack(payload), _untag), _from_big_endian(moment), False)
+        return _parse(_unpack(payload), _untag), _from_big_endian(moment), False
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -355,7 +340,7 @@ class StarletteCookie(ForeignCookie):
         "idle_timeout": "max_age",
     }
 
-    def _read(self, value: bytes) -> Found:
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
         # As in Starlette: if the key is bytes, their repr is used.
         signer = Signer(str(self.secret_key), digest_method=hashlib.sha1)
         payload, moment = _unsign([signer], value)
@@ -363,7 +348,7 @@ class StarletteCookie(ForeignCookie):
         # The key may have signed something else with itsdangerous' default salt.
         if type(data) is not dict or b64encode(json.dumps(data).encode()) != payload:
             raise CookieRejected("malformed")
-        return Found(data, _from_big_endian(moment), self.max_age is not None)
+        return data, _from_big_endian(moment), self.max_age is not None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -389,7 +374,7 @@ class DjangoCookie(ForeignCookie):
         "idle_timeout": "session_cookie_age",
     }
 
-    def _read(self, value: bytes) -> Found:
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
         salt = "django.contrib.sessions.backends.signed_cookies"
         keys = (self.secret_key, *self.secret_key_fallbacks)
         signers = [Signer(key, salt, b":", "django-concat", hashlib.sha256) for key in keys]
@@ -397,7 +382,7 @@ class DjangoCookie(ForeignCookie):
         data = _parse(_unpack(payload))
         expiry = data.pop("_session_expiry", None)
         until_closed = self.session_expire_at_browser_close if expiry is None else expiry == 0
-        return Found(data, _from_base62(moment), not until_closed)
+        return data, _from_base62(moment), not until_closed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -420,7 +405,7 @@ class PyramidCookie(ForeignCookie):
         "idle_timeout": "timeout",
     }
 
-    def _read(self, value: bytes) -> Found:
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
         # The bytes are signed, and base64 has several spellings of them, of which one is valid.
         raw = base64url.decode(value)
         size = hashlib.new(self.hashalg).digest_size
@@ -432,7 +417,7 @@ class PyramidCookie(ForeignCookie):
             raise CookieRejected("malformed")
         accessed, _, data = _parse(plain)
         data.pop("_csrft_", None)  # of another form than ours, and made again on first use
-        return Found(data, int(accessed), self.max_age is not None)
+        return data, int(accessed), self.max_age is not None
 
     def _problems(self) -> Iterable[Problem]:
         yield from super()._problems()
@@ -446,10 +431,7 @@ class PyramidCookie(ForeignCookie):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BeakerCookie(ForeignCookie):
-    """Beaker's cookie-only sessions, signed and in JSON, not encrypted: its settings.
-
-    All cookies of one session have its ``_id``, and end together.
-    """
+    """Beaker's cookie-only sessions, signed and in JSON, not encrypted: its settings."""
 
     validate_key: SecretKey
     key: str = "beaker.session.id"
@@ -466,18 +448,16 @@ class BeakerCookie(ForeignCookie):
     }
     _BOOKKEEPING = ("_accessed_time", "_creation_time", "_domain", "_id", "_path")
 
-    def _read(self, value: bytes) -> Found:
+    def _read(self, value: bytes) -> tuple[Any, int, bool]:
         signature, payload = value[:40], value[40:]
         expected = hmac.digest(want_bytes(self.validate_key), payload, "sha1").hex()
         if not hmac.compare_digest(expected.encode(), signature):
             raise CookieRejected("bad_signature")
         small = b64decode(payload)
         data = _parse(small if small.startswith(_PICKLE) else inflate(small))
-        issued, parent = int(data["_accessed_time"]), data.get("_id", "")
-        if not (type(parent) is str and (not parent or is_key(parent))):
-            raise CookieRejected("malformed")
+        issued = int(data["_accessed_time"])
         data = {name: data[name] for name in data if name not in self._BOOKKEEPING}
-        return Found(data, issued, self.cookie_expires is not True, parent)
+        return data, issued, self.cookie_expires is not True
 
     def _problems(self) -> Iterable[Problem]:
         yield from super()._problems()

@@ -69,7 +69,7 @@ class Loaded:
     - ``token``: the value of our cookie that was accepted, or ``""``.
     - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
     - ``stale``: whether the cookie has to be issued again.
-    - ``parent``: the id that several former cookies of the session have in common, or ``""``.
+    - ``parent``: in a store, the id that copies of a visitor's former cookie lead to, or ``""``.
     - ``renewed``: whether another session has taken its place a moment ago.
     - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
     - ``outlived``: whether another cookie is at a place that we do not know, and would count

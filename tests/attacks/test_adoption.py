@@ -9,13 +9,11 @@ import json
 import zlib
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from itsdangerous import Signer
 
-from sessionware import SessionUnavailable
 from sessionware.backend import GRACE
 from sessionware.migration import BeakerCookie, FlaskCookie, FormerCookie, StarletteCookie
 from tests.attacks.former import former
@@ -523,89 +521,6 @@ def test_the_data_of_a_former_cookie_sets_no_owner(clock: Clock, mode: str, peer
     header = f"{cookie.cookie.name}={SIGN[peer](plain)}"
     victim = site(mode, cookie)
     assert (victim.asks(header, user), victim.asks(header, owner)) == ("mallory", None)
-
-
-# Beaker, whose cookies of one session have its id
-
-
-def of_beaker(user: str | None, accessed: int, session_id: object = "f9f1cfa8") -> str:
-    """Return the Cookie header of a session of Beaker's, as it was at that time."""
-    data = {"_id": session_id, "_accessed_time": accessed, "user": user}
-    value = SIGN["Beaker"](zlib.compress(json.dumps(data).encode()))
-    return f"beaker.session.id={value}"
-
-
-@held_on_the_server
-@every_ending
-@pytest.mark.parametrize("owner", [None, name_of], ids=["no owner", "an owner"])
-def test_an_earlier_beaker_cookie_of_the_session_ends_with_it(
-    clock: Clock, mode: str, ending: str, owner: Any
-) -> None:
-    now = int(clock.now)
-    earlier, later = of_beaker("alice", now - 60), of_beaker("alice", now)
-    victim = site(mode, BeakerCookie(THEIR_KEY, owner=owner))
-    ENDINGS[ending](Jar().plant(later), victim)
-    assert [victim.asks(copy, user) for copy in (earlier, later)] == [None, None]
-
-
-@held_on_the_server
-def test_an_earlier_beaker_cookie_that_was_taken_over_ends_with_the_session(
-    clock: Clock, mode: str
-) -> None:
-    """Each of the two browsers has a cookie of ours by then."""
-    now = int(clock.now)
-    victim = site(mode, BeakerCookie(THEIR_KEY, owner=name_of))
-    thief, owner_ = Jar().plant(of_beaker("alice", now - 60)), Jar().plant(of_beaker("alice", now))
-    assert [jar.visit(victim, owner) for jar in (thief, owner_)] == ["alice", "alice"]
-    owner_.visit(victim, log_out)
-    assert thief.visit(victim, owner) is None
-
-
-@held_on_the_server
-def test_an_earlier_beaker_cookie_ends_with_one_that_came_beside_ours(
-    clock: Clock, mode: str
-) -> None:
-    now = int(clock.now)
-    victim = site(mode, BeakerCookie(THEIR_KEY, owner=name_of))
-    jar = Jar().plant(victim.log_in("bob")).plant(of_beaker("alice", now))
-    jar.visit(victim, log_out)
-    assert victim.asks(of_beaker("alice", now - 60), owner) is None
-
-
-@held_on_the_server
-def test_a_beaker_cookie_from_before_the_log_in_does_not_share_the_session(
-    clock: Clock, mode: str
-) -> None:
-    """Beaker keeps the id at a log-in, so that whoever has planted it knows it (CWE-384)."""
-    now = int(clock.now)
-    planted, present = of_beaker(None, now - 60), of_beaker("alice", now)
-    victim = site(mode, BeakerCookie(THEIR_KEY, owner=name_of))
-    assert victim.asks(present, owner) == "alice"
-    assert victim.asks(planted, owner) is None
-    assert victim.asks(present, owner) == "alice"
-
-
-@held_on_the_server
-def test_a_log_out_with_a_beaker_cookie_whose_session_was_renewed_has_an_effect(
-    clock: Clock, mode: str
-) -> None:
-    """The answer with the next cookie was lost. The log-out ends that one too, or fails."""
-    header = of_beaker("alice", int(clock.now))
-    victim = site(mode, BeakerCookie(THEIR_KEY, owner=name_of))
-    renewed = Jar().plant(header)
-    renewed.visit(victim, lambda session: session.regenerate())
-    with nullcontext() if mode == "store" else pytest.raises(SessionUnavailable):
-        victim.visit(header, log_out)
-    assert renewed.visit(victim, owner) == (None if mode == "store" else "alice")
-
-
-@held_on_the_server
-def test_beaker_cookies_of_two_sessions_end_apart(clock: Clock, mode: str) -> None:
-    now = int(clock.now)
-    victim = site(mode, BeakerCookie(THEIR_KEY))
-    ENDINGS["log-out"](Jar().plant(of_beaker("alice", now, "a")), victim)
-    assert victim.asks(of_beaker("alice", now, "b"), user) == "alice"
-    assert victim.asks(of_beaker("alice", now, ""), user) == "alice"
 
 
 # What else their key has signed
