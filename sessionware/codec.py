@@ -70,7 +70,7 @@ class SignedCodec:
         payload = b"." + base64url.encode(small) if is_shorter else base64url.encode(plain)
         signed = payload + _moment(issued)
         # 3. Sign.
-        return (signed + b"." + base64url.encode(digest(self._macs[0], signed))).decode()
+        return (signed + b"." + _sign(self._macs[0], signed)).decode()
 
     def decode(self, token: str) -> Opened:
         """Return the decoded value, or raise CookieRejected."""
@@ -82,7 +82,7 @@ class SignedCodec:
             raise CookieRejected("malformed")
         for mac in self._macs:
             # Compared as text, because several base64 texts decode to the same bytes.
-            if hmac.compare_digest(base64url.encode(digest(mac, signed)), signature):
+            if hmac.compare_digest(_sign(mac, signed), signature):
                 break
         else:
             raise CookieRejected("bad_signature")
@@ -96,6 +96,11 @@ class SignedCodec:
         except (ValueError, zlib.error):
             raise CookieRejected("malformed") from None
         return text, issued, mac is not self._macs[0]
+
+
+def _sign(mac: hmac.HMAC, signed: bytes) -> bytes:
+    """Return the signature of these bytes in URL-safe base64."""
+    return base64url.encode(digest(mac, signed))
 
 
 def codec_of(

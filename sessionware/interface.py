@@ -453,7 +453,8 @@ class SecureCookieSessionInterface(SessionInterface):
             log("device_unproved", message)
             return None
         if state.loaded.new and not (state.begins_anew or state.alive):
-            return self._delete(state, environ)  # Nothing is to be saved, but this is no log-out.
+            # Nothing is to be saved, but this is no log-out. What hides older cookies stays.
+            return None if state.loaded.outlived else self._delete(state, environ)
         self.backend.check_duration(state, seconds)
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)

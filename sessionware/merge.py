@@ -123,8 +123,10 @@ def _identity(value: Any) -> Hashable:
     if kind is set:
         return set, frozenset(map(_identity, value))
     # Only the repr tells 0.0 from -0.0, Decimal("1") from Decimal("1.0"), and one timezone from
-    # another. That of a long int raises ValueError.
-    return kind, value if kind is str or kind is int else repr(value)
+    # another.
+    if kind is int:
+        return kind, hex(value)  # Ints that differ may have one hash, and a client may choose them.
+    return kind, value if kind is str else repr(value)
 
 
 def _copy(value: Any) -> Any:

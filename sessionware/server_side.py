@@ -168,13 +168,14 @@ class ServerBackend(CookieBackend):
     def end_successors(self, session_id: str, spared: str = "") -> None:
         """Delete the sessions that have taken its place within the last hour."""
         own, names = key_of(session_id), list[str]()
-        keys = [own]
+        keys, seen = [own], {own, key_of(spared)}
         for key in keys:
             if key != own:
                 self._store.delete(key)
             for name, successor in self._successors(key):
                 names.append(name)
-                if successor not in (*keys, key_of(spared)):
+                if successor not in seen:
+                    seen.add(successor)
                     keys.append(successor)
         # Last, so that a log-out which failed can be sent again. One that spares a session is to be
         # followed by another, which has to find that one.
@@ -239,6 +240,8 @@ class ServerBackend(CookieBackend):
         for _ in range(MAX_MERGES):
             life = self._life(state, permanent)
             if self._store.replace(key_of(session_id), record, version=version, **life):
+                if self._has_ended(state.parent):  # by the log-out of another copy of its cookie
+                    raise SessionUnavailable(ENDED)
                 return permanent
             held = self._present(session_id)
             if held is not None and (bound_id := self._bound_id(session_id, held)):
@@ -273,9 +276,12 @@ class ServerBackend(CookieBackend):
             elif loaded.adopted:
                 permanent = self._hand_over_adopted(state, text, last)
             else:
-                permanent = self._hand_over(state, text, last)
                 self._note_end(last, loaded.created)
-            self._note_end(loaded.parent, loaded.created)
+                permanent = self._hand_over(state, text, last)
+            parent = self._note_end(loaded.parent, loaded.created)
+            if parent == _ENDED and not state.begins_anew:
+                self._store.delete(key)
+                raise SessionUnavailable(ENDED)
         except (SessionTooLarge, SessionUnavailable):
             with suppress(SessionUnavailable):
                 self._take_back(key, last, note)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from itsdangerous import Signer
 
+from sessionware import Session, SessionUnavailable
 from sessionware.backend import GRACE
 from sessionware.migration import BeakerCookie, FlaskCookie, FormerCookie, StarletteCookie
 from tests.attacks.former import former
@@ -205,6 +206,26 @@ def test_sessions_of_copies_of_one_cookie_end_together(clock: Clock, source: str
     victim.visit(anns, log_out)
     assert victim.asks(thiefs, user) is None
     assert victim.visit(header, len, REMOTE_ADDR="192.0.2.2").data == b"0"  # the copy itself
+
+
+@pytest.mark.parametrize("source", WITHOUT_AN_ID)
+@pytest.mark.parametrize("act", [Session.regenerate, lambda session: session.update(a=1)])
+def test_a_slow_request_with_a_copy_does_not_outlive_the_log_out(
+    clock: Clock, source: str, act: Callable[[Any], object]
+) -> None:
+    header, cookie = SOURCES[source]()
+    victim = site("store", cookie)
+    anns = victim.visit(header, len, REMOTE_ADDR="192.0.2.1").cookie
+    thiefs = victim.visit(header, len, REMOTE_ADDR="192.0.2.2").cookie
+
+    def slow(session: Any) -> None:
+        len(session)
+        victim.visit(anns, log_out)
+        act(session)
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        victim.visit(thiefs, slow)
+    assert victim.asks(thiefs, user) is None
 
 
 @pytest.mark.parametrize("between", ["signed", "encrypted", "revocations"])

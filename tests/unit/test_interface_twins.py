@@ -38,6 +38,10 @@ def disown(session: Session) -> None:
     session.owner = None
 
 
+def force_save(session: Session) -> None:
+    session.modified = True
+
+
 def set_n(session: Any) -> None:
     session["n"] = session.get("n", 0) + 1
 
@@ -166,6 +170,15 @@ def test_log_out_with_twins_sets_an_empty_cookie_that_the_browser_keeps(
     page = twins.site.visit(act, twins.header)
     assert page.cookie not in ("", twins.older, twins.newer)
     assert f"Max-Age={31 * DAY + 61}" in attributes(page)
+
+
+@every_mode
+@pytest.mark.parametrize("act", [force_save, Session.regenerate])
+def test_forced_save_keeps_the_empty_cookie(
+    twins: Twins, mode: str, act: Callable[[Session], object]
+) -> None:
+    ended = twins.site.visit(log_out, twins.header).cookie
+    assert twins.site.visit(act, both(twins.older, ended)).response.set_cookie is None
 
 
 @every_mode

@@ -480,6 +480,7 @@ MANY = 10_000
     "item",
     [
         pytest.param(lambda number: number, id="numbers"),
+        pytest.param(lambda number: number * sys.hash_info.modulus, id="numbers of one hash"),
         pytest.param(lambda number: "same", id="the same"),
         pytest.param(lambda number: {"id": number, "tags": ["a", number]}, id="dicts"),
     ],

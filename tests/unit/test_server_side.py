@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from types import SimpleNamespace
@@ -969,3 +970,14 @@ def test_forced_save_of_a_refused_session_is_no_log_out(store: MemoryStore, act:
     cookie = site.visit(log_in, former).cookie
     site.visit(act, former)
     assert site.visit(owner_of, cookie).result == "ann"
+
+
+def test_log_out_ends_any_number_of_renewals_in_linear_time(store: MemoryStore) -> None:
+    site = Site(store=store)
+    cookie = first = site.log_in("ann")
+    for _ in range(1000):
+        cookie = site.visit(Session.regenerate, cookie).cookie
+    started = time.process_time()
+    site.visit(Session.invalidate, first)
+    assert time.process_time() - started < 1
+    assert site.read(cookie) is None
