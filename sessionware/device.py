@@ -25,15 +25,15 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from .backend import MAX_REQUEST_TIME
 from .codec import Codec
 from .cookie import SessionCookie
-from .errors import (
-    ConfigurationError,
-    CookieRejected,
-    Problem,
-    SessionUnavailable,
-    UsageError,
-    kind_of,
+from .errors import CookieRejected, Problem, SessionUnavailable, UsageError, kind_of
+from .expiry import (
+    CLOCK_SKEW,
+    MAX_COOKIE_AGE,
+    Duration,
+    Expiry,
+    duration_problems,
+    seconds_of,
 )
-from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Expiry, duration_problems
 from .headers import Fields
 from .keys import BoundIds, SecretKey, is_bound, macs_of, purpose_of, tag_of
 from .reader import Verified
@@ -58,31 +58,16 @@ logger: logging.Logger = logging.getLogger("sessionware")
 # Settings
 
 
-def proof_class(device_bound: object) -> "type[Proof] | None":
-    """Return the class that reads proofs, or ``None`` if the setting is off.
-
-    Raises ConfigurationError.
-    """
-    if device_bound is False:
-        return None
-    if device_bound is not True:
+def device_problems(
+    device_bound: object, lifetime: object, path: object, domain: object, partitioned: object
+) -> Iterator[Problem]:
+    """Yield the problems of these settings, and of the cookie's place if sessions are bound."""
+    if device_bound is True:
+        yield from _missing_problems()
+        yield from _place_problems(domain, partitioned)
+    elif device_bound is not False:
         found = type(device_bound).__name__
-        problem = Problem("device_bound", f"found {found}, expected True or False")
-        raise ConfigurationError([problem])
-    try:
-        from .proof import Proof
-    except ImportError:
-        problem = Problem(
-            "device_bound",
-            "found True, but the package cryptography is not installed",
-            "pip install 'sessionware[device]'",
-        )
-        raise ConfigurationError([problem]) from None
-    return Proof
-
-
-def device_problems(lifetime: object, path: object) -> Iterator[Problem]:
-    """Yield the problems of these settings."""
+        yield Problem("device_bound", f"found {found}, expected True or False")
     yield from duration_problems("device_bound_lifetime", lifetime)
     expected = "expected a path such as '/.dbsc', of letters, digits and ._~-"
     if not isinstance(path, str):
@@ -91,7 +76,18 @@ def device_problems(lifetime: object, path: object) -> Iterator[Problem]:
         yield Problem("device_bound_path", f"found {path!r}, {expected}")
 
 
-def place_problems(domain: object, partitioned: object) -> Iterator[Problem]:
+def _missing_problems() -> Iterator[Problem]:
+    try:
+        from .proof import Proof  # noqa: F401 - whether it can be imported
+    except ImportError:
+        yield Problem(
+            "device_bound",
+            "found True, but the package cryptography is not installed",
+            "pip install 'sessionware[device]'",
+        )
+
+
+def _place_problems(domain: object, partitioned: object) -> Iterator[Problem]:
     """Yield what is wrong with the place of a cookie whose session is bound to a device.
 
     Browsers renew the short cookie for one origin, and only for requests of its own pages.
@@ -210,15 +206,13 @@ class Challenges:
 class Binding:
     """Binds the sessions of one interface to devices.
 
-    - ``read``: reads a proof.
     - ``make``: the class of the codec of the session's cookie.
-    - ``lifetime``: for how many seconds a proof counts.
+    - ``lifetime``: for how long a proof counts.
     - ``path``: where the endpoints are, below SCRIPT_NAME.
     """
 
     def __init__(
         self,
-        read: "Callable[[str], Proof | None]",
         make: Callable[..., Codec],
         keys: Sequence[SecretKey],
         salt: str,
@@ -227,20 +221,22 @@ class Binding:
         expiry: Expiry,
         store: Store | None,
         ids: BoundIds,
-        lifetime: int,
+        lifetime: Duration,
         path: str,
     ) -> None:
-        purpose = purpose_of("challenge", cookie.name, salt)
-        self.read: Callable[[str], Proof | None] = read
+        from .proof import Proof
+
+        self.read: Callable[[str], Proof | None] = Proof.read
         self.path: str = path
         self.register_path: str = f"{path}/register"
         self.refresh_path: str = f"{path}/refresh"
-        self.challenges: Challenges = Challenges(keys, purpose, lifetime, store)
         self._ids = ids
         self._store = store
-        self._lifetime = lifetime
+        self._lifetime = int(min(seconds_of(lifetime), MAX_COOKIE_AGE))
+        purpose = purpose_of("challenge", cookie.name, salt)
+        self.challenges: Challenges = Challenges(keys, purpose, self._lifetime, store)
         # The last proof counts until the lifetime is over, and the session may then be idle.
-        self._kept_for = lifetime + int(expiry.max_idle_timeout) + MAX_REQUEST_TIME
+        self._kept_for = self._lifetime + int(expiry.max_idle_timeout) + MAX_REQUEST_TIME
         self._cookie = cookie
         self._short_cookie = replace(cookie, name=f"{cookie.name}-bound")
         # A __Host- cookie cannot have the path of the endpoints.

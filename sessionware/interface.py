@@ -22,7 +22,7 @@ from .cookie import (
     Secure,
     SessionCookie,
 )
-from .device import Binding, Evidence, device_problems, place_problems, proof_class
+from .device import Binding, Evidence, device_problems
 from .envelope import FIRST, IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
@@ -33,7 +33,7 @@ from .errors import (
     collecting,
     kind_of,
 )
-from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry, seconds_of
+from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Duration, Expiry
 from .headers import Fields, fields_of, is_shared, keep_private, names_of, vary_by_cookie
 from .keys import BoundIds, SecretKey, TokenMask, purpose_of
 from .log import Refusals, Warnings, log, log_refusal
@@ -181,11 +181,8 @@ class SecureCookieSessionInterface(SessionInterface):
         with collecting(problems):
             self.codec: Codec = codec_of(make, secret_key, secret_key_fallbacks, salt, cookie_name)
         problems += backend_problems(store, revocations)
-        with collecting(problems):
-            proof = proof_class(device_bound)
-        problems += device_problems(device_bound_lifetime, device_bound_path)
-        if device_bound is True:
-            problems += place_problems(cookie_domain, cookie_partitioned)
+        bound = device_bound, device_bound_lifetime, device_bound_path
+        problems += device_problems(*bound, cookie_domain, cookie_partitioned)
         if problems:
             raise ConfigurationError(problems)
         keys = () if secret_key is None else (secret_key, *secret_key_fallbacks)
@@ -209,9 +206,8 @@ class SecureCookieSessionInterface(SessionInterface):
                 "no session is as permanent as it says: raise absolute_timeout, or lower the other",
             )
         self.binding: Binding | None = None
-        if proof is not None and keys:
+        if device_bound and keys:
             self.binding = Binding(
-                proof.read,
                 make,
                 keys,
                 salt,
@@ -219,7 +215,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 expiry=self.expiry,
                 store=store,
                 ids=bound_ids,
-                lifetime=int(min(seconds_of(device_bound_lifetime), MAX_COOKIE_AGE)),
+                lifetime=device_bound_lifetime,
                 path=device_bound_path,
             )
 
