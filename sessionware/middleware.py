@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .device import Endpoints
+from .endpoints import Endpoints
 from .errors import ConfigurationError, Problem, UsageError, collecting, kind_of
 from .headers import (
     Fields,

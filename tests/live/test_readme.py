@@ -431,8 +431,8 @@ def test_the_table_of_reasons_has_every_reason_why_a_cookie_is_refused() -> None
 def test_the_table_of_alarms_has_every_reason_with_its_level() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py"))
     calls = {
-        "INFO": r'(?:CookieRejected|\blog|_refusal)\(\s*"(\w+)"',
-        "WARNING": r'(?:[.]once\(|_once_unless_ip\(\s*environ,)\s*"(\w+)"',
+        "INFO": r'(?:CookieRejected|\blog|_refusal)\(\s*"(\w+)"(?!.*WARNING)',
+        "WARNING": r'(?:[.]once\(|_once_unless_ip\(\s*environ,|\blog\((?=.*WARNING))\s*"(\w+)"',
         "": r'reason(?:": | = )"(\w+)"',
     }
     logged = {level: set(re.findall(call, code)) for level, call in calls.items()}

@@ -42,6 +42,7 @@ ROWS = {
     "migration": 6,
     "device": 6,
     "adoption": 7,
+    "endpoints": 7,
     "interface": 8,
     "middleware": 9,
     "settings": 10,
