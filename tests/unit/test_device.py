@@ -2,9 +2,7 @@
 
 import json
 import logging
-import random
 import re
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +12,6 @@ from sessionware import (
     ConfigurationError,
     SessionInterface,
     SessionMiddleware,
-    SessionUnavailable,
 )
 from sessionware.migration import SessionwareCookie
 from tests.attacks.modes import MODES, every_mode, held_on_the_server
@@ -439,135 +436,6 @@ def test_the_store_keeps_the_key_for_as_long_as_the_session_is_used(clock: Clock
         assert browser.visit(count) == number
 
 
-# Requests that meet
-
-
-@every_mode
-@pytest.mark.parametrize("act", [owner_of, count])
-def test_a_request_that_was_sent_before_the_registration_is_answered(mode: str, act: Any) -> None:
-    browser = unbound_browser(site_in(mode))
-    sent = browser.header("/")
-    browser.register()
-    assert browser.send(act, cookie=sent) in ("ann", 1)
-    assert browser.visit(owner_of) == "ann"
-    assert browser.visit(is_bound) is True
-    assert browser.visit(lambda session: session["n"]) == (1 if act is count else 0)
-
-
-@every_mode
-@pytest.mark.parametrize("idle", [0, LIFETIME, 7 * DAY])
-def test_a_slow_response_that_puts_the_unbound_state_back_is_healed(
-    clock: Clock, mode: str, idle: float
-) -> None:
-    browser = unbound_browser(site_in(mode))
-
-    def slow(session: Any) -> int:
-        dict(session)
-        browser.register()
-        return count(session)
-
-    assert browser.visit(slow) == 1
-    clock.advance(idle)
-    assert browser.visit(is_bound) is True
-    assert browser.visit(count) == 2
-    thief = browser.robbed()
-    clock.advance(LIFETIME)
-    assert thief.visit(owner_of) is None
-
-
-@held_on_the_server
-def test_a_response_that_is_slower_than_a_minute_is_not_saved(clock: Clock, mode: str) -> None:
-    browser = unbound_browser(site_in(mode))
-
-    def slow(session: Any) -> None:
-        dict(session)
-        browser.register()
-        clock.advance(61)
-        count(session)
-
-    with pytest.raises(SessionUnavailable):
-        browser.visit(slow)
-    assert browser.visit(count) == 1
-
-
-@held_on_the_server
-def test_what_came_before_the_registration_is_refused_after_a_minute(
-    clock: Clock, mode: str
-) -> None:
-    browser = unbound_browser(site_in(mode))
-    copy = browser.header("/")
-    browser.register()
-    assert browser.send(owner_of, cookie=copy) == "ann"
-    clock.advance(61)
-    assert browser.send(owner_of, cookie=copy) is None
-
-
-@held_on_the_server
-def test_a_log_out_ends_what_came_before_the_registration_too(mode: str) -> None:
-    browser = unbound_browser(site_in(mode))
-    copy = browser.header("/")
-    browser.register()
-    browser.visit(log_out)
-    assert browser.send(owner_of, cookie=copy) is None
-
-
-@every_mode
-def test_a_registration_of_a_session_that_ends_meanwhile_is_no_error(mode: str) -> None:
-    browser = unbound_browser(site_in(mode))
-    sent, [(url, challenge)] = browser.header(""), browser.offers
-    browser.visit(log_out)
-    proof = jwt(new_key(), challenge, registers=True)
-    browser.send(path=url, cookie=sent, REQUEST_METHOD="POST", HTTP_SECURE_SESSION_RESPONSE=proof)
-    held = mode in ("revocations", "store")
-    assert browser.responses[-1].status == ("400 Bad Request" if held else "200 OK")
-
-
-@every_mode
-def test_a_key_is_never_replaced(mode: str) -> None:
-    browser = unbound_browser(site_in(mode))
-    browser.register()
-    for _ in range(2):
-        assert browser.register(new_key()).status == "400 Bad Request"
-    assert browser.visit(is_bound) is True
-
-
-@every_mode
-def test_parallel_refreshes_with_one_challenge_both_succeed_in_the_end(
-    clock: Clock, mode: str
-) -> None:
-    """Two windows of a browser, where one does not wait for the other."""
-    one = bound_browser(site_in(mode))
-    other = replace(one, cookies=dict(one.cookies), challenges=dict(one.challenges))
-    clock.advance(LIFETIME - MARGIN)
-    for window in (one, other):
-        assert window.visit(is_bound) is True
-
-
-@every_mode
-@pytest.mark.parametrize("lifetime", [timedelta(days=401), timedelta.max])
-def test_a_lifetime_is_no_longer_than_browsers_keep_a_cookie(
-    clock: Clock, mode: str, lifetime: timedelta
-) -> None:
-    settings = MODES[mode]() | {"idle_timeout": timedelta(days=1000)}
-    browser = bound_browser(Site(device_bound=True, device_bound_lifetime=lifetime, **settings))
-    thief = browser.robbed()
-    assert browser.visit(is_bound) is True
-    clock.advance(400 * DAY + 1)
-    everything = "; ".join(f"{name}={it.value}" for (name, _), it in thief.cookies.items())
-    assert thief.send(owner_of, cookie=everything) is None
-
-
-@every_mode
-def test_a_lifetime_may_be_longer_than_the_idle_timeout(clock: Clock, mode: str) -> None:
-    """The key is asked for once in a lifetime, and kept until then."""
-    minute = 60
-    site = site_in(mode, idle_timeout=30 * minute, device_bound_lifetime=120 * minute)
-    browser = bound_browser(site)
-    for clicks in range(1, 31):
-        clock.advance(15 * minute)
-        assert browser.visit(count) == clicks
-
-
 # Without a proof
 
 SKIPPED = {
@@ -663,41 +531,7 @@ def test_a_former_cookie_is_no_way_around_the_proof(clock: Clock, change: dict[s
     assert browser.visit(is_bound) is True
 
 
-# A day
-
-
-@every_mode
-def test_a_user_notices_nothing_over_a_day(
-    clock: Clock, mode: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Clicks, links from elsewhere, tabs in parallel, restarts and pauses, with one log-in."""
-    dice = random.Random(mode)  # noqa: S311 - the same each time
-    browser = bound_browser(site_in(mode))
-    clicks, links, end = 0, 0, clock.now + DAY
-    while clock.now < end:
-        clock.advance(dice.choice([0.1, 1, 5, 60, 300, LIFETIME - MARGIN, LIFETIME, 3000]))
-        match dice.randrange(6):
-            case 0:
-                browser.restart()
-            case 1:  # tabs
-                browser.renew()
-                sent = [browser.header("/")] * 3
-                clock.advance(dice.choice([0, 1, MARGIN - 1]))
-                assert [browser.send(owner_of, cookie=each) for each in sent] == ["ann"] * 3
-            case 2:
-                links += 1
-                assert browser.visit(owner_of, link="cross-site") == "ann"
-            case _:
-                clicks += 1
-                assert browser.visit(count) == clicks
-    assert browser.visit(is_bound) is True
-    assert len(browser.offers) == 1
-    # It is logged when a link is followed, before the page is reloaded.
-    assert {*reasons(caplog)} == {"device_unproved"}
-    assert len(caplog.records) < links
-    # Chromium signs no more often.
-    for signed in browser.signed:
-        assert sum(0 <= later - signed < 9 * 60 for later in browser.signed) <= 6
+# Beside others
 
 
 def test_other_middlewares_may_bind_their_own_sessions() -> None:
