@@ -22,7 +22,7 @@ from wsgiref.types import WSGIEnvironment
 
 from .backend import MAX_REQUEST_TIME
 from .codec import Codec
-from .cookie import SessionCookie
+from .cookie import MAX_ATTRIBUTE, SessionCookie
 from .errors import CookieRejected, Problem, SessionUnavailable, kind_of
 from .expiry import (
     CLOCK_SKEW,
@@ -45,7 +45,13 @@ if TYPE_CHECKING:  # It needs cryptography, which is an extra.
 MARGIN = 60
 """Seconds for which a short cookie is still accepted after the browser has dropped it."""
 
-_PATH = re.compile(r"(/[0-9A-Za-z._~-]+)+")
+MAX_PATH = MAX_ATTRIBUTE // 2
+"""Bytes of ``device_bound_path``, and of SCRIPT_NAME before it, in the path of a cookie."""
+
+# Browsers take segments of one or two dots out of a path.
+_NO_DOTS = r"(?!\.{1,2}(/|\Z))"
+_PATH = re.compile(f"(/{_NO_DOTS}[0-9A-Za-z._~-]+)+")
+_SCRIPT_NAME = re.compile(f"(/{_NO_DOTS}[^/]+)*")
 _CHALLENGE = re.compile(r"([0-9A-Za-z_-]{16})\.([0-9]{1,12})\.([0-9A-Za-z_-]{43})")
 
 
@@ -63,10 +69,10 @@ def device_problems(
         found = type(device_bound).__name__
         yield Problem("device_bound", f"found {found}, expected True or False")
     yield from duration_problems("device_bound_lifetime", lifetime)
-    expected = "expected a path such as '/.dbsc', of letters, digits and ._~-"
+    expected = f"expected a path such as '/.dbsc', of up to {MAX_PATH} letters, digits and ._~-"
     if not isinstance(path, str):
         yield Problem("device_bound_path", f"found {kind_of(path)}, {expected}")
-    elif not _PATH.fullmatch(path):
+    elif not _PATH.fullmatch(path) or len(path) > MAX_PATH:
         yield Problem("device_bound_path", f"found {path!r}, {expected}")
 
 
@@ -373,8 +379,7 @@ class Binding:
         return replace(self._key_cookie, path=self._url(environ, self.path))
 
     def _url(self, environ: WSGIEnvironment, path: str) -> str:
-        script_name = environ.get("SCRIPT_NAME", "").encode("latin-1").rstrip(b"/")
-        return f"{quote(script_name)}{path}" if script_name else path
+        return _script_name(environ) + path
 
 
 def identifier_of(session_id: str) -> str:
@@ -408,6 +413,19 @@ def _is_to_be_offered(state: State) -> bool:
 
 def _is_https(environ: WSGIEnvironment) -> bool:
     return bool(environ["wsgi.url_scheme"] == "https")
+
+
+def _script_name(environ: WSGIEnvironment) -> str:
+    """Return SCRIPT_NAME as a URL has it, or ``""`` if no URL and no cookie's path can have it.
+
+    Some servers let the client set it. With two slashes, it would be the name of a host.
+    """
+    name = quote(environ.get("SCRIPT_NAME", "").encode("latin-1").rstrip(b"/"), _UNQUOTED)
+    return name if len(name) <= MAX_PATH and _SCRIPT_NAME.fullmatch(name) else ""
+
+
+_UNQUOTED = "/!$&'()*+,:=@"
+"""What browsers do not quote in a path, without ``;``, which ends the path of a cookie."""
 
 
 def _name_of_key(session_id: str) -> str:

@@ -63,13 +63,13 @@ def log(caplog: pytest.LogCaptureFixture) -> None:
         ),
         (
             {"device_bound_path": ".dbsc"},
-            "device_bound_path: found '.dbsc', expected a path such as '/.dbsc', of letters, "
-            "digits and ._~-",
+            "device_bound_path: found '.dbsc', expected a path such as '/.dbsc', of up to 512 "
+            "letters, digits and ._~-",
         ),
         (
             {"device_bound_path": b"/"},
-            "device_bound_path: found bytes, expected a path such as '/.dbsc', of letters, "
-            "digits and ._~-",
+            "device_bound_path: found bytes, expected a path such as '/.dbsc', of up to 512 "
+            "letters, digits and ._~-",
         ),
         (
             {"device_bound": True, "cookie_domain": "example.com"},
@@ -87,7 +87,10 @@ def test_a_wrong_setting_is_a_problem(settings: dict[str, Any], problem: str) ->
     assert [*map(str, caught.value.problems)] == [problem]
 
 
-@pytest.mark.parametrize("path", ["", "/", "/a/", "a", "/a b", '/"', "/a?b", "/é", "//", "/a\n"])
+@pytest.mark.parametrize(
+    "path",
+    ["", "/", "/a/", "a", "/a b", '/"', "/a?b", "/é", "//", "/..", "/./a", "/a" * 257, "/a\n"],
+)
 def test_a_path_that_no_header_or_url_can_have_is_a_problem(path: str) -> None:
     with pytest.raises(ConfigurationError, match="device_bound_path"):
         Site(device_bound_path=path)
@@ -185,10 +188,47 @@ def test_it_is_not_offered_where_the_cookie_is_not_sent_to_the_endpoints(
     assert reasons(caplog) == ["device_out_of_reach"]
 
 
-def test_the_endpoints_are_below_the_script_name() -> None:
+@pytest.mark.parametrize(
+    ("name", "quoted"),
+    [
+        ("/shöp", "/sh%C3%B6p"),
+        ("/a/", "/a"),
+        ("/.a/..b", "/.a/..b"),
+        ("/a,b:c@d", "/a,b:c@d"),
+        ('/a;b "c', "/a%3Bb%20%22c"),
+        ("/" + "a" * 511, "/" + "a" * 511),
+    ],
+)
+def test_the_endpoints_are_below_the_script_name(name: str, quoted: str) -> None:
     browser = Browser(site_in().app, binds=False)
-    browser.send(log_in, SCRIPT_NAME="/shöp".encode().decode("latin-1"))
-    assert browser.offers[0][0] == "/sh%C3%B6p/.dbsc/register"
+    browser.send(log_in, SCRIPT_NAME=name.encode().decode("latin-1"))
+    assert browser.offers[0][0] == f"{quoted}/.dbsc/register"
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "//", "//evil.example", "/a//b", "/a/..", "/" + "a" * 512, "/ü" * 99]
+)
+def test_a_script_name_that_no_cookies_path_can_have_is_left_out(name: str) -> None:
+    """A server may let the client set it."""
+    browser = Browser(site_in().app, binds=False)
+    more: Any = {"SCRIPT_NAME": name.encode().decode("latin-1"), "HTTP_HOST": "localhost"}
+    browser.send(log_in, **more)
+    [(url, challenge)], key = browser.offers, new_key()
+    assert url == "/.dbsc/register"
+    browser.prove(url, key, jwt(key, challenge, registers=True), **more)
+    [identifier] = browser.bound
+    assert browser.bound[identifier].url == "/.dbsc/refresh"
+    proof = jwt(key, browser.challenges[identifier])
+    assert refresh(browser, proof, **more) == OK
+    browser.send(log_out, **more)
+    assert browser.visit(owner_of) is None
+
+
+@every_mode
+def test_a_cookie_path_is_that_of_the_script_name(mode: str) -> None:
+    browser = Browser(site_in(mode, cookie_path="/a,b").app, binds=False)
+    browser.send(log_in, "/a,b/", SCRIPT_NAME="/a,b")
+    assert len(browser.offers) == 1
 
 
 @every_mode
