@@ -164,9 +164,18 @@ class RevocableBackend(CookieBackend):
             self._check_alive(state)
         elif last is not None and state.has_ended:
             self.log_out(state.loaded)
+        elif last is not None and state.id in self._bound_ids.of(last):
+            self._bind(state, last)
         elif last is not None:
             self._renew(state, last)
         return super().save(state, text)
+
+    def _bind(self, state: State, last: str) -> None:
+        """Leave only the id that the session has got by being bound to a device."""
+        # First, so that a request which still has the last id finds this one.
+        self._revocations.revoke(binding_of(last), GRACE)
+        if not self._revoke(last, state.loaded.created):
+            raise SessionUnavailable(ENDED)
 
     def _renew(self, state: State, last: str) -> None:
         loaded = state.loaded
@@ -174,15 +183,14 @@ class RevocableBackend(CookieBackend):
             raise SessionUnavailable(ENDED)
         # First, so that a log-out which finds the id on the list knows why.
         self._revoke(f"renewed\0{last}", loaded.created)
-        if state.id in self._bound_ids.of(last):
-            self._revocations.revoke(binding_of(last), GRACE)
-        ended_here = self._revoke(last, loaded.created)
-        if not ended_here and not state.begins_anew:
+        if self._revoke(last, loaded.created):
+            self._end_bound(last, loaded.created)
+        elif not state.begins_anew:
             raise SessionUnavailable(ENDED)
 
     def log_out(self, loaded: Loaded) -> None:
         """Put the id on the list. A session that has taken its place has another id."""
-        if loaded.id is None or self._revoke(loaded.id, loaded.created):
+        if loaded.id is None or self._end(loaded.id, loaded.created):
             return
         if self._was_renewed(loaded.id):
             raise SessionUnavailable(_RENEWED)
@@ -206,11 +214,12 @@ class RevocableBackend(CookieBackend):
         return True
 
     def _was_renewed(self, session_id: str) -> bool:
-        return self._revocations.check(renewal_of(session_id), None) is None
+        ids = session_id, *self._bound_ids.of(session_id)
+        return any(self._revocations.check(renewal_of(each), None) is None for each in ids)
 
     def end(self, session_id: str, created: int) -> None:
         """Put the id on the list."""
-        self._revoke(session_id, created)
+        self._end(session_id, created)
 
     def stamp(self, owner: Owner) -> str:
         """Return the owner's present stamp."""
@@ -240,6 +249,18 @@ class RevocableBackend(CookieBackend):
             if self._revocations.check(binding_of(session_id), None) is None:
                 return self._revocations.check(key_of(bound_id), owner)
         return None
+
+    def _end(self, session_id: str, created: int) -> bool:
+        """Put the id on the list, and those that its session may have got by being bound.
+
+        Return whether one of them was not there yet.
+        """
+        ended = self._revoke(session_id, created)
+        return self._end_bound(session_id, created) or ended
+
+    def _end_bound(self, session_id: str, created: int) -> bool:
+        ended = [self._revoke(each, created) for each in self._bound_ids.of(session_id)]
+        return any(ended)
 
     def _revoke(self, session_id: str, created: int) -> bool:
         seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME

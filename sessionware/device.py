@@ -136,9 +136,8 @@ class Evidence:
     def bound_of(self, verified: Verified) -> Iterator[Verified]:
         """Yield the same with each id that its session may have got by being bound."""
         envelope = verified.envelope
-        if envelope.id is not None and not is_bound(envelope.id):
-            for bound_id in self.ids.of(envelope.id):
-                yield replace(verified, envelope=replace(envelope, id=bound_id))
+        for bound_id in () if envelope.id is None else self.ids.of(envelope.id):
+            yield replace(verified, envelope=replace(envelope, id=bound_id))
 
     def check(self, session_id: str | None) -> str:
         """Return the id if it is that of a bound session, or else ``""``.

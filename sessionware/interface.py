@@ -331,9 +331,7 @@ class SecureCookieSessionInterface(SessionInterface):
     def _bound_since(self, verified: Verified, evidence: Evidence, now: int) -> str:
         """Return the id that a refused session has got by being bound to a device, or ``""``.
 
-        A slow response has put its cookie back, and the next proof leads to the bound session. A
-        list of revocations cannot tell it from one that was ended unbound, for which a link is
-        reloaded in vain.
+        A slow response has put its cookie back, and the next proof leads to the bound session.
         """
         for bound in evidence.bound_of(verified):
             with suppress(CookieRejected):

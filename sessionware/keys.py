@@ -174,7 +174,9 @@ class BoundIds:
         self._macs = macs_of(keys, b"sessionware.bound")
 
     def of(self, session_id: str) -> list[str]:
-        """Return the id under each of the keys."""
+        """Return the id under each of the keys, or none if this one is bound already."""
+        if is_bound(session_id):
+            return []
         return [f"{_BOUND}{tag_of(mac, session_id)[:_RANDOM_SIZE]}" for mac in self._macs]
 
 

@@ -35,6 +35,10 @@ def count(session: Any) -> int:
     return int(session["n"])
 
 
+def regenerate(session: Any) -> None:
+    session.regenerate()
+
+
 def is_bound(session: Any) -> bool:
     return bool(session.device_bound)
 

@@ -1,7 +1,9 @@
 """Requests that meet a registration or a proof of a device, and answers that are lost."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +20,9 @@ from tests.unit.devices import (
     bound_browser,
     count,
     is_bound,
+    log_in,
     log_out,
+    regenerate,
     site_in,
     unbound_browser,
 )
@@ -96,6 +100,74 @@ def test_a_log_out_ends_what_came_before_the_registration_too(mode: str) -> None
     browser.register()
     browser.visit(log_out)
     assert browser.send(owner_of, cookie=copy) is None
+
+
+@held_on_the_server
+def test_a_log_out_that_was_sent_before_the_registration_holds(mode: str) -> None:
+    browser = unbound_browser(site_in(mode))
+    sent = browser.header("/")
+    browser.register()
+    copy = browser.header("/")
+    browser.send(log_out, cookie=sent)
+    for cookie in (sent, copy):
+        assert browser.send(owner_of, cookie=cookie) is None
+
+
+in_the_middle = pytest.mark.parametrize(
+    ("mode", "verb", "number"),
+    [
+        ("revocations", "revoke", 0),
+        ("revocations", "revoke", 1),
+        ("store", "create", 0),
+        ("store", "create", 1),
+        ("store", "create", 2),
+    ],
+)
+"""Before each of the writes of a registration."""
+
+
+def interrupt(
+    patch: pytest.MonkeyPatch, held: Any, verb: str, number: int, act: Callable[[], object]
+) -> None:
+    """Do this just before a write."""
+    write, writes = getattr(held, verb), iter(range(number + 1))
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if next(writes) == number:
+            patch.setattr(held, verb, write)
+            act()
+        return write(*args, **kwargs)
+
+    patch.setattr(held, verb, interrupted)
+
+
+@in_the_middle
+def test_a_log_out_in_the_middle_of_a_registration_holds(
+    mode: str, verb: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = MODES[mode]()
+    browser = unbound_browser(Site(device_bound=True, **settings))
+    sent, [held] = browser.header("/"), settings.values()
+    log_out_with_it = partial(browser.send, log_out, cookie=sent)
+    interrupt(monkeypatch, held, verb, number, log_out_with_it)
+    assert browser.register().status == "503 Service Unavailable"
+    assert browser.send(owner_of, cookie=sent) is None
+    assert browser.visit(owner_of) is None
+
+
+@in_the_middle
+@pytest.mark.parametrize("renew", [regenerate, log_in])
+def test_a_new_id_in_the_middle_of_a_registration_is_the_only_one(
+    clock: Clock, mode: str, verb: str, number: int, renew: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = MODES[mode]()
+    browser = unbound_browser(Site(device_bound=True, **settings))
+    sent, [held] = browser.header("/"), settings.values()
+    interrupt(monkeypatch, held, verb, number, partial(browser.send, renew, cookie=sent))
+    assert browser.register().status == "503 Service Unavailable"
+    assert browser.visit(owner_of) == "ann"
+    clock.advance(61 if mode == "store" else 0)
+    assert browser.send(owner_of, cookie=sent) is None
 
 
 @every_mode

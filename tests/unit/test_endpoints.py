@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.attacks.modes import every_mode
+from tests.attacks.modes import every_mode, held_on_the_server
 from tests.conftest import Clock
 from tests.dbsc_browser import Browser, jwt, new_key
 from tests.gateway import call
@@ -25,6 +25,7 @@ from tests.unit.devices import (
     log_out,
     reasons,
     refresh,
+    regenerate,
     site_in,
     unavailable,
     unbound_browser,
@@ -251,12 +252,16 @@ def test_a_link_is_reloaded_when_a_slow_response_has_put_the_unbound_state_back(
     assert browser.visit(count) == 2
 
 
-def test_a_link_is_not_reloaded_when_the_session_has_ended_unbound(clock: Clock) -> None:
-    browser = unbound_browser(site_in("store"))
+@held_on_the_server
+@pytest.mark.parametrize("act", [log_out, regenerate])
+def test_a_link_is_not_reloaded_when_the_session_has_ended_unbound(
+    clock: Clock, mode: str, act: Any
+) -> None:
+    browser = unbound_browser(site_in(mode))
     sent = browser.header("/")
-    browser.visit(log_out)
+    browser.visit(act)
     clock.advance(LIFETIME)
-    link = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}
+    link: Any = {"HTTP_SEC_FETCH_SITE": "cross-site", "HTTP_SEC_FETCH_MODE": "navigate"}
     assert browser.send(owner_of, cookie=sent, **link) is None
     assert "Refresh" not in browser.responses[-1].headers
 

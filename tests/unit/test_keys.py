@@ -303,3 +303,4 @@ def test_a_bound_id_is_told_by_its_form() -> None:
     assert is_bound(bound)
     assert [text for text in ("", bound[:-1], f"{bound}x", bound.upper()) if is_bound(text)] == []
     assert BoundIds(()).of("former") == []
+    assert BoundIds([KEY]).of(bound) == []
