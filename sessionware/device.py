@@ -280,11 +280,11 @@ class Binding:
     def fields_of(self, state: State, environ: WSGIEnvironment) -> Fields:
         """Return what is added to a response that sets or deletes the session's cookie."""
         bound_id, fields = state.loaded.bound, []
-        has_ended = bound_id != "" and state.has_ended  # even without a proof
-        if has_ended:
+        if bound_id and state.has_ended:  # even without a proof
             cookies = self._short_cookie, self._key_cookie_at(environ)
             fields += [("Set-Cookie", each.delete(self._secure)) for each in cookies]
-        if self._store is not None and (has_ended or bound_id == state.loaded.id != state.id):
+        is_replaced = state.begins_anew or bound_id == state.loaded.id != state.id
+        if self._store is not None and bound_id and (state.has_ended or is_replaced):
             with suppress(SessionUnavailable):  # Then it stays until its time is over.
                 self._store.delete(_name_of_key(bound_id))
         if _is_to_be_offered(state) and _is_https(environ) and self.is_within_reach(environ):

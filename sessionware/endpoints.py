@@ -12,7 +12,6 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from .device import Binding, identifier_of, is_from_elsewhere, state_of
 from .errors import SessionUnavailable, UsageError
 from .headers import Fields
-from .keys import is_bound
 from .log import log
 from .session import Session
 
@@ -81,8 +80,9 @@ class Endpoints:
         binding, proof = self._binding, self._proof_in(environ)
         if proof is None or proof.jwk is None:
             return _refusal("device_malformed")
-        session_id = state_of(session).id
-        if session_id is None or _bound_id(session):
+        loaded = state_of(session).loaded
+        session_id = loaded.id
+        if session_id is None or loaded.bound:
             return _refusal("device_unexpected")
         is_ours = binding.challenges.is_ours(proof.challenge, session_id)
         if not (is_ours and binding.challenges.is_recent(proof.challenge)):
@@ -99,7 +99,7 @@ class Endpoints:
         binding, identifier = self._binding, _unquoted(environ, "HTTP_SEC_SECURE_SESSION_ID")
         if environ["REQUEST_METHOD"] != "POST" or not _IDENTIFIER.fullmatch(identifier):
             return _refusal("device_malformed")
-        session_id = _bound_id(session)
+        session_id = state_of(session).loaded.bound
         jwk = binding.jwk_of(session_id, environ.get("HTTP_COOKIE", "")) if session_id else None
         if jwk is None or identifier != identifier_of(session_id):
             # It was logged out, or bound anew.
@@ -138,12 +138,6 @@ def _refusal(reason: str, challenge: Fields | None = None) -> Answer:
     """Return the answer to what proves nothing; with a challenge, the browser tries again."""
     log(reason, "A proof of a device's key was refused")
     return Answer(_FORBIDDEN if challenge else "400 Bad Request", challenge or [], {})
-
-
-def _bound_id(session: Session) -> str:
-    """Return the id of the bound session that the cookies lead to, proved or not, or ``""``."""
-    state = state_of(session)
-    return state.loaded.bound or (state.id if state.id and is_bound(state.id) else "")
 
 
 def _unquoted(environ: WSGIEnvironment, name: str) -> str:

@@ -554,8 +554,6 @@ class SecureCookieSessionInterface(SessionInterface):
             self.adoption.end(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
-        if loaded.unproved:  # A log-out needs no proof.
-            self.backend.end(loaded.bound, loaded.created)
         end = self.backend.end_refused if loaded.new else self.backend.end_successors
         for session_id in self._refused_ids(cookie, loaded, environ):
             end(session_id)
@@ -574,7 +572,13 @@ class SecureCookieSessionInterface(SessionInterface):
         return ids
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], former: list[Loaded]) -> None:
-        """End the sessions of the other cookies that the request has brought."""
+        """End the other sessions that the request has brought.
+
+        One that is bound to a device is among them if its key was not proved: its end needs no
+        proof.
+        """
+        if loaded.unproved:
+            self.backend.end(loaded.bound, loaded.created)
         for twin in twins:
             self.backend.log_out(twin)
             self.adoption.end(twin)

@@ -530,6 +530,19 @@ def test_a_log_in_replaces_a_session_that_may_be_proved_later(
     assert browser.visit(is_bound) is True
 
 
+@held_on_the_server
+def test_a_log_in_without_a_proof_ends_the_session_on_the_server(clock: Clock, mode: str) -> None:
+    """It takes its place in the browser, where nothing leads to it any more."""
+    settings = MODES[mode]()
+    browser = bound_browser(Site(device_bound=True, **settings))
+    copy = browser.header("/")
+    clock.advance(LIFETIME - MARGIN)
+    browser.send(lambda session: setattr(session, "owner", "bob"))
+    assert browser.send(owner_of, cookie=copy) is None
+    if mode == "store":
+        assert sum("EC" in text for text in settings["store"].kept.values()) == 1
+
+
 @every_mode
 @may_be_proved_later
 def test_a_log_out_deletes_a_session_that_may_be_proved_later(
