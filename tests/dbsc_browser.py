@@ -112,7 +112,8 @@ class Browser:
     - ``binds``: whether it registers a key when that is offered.
     - ``bound``, ``challenges``: what it knows of each bound session.
     - ``offers``: the paths and challenges that came with an offer.
-    - ``paths``: those of the requests that were sent; ``responses``: what was answered.
+    - ``paths``: those of the requests that were sent; ``responses``: what was answered;
+      ``on_their_way``: what has not arrived, each with the key that was proved or registered.
     - ``signed``: when proofs were signed, of which Chromium makes at most six in nine minutes.
     """
 
@@ -125,6 +126,7 @@ class Browser:
     offers: list[tuple[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     responses: list[Response] = field(default_factory=list)
+    on_their_way: list[tuple[Response, PrivateKey | None]] = field(default_factory=list)
     signed: list[float] = field(default_factory=list)
 
     # Requests
@@ -143,20 +145,36 @@ class Browser:
             return self.visit(act, path, **more)
         return results
 
-    def send(self, act: Act = id, path: str = "/", cookie: str | None = None, **more: Any) -> Any:
+    def send(
+        self,
+        act: Act = id,
+        path: str = "/",
+        cookie: str | None = None,
+        *,
+        key: PrivateKey | None = None,
+        late: bool = False,
+        **more: Any,
+    ) -> Any:
         """Send one request, and do with the response what a browser does.
 
-        ``cookie``: the Cookie header, if it was sent at another time.
+        ``cookie``: the Cookie header, if it was sent at another time. ``key``: the one that the
+        request proves or registers. ``late``: the response does not arrive by itself.
         """
         header = self.header(path) if cookie is None else cookie
         more = {"PATH_INFO": path, "wsgi__url_scheme": "https", "test__act": act} | more
         environ = make_environ(header, **more)
         self.paths.append(path)
-        self.receive(run(self.app, environ))
+        response = run(self.app, environ)
+        self.responses.append(response)
+        self.on_their_way.append((response, key))
+        if not late:
+            self.receive(response)
         return environ.get("test.result")
 
     def receive(self, response: Response) -> None:
-        self.responses.append(response)
+        """Have a response arrive."""
+        [key] = [key for each, key in self.on_their_way if each is response]
+        self.on_their_way.remove((response, key))
         for line in response.headers.getlist("Set-Cookie"):
             self._keep(line)
         for line in response.headers.getlist("Secure-Session-Challenge"):
@@ -167,14 +185,16 @@ class Browser:
             self.offers.append(_parts(offer, line))
             if self.binds:
                 self.register()
+        if key is not None and response.status == "200 OK":
+            self._follow(json.loads(response.data), key)
 
     # Device Bound Session Credentials
 
-    def register(self, key: PrivateKey | None = None) -> Response:
+    def register(self, key: PrivateKey | None = None, **more: Any) -> Response:
         """Make a key, and have the session bound to it, as the last offer says."""
         url, challenge = self.offers[-1]
         key = key or (rsa_key() if self.algorithm == "RS256" else new_key())
-        return self.prove(url, key, jwt(key, challenge, registers=True))
+        return self.prove(url, key, jwt(key, challenge, registers=True), **more)
 
     def renew(self) -> None:
         """Renew the short cookies that have ended."""
@@ -188,23 +208,21 @@ class Browser:
                 if attempt == MAX_REFUSALS or status not in ("200 OK", "403 Forbidden"):
                     del self.bound[identifier]
 
-    def refresh(self, identifier: str) -> Response:
+    def refresh(self, identifier: str, **more: Any) -> Response:
         """Prove the key of one session, with the last challenge that came for it."""
         bound = self.bound[identifier]
         challenge = self.challenges.get(identifier)
         proof = jwt(bound.key, challenge) if challenge else ""
-        return self.prove(bound.url, bound.key, proof, HTTP_SEC_SECURE_SESSION_ID=identifier)
+        headers = {"HTTP_SEC_SECURE_SESSION_ID": identifier} | more
+        return self.prove(bound.url, bound.key, proof, **headers)
 
-    def prove(self, url: str, key: PrivateKey, proof: str, **headers: Any) -> Response:
+    def prove(self, url: str, key: PrivateKey, proof: str, **more: Any) -> Response:
         """Send a proof to an endpoint, and do what the answer says."""
         if proof:
             self.signed.append(time.time())
-            headers["HTTP_SECURE_SESSION_RESPONSE"] = proof
-        self.send(path=url, REQUEST_METHOD="POST", **headers)
-        response = self.responses[-1]
-        if response.status == "200 OK":
-            self._follow(json.loads(response.data), key)
-        return response
+            more["HTTP_SECURE_SESSION_RESPONSE"] = proof
+        self.send(path=url, key=key, REQUEST_METHOD="POST", **more)
+        return self.responses[-1]
 
     def _follow(self, instructions: dict[str, Any], key: PrivateKey) -> None:
         identifier = instructions["session_identifier"]

@@ -35,6 +35,10 @@ def count(session: Any) -> int:
     return int(session["n"])
 
 
+def set_the_owner_again(session: Any) -> None:
+    session.owner = session.owner
+
+
 def regenerate(session: Any) -> None:
     session.regenerate()
 

@@ -1,17 +1,19 @@
 """Requests that meet a registration or a proof of a device, and answers that are lost."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
 
 from sessionware import SessionUnavailable
-from tests.attacks.modes import MODES, every_mode, held_on_the_server
+from tests.attacks.modes import MODES, cookie_alone, every_mode, held_on_the_server
 from tests.conftest import Clock
-from tests.dbsc_browser import jwt, new_key
+from tests.dbsc_browser import Browser, jwt, new_key
 from tests.sites import Site, owner_of
 from tests.unit.devices import (
     DAY,
@@ -23,6 +25,7 @@ from tests.unit.devices import (
     log_in,
     log_out,
     regenerate,
+    set_the_owner_again,
     site_in,
     unbound_browser,
 )
@@ -100,6 +103,109 @@ def test_a_log_out_ends_what_came_before_the_registration_too(mode: str) -> None
     browser.register()
     browser.visit(log_out)
     assert browser.send(owner_of, cookie=copy) is None
+
+
+@every_mode
+def test_what_a_page_saves_while_the_browser_registers_is_kept_by_a_store_alone(mode: str) -> None:
+    """The answer to the registration, which was sent before the page's, comes after it."""
+    browser = unbound_browser(site_in(mode))
+    sent = browser.header("/.dbsc/")
+    assert browser.send(count) == 1
+    browser.register(cookie=sent)
+    assert browser.visit(count) == (2 if mode == "store" else 1)
+    assert browser.visit(is_bound) is True
+
+
+@every_mode
+def test_what_a_page_saves_while_the_browser_proves_its_key_is_kept(mode: str) -> None:
+    browser = bound_browser(site_in(mode))
+    sent, [identifier] = browser.header("/.dbsc/"), browser.bound
+    assert browser.send(count) == 1
+    browser.refresh(identifier, cookie=sent)
+    assert browser.visit(count) == 2
+    assert browser.visit(is_bound) is True
+
+
+def send_page(browser: Browser, sent: str, act: Any, meanwhile: Callable[[], object]) -> None:
+    def page(session: Any) -> None:
+        dict(session)
+        meanwhile()
+        act(session)
+
+    # With its former id, a session cannot be renewed a second time.
+    with suppress(SessionUnavailable):
+        browser.send(page, cookie=sent, late=True)
+
+
+def send_proof(browser: Browser, sent: str) -> None:
+    if browser.bound:
+        browser.refresh(*browser.bound, cookie=sent, late=True)
+    else:
+        browser.register(cookie=sent, late=True)
+
+
+def arrive(browser: Browser, order: str) -> None:
+    pages = [response for response, key in browser.on_their_way if key is None]
+    proofs = [response for response, key in browser.on_their_way if key is not None]
+    orders = {"page, proof": pages + proofs, "proof, page": proofs + pages, "page": pages}
+    for response in orders[order]:
+        browser.receive(response)
+
+
+def let_meet(browser: Browser, act: Any, served: str, arrived: str) -> None:
+    """Send a page and a proof with the same cookies.
+
+    The proof is ``served`` before the page, meanwhile or after it.
+    """
+    sent = browser.header("/.dbsc")
+    prove = partial(send_proof, browser, sent)
+    if served == "before":
+        prove()
+    send_page(browser, sent, act, prove if served == "meanwhile" else lambda: None)
+    if served == "after":
+        prove()
+    arrive(browser, arrived)
+
+
+def is_logged_in_from_now_on(browser: Browser, clock: Clock) -> bool:
+    found = []
+    for _ in range(3):
+        found.append(browser.visit(owner_of))
+        clock.advance(LIFETIME)
+    return found == ["ann"] * 3
+
+
+whenever_it_is_served = pytest.mark.parametrize("served", ["before", "meanwhile", "after"])
+
+
+@every_mode
+@whenever_it_is_served
+@pytest.mark.parametrize("act", [owner_of, count, regenerate, set_the_owner_again])
+@pytest.mark.parametrize("arrived", ["page, proof", "proof, page"])
+def test_a_page_that_meets_a_registration_logs_nobody_out(
+    clock: Clock, mode: str, act: Any, served: str, arrived: str
+) -> None:
+    browser = unbound_browser(site_in(mode))
+    let_meet(browser, act, served, arrived)
+    browser.binds = True
+    assert is_logged_in_from_now_on(browser, clock)
+
+
+@every_mode
+@whenever_it_is_served
+@pytest.mark.parametrize(
+    ("act", "arrived"),
+    [
+        *product([owner_of, count], ["page, proof", "proof, page", "page"]),
+        *product([regenerate, set_the_owner_again], ["proof, page", "page"]),
+    ],
+)
+def test_a_page_that_meets_a_proof_logs_nobody_out(
+    clock: Clock, mode: str, act: Any, served: str, arrived: str
+) -> None:
+    browser = bound_browser(site_in(mode))
+    let_meet(browser, act, served, arrived)
+    assert is_logged_in_from_now_on(browser, clock)
 
 
 @held_on_the_server
@@ -225,3 +331,61 @@ def test_a_lifetime_may_be_longer_than_the_idle_timeout(clock: Clock, mode: str)
     for clicks in range(1, 31):
         clock.advance(15 * minute)
         assert browser.visit(count) == clicks
+
+
+# Answers that are lost
+
+
+@cookie_alone
+@pytest.mark.parametrize("idle", [0, 61, LIFETIME, 7 * DAY])
+def test_a_registration_whose_answer_is_lost_changes_nothing_with_the_cookie_alone(
+    clock: Clock, mode: str, idle: float
+) -> None:
+    browser = unbound_browser(site_in(mode))
+    browser.register(late=True)
+    for number in (1, 2):
+        clock.advance(idle)
+        assert browser.visit(count) == number
+    assert browser.visit(is_bound) is False
+
+
+@held_on_the_server
+def test_a_registration_whose_answer_is_lost_logs_out_a_minute_later(
+    clock: Clock, mode: str
+) -> None:
+    browser = unbound_browser(site_in(mode))
+    browser.register(late=True)
+    clock.advance(59)
+    assert browser.visit(owner_of) == "ann"
+    clock.advance(2)
+    assert browser.visit(owner_of) is None
+
+
+@every_mode
+@pytest.mark.parametrize("idle", [0, 61])
+def test_the_next_log_in_binds_after_a_registration_whose_answer_is_lost(
+    clock: Clock, mode: str, idle: float
+) -> None:
+    browser = unbound_browser(site_in(mode))
+    browser.register(late=True)
+    clock.advance(idle)
+    browser.binds = True
+    browser.visit(log_in)
+    assert browser.visit(is_bound) is True
+    assert browser.visit(count) == 1
+
+
+@every_mode
+@pytest.mark.parametrize("idle", [0, 61, LIFETIME, 7 * DAY])
+@pytest.mark.parametrize("proofs", [1, 2])
+def test_a_proof_whose_answer_is_lost_is_given_again(
+    clock: Clock, mode: str, idle: float, proofs: int
+) -> None:
+    browser = bound_browser(site_in(mode))
+    [identifier] = browser.bound
+    for _ in range(proofs):
+        browser.refresh(identifier, late=True)
+        assert browser.send(owner_of) == "ann", "the browser sends its request all the same"
+    clock.advance(idle)
+    assert browser.visit(count) == 1
+    assert browser.visit(is_bound) is True
