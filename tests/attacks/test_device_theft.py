@@ -7,7 +7,10 @@ stays on the device. Each attack is carried out when the stolen short cookie has
 import hmac
 import json
 import logging
+import random
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -172,6 +175,49 @@ def test_a_session_cookie_in_the_place_of_a_short_one_does_not_count(
         assert is_out(thief)
 
 
+@every_mode
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_of_all_that_a_thief_does_within_the_lifetime_prolongs_it(
+    clock: Clock, mode: str, seed: int
+) -> None:
+    """Pages and proofs in any order, with any of the cookies that come of it.
+
+    Only a page that renews the id would, because that unbinds the session.
+    """
+    dice = random.Random(f"{mode} {seed}")  # noqa: S311 - the same each time
+    victim = victim_in(mode)
+    thief, stolen_at = victim.robbed(), clock.now
+    thief.offers, thief.challenges = [*victim.offers], dict(victim.challenges)
+    (identifier, bound), key = session_of(victim), new_key()
+    deeds: list[Callable[[], object]] = [
+        partial(thief.send, count),
+        partial(thief.send, owner_of),
+        partial(thief.register, key),
+        lambda: prove(thief, victim, jwt(key, thief.challenges[identifier])),
+    ]
+    jars = [thief.cookies]
+    while clock.now < stolen_at + LIFETIME:
+        dice.choice(deeds)()
+        jars.append(thief.cookies)
+        thief.cookies = dict(dice.choice(jars))
+        clock.advance(dice.choice([0, 1, 30, 61, 120]))
+    clock.advance(1)
+    for jar in jars:
+        everything = "; ".join(f"{name}={it.value}" for (name, _), it in jar.items())
+        assert victim.send(owner_of, cookie=everything, late=True) is None
+        own = {identifier: replace(bound, key=key)}
+        assert is_out(Browser(victim.app, cookies=dict(jar), bound=own))
+
+
+@every_mode
+def test_another_owner_has_no_use_of_the_binding(mode: str) -> None:
+    """A thief who logs in as themselves begins a session that has nothing of the victim's."""
+    thief = victim_in(mode).robbed()
+    thief.visit(log_in_as_eve)
+    assert not thief.visit(is_bound)
+    assert len(thief.offers) == 1
+
+
 # With proofs
 
 
@@ -309,6 +355,38 @@ def test_without_an_offer_no_key_is_taken(mode: str) -> None:
         assert response.status == "400 Bad Request"
         assert "Secure-Session-Challenge" not in response.headers
     assert firefox.visit(owner_of) == "ann"
+
+
+@every_mode
+def test_the_answer_to_the_log_in_is_enough_for_whoever_registers_first(
+    clock: Clock, mode: str
+) -> None:
+    """The thief has all that the browser has. With the cookie alone, nobody can tell the two."""
+    victim = Browser(Site(device_bound=True, **MODES[mode]()).app, binds=False)
+    victim.visit(log_in)
+    thief = victim.robbed()
+    thief.offers = victim.offers
+    thief.register()
+    held = mode in ("revocations", "store")
+    assert (victim.register().status == "200 OK") is not held
+    clock.advance(LATER)
+    assert thief.visit(is_bound)
+    assert victim.visit(owner_of) == (None if held else "ann")
+
+
+@held_on_the_server
+def test_the_answer_to_the_log_in_is_worth_nothing_once_the_browser_has_registered(
+    clock: Clock, mode: str
+) -> None:
+    victim = Browser(Site(device_bound=True, **MODES[mode]()).app, binds=False)
+    victim.visit(log_in)
+    thief = victim.robbed()
+    thief.offers = victim.offers
+    victim.register()
+    assert thief.register(new_key()).status != "200 OK"
+    assert victim.visit(is_bound)
+    clock.advance(61)
+    assert is_out(thief)
 
 
 @every_mode
