@@ -16,10 +16,10 @@ MODES: dict[str, dict[str, Any]] = {
     "revocations": {"revocations": MemoryRevocations()},
     "store": {"store": MemoryStore()},
 }
-REFRESHES = "/.dbsc/refresh"
+REFRESHES, REGISTERS = "/.dbsc/refresh", "/.dbsc/register"
 refreshed = dict.fromkeys(MODES, 0)
-down: set[str] = set()
-"""Modes whose next refresh meets a server that is down."""
+failing: dict[str, set[str]] = {"/down": set(), "/lossy": set()}
+"""Modes whose next refresh meets a server that is down, or whose next registration is lost."""
 
 
 @Request.application
@@ -44,23 +44,27 @@ def pages(request: Request) -> Response:
             return Response(f"<!doctype html><a href='{to}'>Go</a>", mimetype="text/html")
         case "/refreshed":
             return Response(str(refreshed[request.root_path.strip("/")]), mimetype="text/plain")
-        case "/down":
-            down.add(request.root_path.strip("/"))
+        case "/down" | "/lossy":
+            failing[request.path].add(request.root_path.strip("/"))
     bound = "bound" if session.device_bound else "not bound"
     page = f"<!doctype html><title>shop</title>{session.owner}, {session.get('n', 0)}, {bound}"
     return Response(page, mimetype="text/html")
 
 
 def counting(app: WSGIApplication, mode: str) -> WSGIApplication:
-    """Count the proofs that were accepted, and be down when that is asked for."""
+    """Count the proofs that were accepted, and be down, or lose an answer, when it is asked for."""
 
     def counted(environ: Any, start_response: Any) -> Any:
         def start(status: str, headers: Any, *more: Any) -> Any:
             refreshed[mode] += environ["PATH_INFO"] == REFRESHES and status == "200 OK"
             return start_response(status, headers, *more)
 
-        if environ["PATH_INFO"] == REFRESHES and mode in down:
-            down.remove(mode)
+        if environ["PATH_INFO"] == REFRESHES and mode in failing["/down"]:
+            failing["/down"].remove(mode)
+            return Response(status=502)(environ, start)
+        if environ["PATH_INFO"] == REGISTERS and mode in failing["/lossy"]:
+            failing["/lossy"].remove(mode)
+            Response.from_app(app, environ).close()
             return Response(status=502)(environ, start)
         return app(environ, start)
 

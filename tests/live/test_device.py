@@ -87,6 +87,17 @@ def test_a_log_in_binds_the_session(browser: Chrome, shop: str) -> None:
     assert results(browser, "creation") == ["Success"]
 
 
+def test_the_next_log_in_binds_after_a_registration_whose_answer_is_lost(
+    browser: Chrome, shop: str
+) -> None:
+    """The browser registers once for each offer, and the session goes on for a minute."""
+    read(browser, f"{shop}/lossy")
+    assert read(browser, f"{shop}/login") == "ann, 0, not bound"
+    wait_for(lambda: results(browser, "creation") != [], "the registration has failed")
+    assert read(browser, shop) == "ann, 0, not bound"
+    log_in(browser, shop)
+
+
 def test_it_is_offered_once(browser: Chrome, shop: str) -> None:
     """A page with pictures asks for nothing more."""
     log_in(browser, shop)
