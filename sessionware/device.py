@@ -21,7 +21,7 @@ from urllib.parse import quote
 from wsgiref.types import WSGIEnvironment
 
 from .backend import MAX_REQUEST_TIME
-from .codec import Codec
+from .codec import Codec, Opened
 from .cookie import MAX_ATTRIBUTE, SessionCookie
 from .errors import CookieRejected, Problem, SessionUnavailable, kind_of
 from .expiry import (
@@ -44,6 +44,9 @@ if TYPE_CHECKING:  # It needs cryptography, which is an extra.
 
 MARGIN = 60
 """Seconds for which a short cookie is still accepted after the browser has dropped it."""
+
+KEY_AGE = 24 * 60 * 60
+"""Seconds after which a proof sets the cookie with the key again."""
 
 MAX_PATH = MAX_ATTRIBUTE // 2
 """Bytes of ``device_bound_path``, and of SCRIPT_NAME before it, in the path of a cookie."""
@@ -333,14 +336,14 @@ class Binding:
 
     def cookies(self, session_id: str, jwk: "Jwk", environ: WSGIEnvironment) -> Fields:
         """Return the header fields that set what the browser gets for a proof."""
-        now = int(time.time())
-        carried = session_id if self._store is not None else f"{session_id} {dumps(jwk)}"
-        short, key = self._short_codec.encode(session_id, now), self._key_codec.encode(carried, now)
-        short_life, key_life = self._lifetime - MARGIN, min(self._kept_for, MAX_COOKIE_AGE)
-        lines = (
-            self._short_cookie.write(short, self._secure, (short_life, now + short_life)),
-            self._key_cookie_at(environ).write(key, self._secure, (key_life, now + key_life)),
-        )
+        now, life = int(time.time()), self._lifetime - MARGIN
+        short = self._short_codec.encode(session_id, now)
+        lines = [self._short_cookie.write(short, self._secure, (life, now + life))]
+        if not self._has_recent_key(session_id, environ.get("HTTP_COOKIE", "")):
+            carried = session_id if self._store is not None else f"{session_id} {dumps(jwk)}"
+            key, life = self._key_codec.encode(carried, now), self._kept_for + KEY_AGE
+            life = min(life, MAX_COOKIE_AGE)
+            lines.append(self._key_cookie_at(environ).write(key, self._secure, (life, now + life)))
         return [("Set-Cookie", line) for line in lines]
 
     def instructions(self, session_id: str, environ: WSGIEnvironment) -> dict[str, Any]:
@@ -358,21 +361,27 @@ class Binding:
 
     def _proved_in(self, cookie: str) -> Iterator[str]:
         """Yield the ids in the short cookies."""
-        for token in self._short_cookie.find(cookie):
-            with suppress(CookieRejected):
-                session_id, issued, _ = self._short_codec.decode(token)
-                if _is_recent(issued, self._lifetime):
-                    yield session_id
+        for session_id, issued, _ in _opened(self._short_cookie, self._short_codec, cookie):
+            if _is_recent(issued, self._lifetime):
+                yield session_id
 
     def _keys_in(self, cookie: str) -> "dict[str, Jwk | None]":
         """Return the ids and the keys in the cookies that only the endpoints get."""
         found: dict[str, Jwk | None] = {}
-        for token in self._key_cookie.find(cookie):
-            with suppress(CookieRejected):
-                text, _, _ = self._key_codec.decode(token)
-                session_id, _, jwk = text.partition(" ")
-                found[session_id] = json.loads(jwk) if jwk else None
+        for text, _, _ in _opened(self._key_cookie, self._key_codec, cookie):
+            session_id, _, jwk = text.partition(" ")
+            found[session_id] = json.loads(jwk) if jwk else None
         return found
+
+    def _has_recent_key(self, session_id: str, cookie: str) -> bool:
+        """Return whether the cookie with this session's key need not be set again.
+
+        The less often it is, the less often a late answer replaces the key of a later session.
+        """
+        return any(
+            text.partition(" ")[0] == session_id and not old_key and _is_recent(issued, KEY_AGE)
+            for text, issued, old_key in _opened(self._key_cookie, self._key_codec, cookie)
+        )
 
     def _key_cookie_at(self, environ: WSGIEnvironment) -> SessionCookie:
         return replace(self._key_cookie, path=self._url(environ, self.path))
@@ -395,6 +404,13 @@ def state_of(session: Session) -> State:
 def is_from_elsewhere(environ: WSGIEnvironment) -> bool:
     """Return whether a page of another origin sent this, for which no short cookie is renewed."""
     return environ.get("HTTP_SEC_FETCH_SITE") in ("cross-site", "same-site")
+
+
+def _opened(cookie: SessionCookie, codec: Codec, header: str) -> Iterator[Opened]:
+    """Yield what is in the cookies of this name that we have signed."""
+    for token in cookie.find(header):
+        with suppress(CookieRejected):
+            yield codec.decode(token)
 
 
 def _is_recent(issued: int, lifetime: int) -> bool:

@@ -348,6 +348,27 @@ def test_the_lifetime_is_a_setting(clock: Clock) -> None:
 
 
 @every_mode
+def test_a_proof_sets_the_cookie_with_the_key_once_a_day(clock: Clock, mode: str) -> None:
+    browser = bound_browser(site_in(mode))
+    [identifier], times = browser.bound, 0
+    for pause in (1, LIFETIME, DAY, 1, DAY - 1, 2):
+        clock.advance(pause)
+        browser.refresh(identifier)
+        browser.renew()
+        lines = browser.responses[-1].headers.getlist("Set-Cookie")
+        times += any(line.startswith("session-key=") for line in lines)
+    assert times == 2
+
+
+@every_mode
+def test_a_key_lasts_for_as_long_as_the_session_may_be_idle(clock: Clock, mode: str) -> None:
+    browser = bound_browser(site_in(mode, idle_timeout=7 * DAY))
+    for number, pause in enumerate([DAY - 60, 7 * DAY - 60] * 3, 1):
+        clock.advance(pause)
+        assert browser.visit(count) == number
+
+
+@every_mode
 def test_a_new_secret_key_ends_no_binding(clock: Clock, mode: str) -> None:
     settings = MODES[mode]()
     browser = bound_browser(Site(device_bound=True, secret_key=OLDER_KEY, **settings))

@@ -208,6 +208,19 @@ def test_a_page_that_meets_a_proof_logs_nobody_out(
     assert is_logged_in_from_now_on(browser, clock)
 
 
+@every_mode
+@pytest.mark.parametrize("served", ["before", "meanwhile"])
+def test_a_proof_of_a_former_id_that_arrives_last_hides_the_session_for_as_long_as_it_counts(
+    clock: Clock, mode: str, served: str
+) -> None:
+    """The short cookie has one name, and the browser takes it for that of the present session."""
+    browser = bound_browser(site_in(mode))
+    let_meet(browser, regenerate, served, "page, proof")
+    assert browser.visit(owner_of) is None
+    clock.advance(LIFETIME - MARGIN)
+    assert is_logged_in_from_now_on(browser, clock)
+
+
 @held_on_the_server
 def test_a_log_out_that_was_sent_before_the_registration_holds(mode: str) -> None:
     browser = unbound_browser(site_in(mode))
