@@ -34,6 +34,7 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddl
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.signals import setting_changed
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
@@ -78,7 +79,7 @@ class DjangoSession(SessionBase):
 
     @property
     def _session(self) -> Session:
-        """The session, which was ended if its own expiry is over."""
+        """The session, which is a new one if its own expiry is over."""
         opened = self._opened
         if not self._is_checked:
             self._is_checked = True
@@ -88,10 +89,10 @@ class DjangoSession(SessionBase):
                     "A session has ended, as set_expiry says (expired_idle).",
                     extra={"reason": "expired_idle"},
                 )
-                if opened.sealed:  # the response has begun
-                    state.clear()
-                else:
-                    opened.invalidate()
+                # Another request may have prolonged it since: only its cookie is deleted.
+                state.forget()
+                if not opened.sealed:
+                    opened.modified = True
         return opened
 
     def _is_over(self, expiry: Any, issued: int) -> bool:
@@ -466,6 +467,11 @@ class SessionMiddleware(DjangosMiddleware):
         session._prepare()
         if is_ours and opened.accessed:
             _save(request, response, session)
+        elif opened.accessed:
+            # Django's own cache looks at the response before the WSGI middleware has saved it.
+            patch_vary_headers(response, ["Cookie"])
+            if opened.modified:
+                patch_cache_control(response, private=True)
         if is_ours:
             opened.sealed = True
         return response
@@ -543,7 +549,7 @@ def check_settings(**_: object) -> list[Error]:
 
 def _problems() -> list[Problem]:
     """Return everything that is wrong with the settings."""
-    problems = [*map(_in_place_of, filter(_is_theirs, _middlewares())), *_unused()]
+    problems = [*map(_in_place_of, filter(_is_theirs, _middlewares())), *_repeated(), *_unused()]
     with collecting(problems):
         interface()
     return problems
@@ -555,6 +561,12 @@ _OURS = "sessionware.django.SessionMiddleware"
 def _in_place_of(theirs: type) -> Problem:
     name = f"{theirs.__module__}.{theirs.__qualname__}"
     return Problem("MIDDLEWARE", f"found {name!r}, expected {_OURS!r} in its place")
+
+
+def _repeated() -> Iterator[Problem]:
+    found = [each for each in _middlewares() if issubclass(each, SessionMiddleware)]
+    if len(found) > 1:
+        yield Problem("MIDDLEWARE", f"found {_OURS!r} {len(found)} times", "leave one")
 
 
 def _middlewares() -> list[type]:

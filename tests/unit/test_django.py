@@ -715,6 +715,21 @@ def test_an_expiry_is_the_cookie_s_and_the_server_s(expiry: Any, django_clock: C
     assert late.cookie == ""
 
 
+def test_a_late_request_does_not_end_a_session_that_another_has_prolonged(
+    django_clock: Clock,
+) -> None:
+    def act(session: Any) -> None:
+        session.set_expiry(60)
+
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        old = visit(act).cookie
+        django_clock.advance(59)
+        new = visit(put(a=1), old).cookie
+        django_clock.advance(2)
+        assert visit(data_of, old).result == {}
+        assert visit(data_of, new).result == {"a": 1}
+
+
 def test_the_log_tells_that_an_expiry_is_over(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -992,6 +1007,7 @@ class Subclass(SessionMiddleware):
         ({"MIDDLEWARE": [f"{__name__}.a_function", OURS]}, []),
         ({"MIDDLEWARE": [THEIRS]}, [HALF_MOVE]),
         ({"MIDDLEWARE": [THEIRS, OURS]}, [HALF_MOVE]),
+        ({"MIDDLEWARE": [OURS, OURS]}, [f"MIDDLEWARE: found {OURS!r} 2 times; leave one"]),
         ({"MIDDLEWARE": []}, [f"MIDDLEWARE: found no session middleware; add {OURS!r}"]),
         (
             {"MIDDLEWARE": [OURS], "SESSION_ENGINE": "django.contrib.sessions.backends.db"},
@@ -1233,6 +1249,35 @@ def test_the_session_that_the_wsgi_middleware_has_opened_is_the_request_s() -> N
     page = wrapped(put(a=1))
     assert page.cookie.startswith("session=")
     assert wrapped(data_of, page.cookie).result == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("act", "vary", "control"),
+    [
+        (lambda session: None, None, None),
+        (data_of, "Cookie", None),
+        (put(a=1), "Cookie", "private"),
+    ],
+    ids=["untouched", "read", "changed"],
+)
+def test_djangos_cache_inside_it_is_told_of_the_session(
+    act: Act, vary: str | None, control: str | None
+) -> None:
+    """It looks before the WSGI middleware adds the header fields."""
+    seen = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        act(request.session)
+        return HttpResponse()
+
+    def site(environ: Any, start_response: Any) -> Any:
+        response: Any = SessionMiddleware(view)(WSGIRequest(environ))
+        seen.append((response.get("Vary"), response.get("Cache-Control")))
+        start_response("200 OK", [])
+        return []
+
+    run(Wrap(site, KEY), make_environ(""))
+    assert seen == [(vary, control)]
 
 
 def test_its_environ_key_is_a_setting() -> None:
