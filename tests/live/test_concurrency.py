@@ -78,7 +78,8 @@ def state(thing: Any) -> object:
     if isinstance(thing, dict):
         return {key: state(value) for key, value in thing.items()}
     if not type(thing).__module__.startswith("sessionware") and type(thing) is not Mixing:
-        return thing  # compared with ==, which is identity for all but values
+        # To compare Django's settings, which may be among them, would need some.
+        return thing if type(thing).__module__ == "builtins" else id(thing)
     slots = {name: getattr(thing, name, None) for name in getattr(thing, "__slots__", ())}
     return id(thing), state(slots | getattr(thing, "__dict__", {})), state({**vars(type(thing))})
 

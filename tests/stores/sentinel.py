@@ -66,6 +66,7 @@ class Trio:
         with self.primary.client() as client, self.replica.client() as replica:
             written = client.info("replication")["master_repl_offset"]
             wait_for(lambda: has_read(replica, written), "the replica has caught up")
+            wait_for(lambda: is_counted(client), "the primary counts on the replica")
 
     def fail_over(self) -> None:
         """Begin a planned fail-over, as soon as the Sentinel knows the replica well enough."""
@@ -97,6 +98,12 @@ def has_read(replica: redis.Redis, offset: int) -> bool:
     """
     info: dict[str, Any] = replica.info("replication")
     return bool(info["master_link_status"] == "up" and info["slave_repl_offset"] >= offset)
+
+
+def is_counted(primary: redis.Redis) -> bool:
+    """Return whether the primary counts the replica, if it is to write with one only."""
+    info: dict[str, Any] = primary.info("replication")
+    return bool(info.get("min_slaves_good_slaves", 1) > 0)
 
 
 def connect(port: int) -> Any:
