@@ -73,15 +73,15 @@ def over_http(url: str) -> Ask:
 
 def state(thing: Any) -> object:
     """What is held by an object of ours and its class, at any depth."""
-    if isinstance(thing, list | tuple):
+    kind = type(thing)  # isinstance would ask Django's settings, which may not be there, for theirs
+    if issubclass(kind, list | tuple):
         return [state(item) for item in thing]
-    if isinstance(thing, dict):
+    if issubclass(kind, dict):
         return {key: state(value) for key, value in thing.items()}
-    if not type(thing).__module__.startswith("sessionware") and type(thing) is not Mixing:
-        # To compare Django's settings, which may be among them, would need some.
-        return thing if type(thing).__module__ == "builtins" else id(thing)
+    if not kind.__module__.startswith("sessionware") and kind is not Mixing:
+        return thing if kind.__module__ == "builtins" else id(thing)
     slots = {name: getattr(thing, name, None) for name in getattr(thing, "__slots__", ())}
-    return id(thing), state(slots | getattr(thing, "__dict__", {})), state({**vars(type(thing))})
+    return id(thing), state(slots | getattr(thing, "__dict__", {})), state({**vars(kind)})
 
 
 def state_of_modules() -> object:
