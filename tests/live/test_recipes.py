@@ -1,9 +1,10 @@
 """The recipes of examples/README.md and the pages beside it: each does what its text says."""
 
+import logging
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from configparser import ConfigParser
 from datetime import timedelta
 from http.cookiejar import CookieJar
@@ -476,6 +477,43 @@ def test_the_test_of_the_page_for_flask_passes(flask_site: Any) -> None:
     session = import_module("flask").session
     flask_site.add_url_rule("/cart", view_func=lambda: session["cart"])
     executed(block("site.test_client()"), site=flask_site)["test_the_cart_of_a_user"]()
+
+
+def test_the_page_for_flask_goes_on_from_cookies_to_a_store() -> None:
+    require("flask")
+    flask, ours = import_module("flask"), import_module("sessionware.flask")
+
+    def client_of(set_up: Callable[[Any], object]) -> Any:
+        site = flask.Flask(__name__)
+        site.secret_key = KEY
+        set_up(site)
+        site.add_url_rule("/in", "in", lambda: flask.session.update(owned=1) or "")
+        site.add_url_rule("/", "owner", lambda: str(flask.session.get("owned")))
+        return site.test_client()
+
+    move = block("cookies = SessionwareCookie")
+    before = client_of(ours.Sessions)
+    after = client_of(lambda site: executed(move, site=site, secret_key=KEY, store=MemoryStore()))
+    before.get("/in")
+    after.set_cookie("session", before.get_cookie("session").value)
+    assert after.get("/").text == "1"
+    assert after.get_cookie("session").value != before.get_cookie("session").value
+
+
+# Alarms
+
+
+def test_the_handler_alarms_of_warnings_and_counts_the_rest() -> None:
+    logger, alarms = logging.getLogger("sessionware"), list[str]()
+    names = executed(block("class Alarms(logging.Handler)"), alarm=alarms.append)
+    try:
+        Site().read("session=junk")
+        Site(secret_key="k" * 20)
+    finally:
+        logger.setLevel(logging.NOTSET)
+        logger.handlers.clear()
+    assert names["counts"] == {"malformed": 1, "short_key": 1}
+    assert len(alarms) == 1
 
 
 # Pyramid
