@@ -82,7 +82,6 @@ class DjangoSession(SessionBase):
         """The session, which is a new one if its own expiry is over."""
         opened = self._opened
         if not self._is_checked:
-            self._is_checked = True
             expiry, state = opened.get(EXPIRY), opened.state
             if expiry and state is not None and self._is_over(expiry, state.loaded.issued):
                 logger.info(
@@ -93,6 +92,7 @@ class DjangoSession(SessionBase):
                 state.forget()
                 if not opened.sealed:
                     opened.modified = True
+            self._is_checked = True
         return opened
 
     def _is_over(self, expiry: Any, issued: int) -> bool:
@@ -693,13 +693,18 @@ def _save(request: Any, response: Any, session: DjangoSession) -> None:
 
 def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> None:
     """Set these cookies, of which the last is ours, and the others delete former ones."""
-    for number, morsel in enumerate(map(_morsel, reversed(lines))):
-        if number == 0 and morsel["max-age"] and session.get(EXPIRY):
-            age = max(0, min(int(morsel["max-age"]), session.get_expiry_age()))
-            morsel["max-age"], morsel["expires"] = age, http_date(int(time.time()) + age)
+    if not lines:
+        return
+    *others, own = map(_morsel, lines)
+    if own["max-age"] and session.get(EXPIRY):
+        age = max(0, min(int(own["max-age"]), session.get_expiry_age()))
+        own["max-age"], own["expires"] = age, http_date(int(time.time()) + age)
+    response.cookies.pop(own.key, None)
+    for number, other in enumerate(others):
         # Several may have one name, at several places.
-        key = morsel.key if morsel.key not in response.cookies or number == 0 else str(number)
-        response.cookies[key] = morsel
+        is_taken = other.key == own.key or other.key in response.cookies
+        response.cookies[str(number) if is_taken else other.key] = other
+    response.cookies[own.key] = own  # Last: for some browsers, another is at the same place.
 
 
 class _Morsel(Morsel[str]):

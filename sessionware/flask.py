@@ -299,10 +299,10 @@ def _make_plain(session: Any) -> None:
     if state is None:
         return
     flashes = state.data.get("_flashes", ())
-    for index, (category, message) in enumerate(flashes):
-        text = _text_of(message)
-        if text is not message:
-            flashes[index] = category, text
+    for index, flashed in enumerate(flashes if isinstance(flashes, list) else ()):
+        match flashed:
+            case (category, message) if (text := _text_of(message)) is not message:
+                flashes[index] = category, text
 
 
 def _text_of(message: Any) -> Any:

@@ -438,6 +438,8 @@ class SecureCookieSessionInterface(SessionInterface):
             return None  # the store did not answer, and the application knows it
         text = session.changes()
         if text is None and not state.loaded.stale:
+            if state.begins_anew and state.loaded.new:  # clear(), with a cookie that is refused
+                self._log_out(session.cookie, state, "{}", environ)
             return None
         seconds = time.time() - session.started
         if text is None:
@@ -554,10 +556,20 @@ class SecureCookieSessionInterface(SessionInterface):
             self.adoption.end(loaded)
             line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
         self._end_others(loaded, twins, former)
+        if loaded.new:
+            self._end_ours(cookie)
         end = self.backend.end_refused if loaded.new else self.backend.end_successors
         for session_id in self._refused_ids(cookie, loaded, environ):
             end(session_id)
         return line
+
+    def _end_ours(self, cookie: str) -> None:
+        """End the sessions of all our cookies: a slower request may still have an expired one."""
+        for token in self.cookie.find(cookie):
+            with suppress(CookieRejected):
+                session_id, created = self._reader.id_of(token)
+                if session_id:
+                    self.backend.end(session_id, created)
 
     def _refused_ids(self, cookie: str, loaded: Loaded, environ: WSGIEnvironment) -> list[str]:
         """Return the ids that other sessions may have replaced, because their cookies are refused.

@@ -45,6 +45,15 @@ class Reader:
             ends = True
         return Verified(envelope, issued, old_key, token, ends)
 
+    def id_of(self, token: str) -> tuple[str, int]:
+        """Return the id in a cookie, or ``""``, and when its session began, be it over or not.
+
+        Raise CookieRejected if it is not one of ours.
+        """
+        text, issued, _ = self.codec.decode(token)
+        envelope = unwrap(text)
+        return envelope.id or "", issued - envelope.age
+
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""
         carried, issued = verified.envelope, verified.issued

@@ -273,6 +273,7 @@ class ServerBackend(CookieBackend):
             if state.emptied:
                 self._note_end(last, loaded.created)
                 self._store.delete(key_of(last))
+                self.end_successors(last, spared=str(state.id))
             elif loaded.adopted:
                 permanent = self._hand_over_adopted(state, text, last)
             else:

@@ -324,3 +324,14 @@ def test_renewal_that_a_log_out_overtakes_is_refused(
     monkeypatch.setattr(revocations, "revoke", overtaken)
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         revocable.visit(Session.regenerate, cookie)
+
+
+def test_clear_with_a_cookie_that_was_renewed_is_an_error_as_any_log_out(revocable: Site) -> None:
+    old = revocable.log_in("ann")
+    revocable.visit(Session.regenerate, old)
+    with pytest.raises(SessionUnavailable, match="another request has given it a new id"):
+        revocable.visit(Session.clear, old)
+
+
+def test_clear_with_junk_is_no_error(revocable: Site) -> None:
+    assert revocable.visit(Session.clear, "session=junk").response.set_cookie is None

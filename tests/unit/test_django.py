@@ -36,7 +36,7 @@ from sessionware.migration import DjangoCookie, SessionwareCookie
 from tests.benchmarks.contestants import configure_django
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY, make_environ, run
-from tests.sites import MemoryRevocations, MemoryStore
+from tests.sites import MemoryRevocations, MemoryStore, Site
 from tests.unit.applications import App
 from tests.unit.foreign_cookies import KEY as FORMER_KEY
 from tests.unit.foreign_cookies import SIGN
@@ -1128,6 +1128,15 @@ def test_former_cookies_are_deleted_wherever_they_were() -> None:
         ("sessionid", "", "/shop"),
         ("sessionid", "example.com", "/"),
     ]
+
+
+def test_former_cookies_are_deleted_before_ours_is_set() -> None:
+    """A browser that knows no Partitioned cookies has both at one place."""
+    former = SessionwareCookie(KEY, cookie_name="sessionid", cookie_partitioned=True)
+    cookie = Site(cookie_name="sessionid").log_in("ann")
+    with override_settings(SESSIONWARE={"migrate_from": [former]}, SECRET_KEY=OLDER_KEY):
+        page = visit(put(a=1), cookie.partition("=")[2])
+    assert [bool(each.value) for each in page.response.cookies.values()] == [False, True]
 
 
 # Django's test client

@@ -340,6 +340,13 @@ def test_message_comes_back(make: MakeApp, message: Any, expected: object) -> No
     assert client.get("/show").text == repr([("info", expected)])
 
 
+@pytest.mark.parametrize("junk", ["abc", ["a"], [1], {"a": 1}])
+def test_value_in_place_of_messages_is_saved_as_it_is(junk: Any) -> None:
+    """A form may hold anything, and an application may put all of it into the session."""
+    client = ours(keep=lambda: "" if flask.session.update(_flashes=junk) else "kept").test_client()
+    assert client.get("/keep").text == "kept"
+
+
 def test_message_of_a_transaction_comes_back() -> None:
     client = ours(show=lambda: repr(flask.get_flashed_messages())).test_client()
     with client.session_transaction() as kept:

@@ -318,3 +318,21 @@ def test_change_after_more_than_an_hour_is_saved_without_a_list(clock: Clock, mo
     site = Site(**MODES[mode](), idle_timeout=5 * HOUR)
     cookie = site.log_in("ann", n=1)
     assert site.read(slowly(site, clock, cookie, HOUR + 1, count).cookie) == {"n": 2}
+
+
+@pytest.mark.parametrize("mode", ["list", "store"])
+def test_slow_request_does_not_outlive_a_log_out_with_a_cookie_that_has_expired_meanwhile(
+    clock: Clock, mode: str
+) -> None:
+    site = Site(**MODES[mode](), idle_timeout=100)
+    cookie = site.log_in("ann")
+
+    def slow(session: Session) -> None:
+        dict(session)
+        clock.advance(101)
+        site.visit(Session.invalidate, cookie)
+        session["late"] = True
+
+    clock.advance(50)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)

@@ -960,6 +960,25 @@ def test_log_out_finds_a_renewal_after_one_that_failed_an_hour_ago(
     assert site.read(new) is None
 
 
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+def test_log_in_as_another_user_ends_a_renewal_that_meets_it(
+    interrupted: Interrupted, verb: str, calls: int
+) -> None:
+    site = Site(store=interrupted)
+    anns = site.log_in("ann")
+    renewed: list[str] = []
+
+    def renew() -> None:
+        with suppress(SessionUnavailable):
+            renewed.append(site.visit(Session.regenerate, anns).cookie)
+
+    interrupted.serve(verb, calls, renew)
+    bens = site.visit(log_in_as_ben, anns).cookie
+    interrupted.serve("", 0, bool)
+    assert site.visit(owner_of, bens).result == "ben"
+    assert [site.visit(owner_of, each).result for each in renewed] in ([], [None])
+
+
 # A request that has nothing to save
 
 
