@@ -60,8 +60,9 @@ def test_sessions_go_on_at_the_replica(trio: Trio, is_planned: bool) -> None:
         if is_planned:
             trio.fail_over()
             wait_for(trio.is_promoted, "the replica is promoted")
-            with pytest.raises(SessionUnavailable):
+            with pytest.raises(SessionUnavailable) as caught:
                 site.visit(count, clients[0].cookie)
+            clients[0].failures.append(caught.value)
             trio.demote()
         else:
             trio.primary.kill()
