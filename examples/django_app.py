@@ -80,15 +80,15 @@ settings.configure(
 django.setup()
 
 # Django's models need its settings.
-from django.contrib import admin, messages  # noqa: E402 - after setup()
-from django.contrib.auth.models import User  # noqa: E402 - after setup()
-from django.contrib.auth.views import LoginView, LogoutView  # noqa: E402 - after setup()
-from django.contrib.staticfiles.handlers import StaticFilesHandler  # noqa: E402 - after setup()
-from django.core.management import call_command, execute_from_command_line  # noqa: E402 - after setup()
-from django.core.wsgi import get_wsgi_application  # noqa: E402 - after setup()
-from django.http import HttpRequest, HttpResponse  # noqa: E402 - after setup()
-from django.shortcuts import render  # noqa: E402 - after setup()
-from django.urls import path  # noqa: E402 - after setup()
+from django.contrib import admin, messages
+from django.contrib.auth.models import User
+from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.management import call_command, execute_from_command_line
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import path
 
 
 def visits(request: HttpRequest) -> HttpResponse:
@@ -101,7 +101,6 @@ class LogIn(LoginView):
     """Django's own, with a box for who wants to stay logged in when the browser is closed."""
 
     template_name = "login.html"
-    extra_context = {"password": PASSWORD}  # noqa: RUF012 - Django reads it from the class, and copies it
 
     def form_valid(self, form: Any) -> HttpResponse:
         """Log in, for as long as the browser is open or until SESSION_COOKIE_AGE is over."""
@@ -123,7 +122,7 @@ class LogOut(LogoutView):
 
 urlpatterns = [
     path("", visits, name="visits"),
-    path("login/", LogIn.as_view(), name="login"),
+    path("login/", LogIn.as_view(extra_context={"password": PASSWORD}), name="login"),
     path("logout/", LogOut.as_view(), name="logout"),
     path("admin/", admin.site.urls),
 ]

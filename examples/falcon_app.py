@@ -22,7 +22,7 @@ class Visits:
         resp.content_type = falcon.MEDIA_HTML
         resp.text = PAGE.format(flash=" ".join(session.pop_flash()), **visits)
 
-    def on_post(self, req: falcon.Request, resp: falcon.Response) -> None:  # noqa: ARG002 - Falcon gives it
+    def on_post(self, req: falcon.Request, _: falcon.Response) -> None:
         """Forget all visits, and say so on the next page."""
         session = req.env["session"]
         session.invalidate()

@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         status, lines = _inspect(inspect_parser, options)
     try:
-        print(*lines, sep="\n", flush=True)  # noqa: T201 - what the command is for
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
     except BrokenPipeError:  # as of "| head -1"
         sys.stdout = None  # or Python would fail at its end once more
         return BROKEN_PIPE

@@ -16,12 +16,7 @@ from .adoption import Adoption
 from .advice import advice_on
 from .backend import CookieBackend, too_large
 from .codec import MAX_TEXT, Codec, SignedCodec, codec_of
-from .cookie import (
-    MAX_PAIR,
-    SameSite,
-    Secure,
-    SessionCookie,
-)
+from .cookie import MAX_PAIR, SameSite, Secure, SessionCookie
 from .device import Binding, Evidence, device_problems
 from .envelope import FIRST, IN_STORE, Envelope, wrap
 from .errors import (
@@ -199,12 +194,7 @@ class SecureCookieSessionInterface(SessionInterface):
             self.cookie, migrate_from, keys, self.expiry, self.backend
         )
         self._warnings = Warnings(self.cookie)
-        if self.expiry.cuts_permanent_short:
-            self._warnings.once(
-                "timeouts_contradict",
-                "permanent_timeout is longer than absolute_timeout, which ends every session, so "
-                "no session is as permanent as it says: raise absolute_timeout, or lower the other",
-            )
+        self._warnings.of_timeouts(self.expiry)
         self.binding: Binding | None = None
         if device_bound and keys:
             self.binding = Binding(

@@ -4,6 +4,7 @@ import logging
 from wsgiref.types import WSGIEnvironment
 
 from .cookie import SessionCookie, host_of, is_ip, is_localhost
+from .expiry import Expiry
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
@@ -31,7 +32,7 @@ def log_refusal(refused: Refusals) -> None:
 
 
 class Warnings:
-    """The warnings about settings that show in requests. Each is logged once."""
+    """The warnings about settings, most of which show in requests. Each is logged once."""
 
     def __init__(self, cookie: SessionCookie) -> None:
         self._cookie = cookie
@@ -42,6 +43,16 @@ class Warnings:
         if message not in self._logged:
             self._logged.add(message)
             log(reason, message, logging.WARNING)
+
+    def of_timeouts(self, expiry: Expiry) -> None:
+        """Log if no session can last for the permanent timeout."""
+        if expiry.cuts_permanent_short:
+            self.once(
+                "timeouts_contradict",
+                "permanent_timeout is longer than absolute_timeout, which ends every session, so "
+                "no session lasts for permanent_timeout: raise absolute_timeout, or lower "
+                "permanent_timeout",
+            )
 
     def of_place(self, environ: WSGIEnvironment) -> None:
         """Log if browsers drop the cookie that is set here, or if it may lack Secure."""

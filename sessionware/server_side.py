@@ -40,6 +40,7 @@ class Life(TypedDict):
 
 
 _NOTE_LIFE: Life = {"seconds": MAX_REQUEST_TIME, "owner": None}
+
 _ADOPTED, _ENDED = "adopted", "ended"
 """What a store notes of a session that came from a former cookie."""
 
@@ -300,21 +301,6 @@ class ServerBackend(CookieBackend):
         finally:
             self._store.delete(key)
 
-    def _hand_over_adopted(self, state: State, text: str, last: str) -> bool:
-        """Do so with a session that this request adopts. Another one may have done it before."""
-        created, before = state.loaded.created, None
-        if self._present(last) is None:
-            # Of several requests that renew it, one is the first.
-            before = self._note_end(last, created)
-        permanent = state.permanent
-        if before is None or before == _ADOPTED:
-            permanent = self._hand_over(state, text, last)
-        if before is None:
-            before = self._note_end(last, created)
-        if before == _ENDED and not state.begins_anew:
-            raise SessionUnavailable(ENDED)
-        return permanent
-
     def _hand_over(self, state: State, text: str, last: str) -> bool:
         """Close the last session to changes, and merge those of others into the new one.
 
@@ -343,6 +329,21 @@ class ServerBackend(CookieBackend):
                 if not self._store.replace(key, record, version=version, **life):
                     raise SessionUnavailable(ENDED)
         raise SessionUnavailable(_BUSY)
+
+    def _hand_over_adopted(self, state: State, text: str, last: str) -> bool:
+        """Hand over a session that this request adopts, as another one may have done before."""
+        created, before = state.loaded.created, None
+        if self._present(last) is None:
+            # Of several requests that renew it, one is the first.
+            before = self._note_end(last, created)
+        permanent = state.permanent
+        if before is None or before == _ADOPTED:
+            permanent = self._hand_over(state, text, last)
+        if before is None:
+            before = self._note_end(last, created)
+        if before == _ENDED and not state.begins_anew:
+            raise SessionUnavailable(ENDED)
+        return permanent
 
     def _close(self, session_id: str, held: Held, successor: str) -> bool:
         """Let the session be read for a moment, but no longer be changed, if it is as given."""

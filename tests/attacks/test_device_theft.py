@@ -357,15 +357,21 @@ def test_without_an_offer_no_key_is_taken(mode: str) -> None:
     assert firefox.visit(owner_of) == "ann"
 
 
+def with_the_answer_to_the_log_in(mode: str) -> tuple[Browser, Browser]:
+    """Return a browser that has just logged in, and a thief's that has all it was sent."""
+    victim = Browser(Site(device_bound=True, **MODES[mode]()).app, binds=False)
+    victim.visit(log_in)
+    thief = victim.robbed()
+    thief.offers = victim.offers
+    return victim, thief
+
+
 @every_mode
 def test_the_answer_to_the_log_in_is_enough_for_whoever_registers_first(
     clock: Clock, mode: str
 ) -> None:
     """The thief has all that the browser has. With the cookie alone, nobody can tell the two."""
-    victim = Browser(Site(device_bound=True, **MODES[mode]()).app, binds=False)
-    victim.visit(log_in)
-    thief = victim.robbed()
-    thief.offers = victim.offers
+    victim, thief = with_the_answer_to_the_log_in(mode)
     thief.register()
     held = mode in ("revocations", "store")
     assert (victim.register().status == "200 OK") is not held
@@ -378,10 +384,7 @@ def test_the_answer_to_the_log_in_is_enough_for_whoever_registers_first(
 def test_the_answer_to_the_log_in_is_worth_nothing_once_the_browser_has_registered(
     clock: Clock, mode: str
 ) -> None:
-    victim = Browser(Site(device_bound=True, **MODES[mode]()).app, binds=False)
-    victim.visit(log_in)
-    thief = victim.robbed()
-    thief.offers = victim.offers
+    victim, thief = with_the_answer_to_the_log_in(mode)
     victim.register()
     assert thief.register(new_key()).status != "200 OK"
     assert victim.visit(is_bound)
