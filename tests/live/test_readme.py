@@ -365,7 +365,7 @@ def test_the_lines_for_the_log_show_under_gunicorn_why(
     tmp_path: Path, with_the_lines: bool
 ) -> None:
     require("gunicorn")
-    lines = block("logging.basicConfig()")
+    lines = block("logging.basicConfig(")
     assert len(lines.splitlines()) == 2
     (tmp_path / "site_with_log.py").write_text(
         f"import logging\n{lines if with_the_lines else ''}from examples.quickstart import app\n"
