@@ -439,8 +439,7 @@ class SecureCookieSessionInterface(SessionInterface):
             log("device_unproved", message)
             return None
         if state.loaded.new and not (state.begins_anew or state.alive):
-            # Nothing is to be saved, but this is no log-out. What hides older cookies stays.
-            return None if state.loaded.outlived else self._delete(state, environ)
+            return self._write_nothing(state, environ, state.loaded.outlived)  # This is no log-out.
         self.backend.check_duration(state, seconds)
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)
@@ -544,7 +543,7 @@ class SecureCookieSessionInterface(SessionInterface):
         else:
             self.backend.log_out(loaded)
             self.adoption.end(loaded)
-            line = self._write_ended(state, environ) if outlived else self._delete(state, environ)
+            line = self._write_nothing(state, environ, outlived)
         self._end_others(loaded, twins, former)
         if loaded.new:
             self._end_ours(cookie)
@@ -588,6 +587,10 @@ class SecureCookieSessionInterface(SessionInterface):
             if other.id is not None and other.id != loaded.id:
                 self.backend.end(other.id, other.created)
                 self.adoption.end(other)
+
+    def _write_nothing(self, state: State, environ: WSGIEnvironment, outlived: bool) -> str | None:
+        """Return the header that leaves no session in the browser, or ``None`` if none is due."""
+        return self._write_ended(state, environ) if outlived else self._delete(state, environ)
 
     def _delete(self, state: State, environ: WSGIEnvironment) -> str | None:
         """Return the header that deletes the cookie, or ``None`` if there is none to delete.

@@ -136,6 +136,7 @@ class Visit:
     opened: Issued | None = None
     twins: bool = False
     newest: int = 0
+    hidden: bool = False  # a cookie came that hides others at other places
     refused: list[str] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     created: int = 0
@@ -240,6 +241,7 @@ class Visit:
         self.twins = len(valid) > 1
         if not valid:
             return
+        self.hidden = any(cookie.ends or cookie.beside for cookie in valid)
         found, *others = valid
         if others or found.ends or found.beside:
             own = found.issued - (found.ends or found.beside)
@@ -277,7 +279,7 @@ class Visit:
 
     def _leaves_others(self) -> bool:
         """Return whether a log-out would leave a cookie at another place."""
-        if not self.newest or self.opened is None or self.opened.beside:
+        if not self.newest or self.hidden:
             return bool(self.newest)
         others = [cookie for cookie in self.server.valid(tokens_in(self.header)) if not cookie.ends]
         # At the end of the request, the opened one may have expired.
