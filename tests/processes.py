@@ -142,6 +142,33 @@ def family(pid: int) -> Sequence[int]:
 
 
 @contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    """Freeze the processes, and those that they have started, while the block runs."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)  # first, so that it starts no more
+    processes = [each for pid in pids for each in family(pid)]
+    try:
+        for each in processes:
+            os.kill(each, signal.SIGSTOP)
+        # The signal returns before those of its threads that are at work have stopped.
+        wait_for(lambda: all(map(_is_stopped, processes)), "the processes are frozen")
+        yield
+    finally:
+        for each in processes:
+            os.kill(each, signal.SIGCONT)
+
+
+def _is_stopped(pid: int) -> bool:
+    """Return whether no thread of the process runs: stopped, or a zombie (proc_pid_stat(5))."""
+    states = ""
+    with suppress(FileNotFoundError):  # A thread has just ended: ask again.
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            states += (task / "stat").read_text().rpartition(")")[2].split()[0]
+        return {*states} <= {*"TZ"}
+    return False
+
+
+@contextmanager
 def free_port() -> Iterator[int]:
     """Keep a port of 127.0.0.1 while the block runs: the system hands it out to no one else.
 

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, MetaData, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from sessionware.sql import SQLRevocations, SQLStore
-from tests.processes import family, free_port, program, running
+from tests.processes import family, free_port, frozen, program, running
 
 USER = "nobody"
 
@@ -68,15 +68,8 @@ class SQLServer:
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Freeze it while the block runs: connections are accepted, and nothing is answered."""
-        self.process.send_signal(signal.SIGSTOP)
-        processes = family(self.process.pid)
-        for pid in processes:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with frozen(self.process.pid):
             yield
-        finally:
-            for pid in processes:
-                os.kill(pid, signal.SIGCONT)
 
     def limit_files(self, size: int | str) -> None:
         """Let no file grow beyond so many bytes, as on a disk that is full, or ``"unlimited"``."""

@@ -26,32 +26,25 @@ from gevent import monkey
 
 monkey.patch_all()
 
-import os
-import signal
 import sys
+from contextlib import ExitStack
 
 import gevent
 
-from tests.processes import family
+from tests.processes import frozen
 from tests.stores.race import keeping
 
 kind, address, *pids = sys.argv[1:]
 if address.isdigit():
     address = int(address)
 
-def send(number):
-    for pid in pids:
-        for each in family(int(pid)):
-            os.kill(each, number)
-
 def interrupt(ask):
-    send(signal.SIGSTOP)
-    try:
-        with gevent.Timeout(0.1):
-            ask()
+    pause = ExitStack()
+    pause.enter_context(frozen(*map(int, pids)))
+    gevent.spawn_later(0.2, pause.close)
+    with gevent.Timeout(0.1, False):
+        ask()
         raise AssertionError("it was not interrupted")
-    except gevent.Timeout:
-        gevent.spawn_later(0.1, send, signal.SIGCONT)
 
 life = {"seconds": 99, "owner": None}
 with keeping(kind, address, "store") as store, keeping(kind, address, "list") as revocations:
