@@ -81,11 +81,12 @@ class SessionMiddleware:
                 return _Body(response, body)
             response.commit()
             return body
-        except BaseException:
+        except BaseException as error:
             try:
                 _close(body)
             finally:
-                response.seal()
+                # With StopIteration, a websocket has ended that gunicorn must not answer.
+                response.seal(failed=not isinstance(error, StopIteration))
             raise
 
     def _is_open(self, environ: WSGIEnvironment) -> bool:
@@ -220,13 +221,17 @@ class _Response:
                 keep_private(page, names)
         return page
 
-    def seal(self) -> None:
-        """Refuse further changes: the response is over, committed or not."""
+    def seal(self, failed: bool = False) -> None:
+        """Refuse further changes: the response is over, committed or not.
+
+        ``failed``: it was ended by an error, which the server knows of.
+        """
+        session = self._session
+        has_begun = self.committed or self.recorded is not None
+        if not (failed or has_begun or session.sealed) and _is_websocket(self._environ):
+            _warn_of_loss(session)
         # The recorded arguments may hold a traceback, whose frames hold the environ.
         self.recorded = None
-        session = self._session
-        if not (self.committed or session.sealed) and _is_websocket(self._environ):
-            _warn_of_loss(session)
         session.sealed = True  # type: ignore[misc]  # as in SessionMiddleware.__call__
 
 
@@ -248,6 +253,9 @@ class _Body:
             chunk = next(self._chunks)
         except StopIteration:
             self._commit()
+            raise
+        except BaseException:
+            self._response.seal(failed=True)
             raise
         self._commit()
         return chunk

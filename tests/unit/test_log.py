@@ -1,13 +1,13 @@
 """The log records of ``sessionware``: each has a reason, and none holds a secret."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import pytest
 
-from sessionware import SessionMiddleware
+from sessionware import SessionMiddleware, SessionTooLarge
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY, call, make_environ
 from tests.sites import Act
@@ -167,11 +167,36 @@ def test_a_websocket_that_changes_nothing_logs_nothing(
 
 
 @pytest.mark.parametrize("variables", [{}, {"HTTP_UPGRADE": "h2c"}])
-def test_a_request_that_fails_logs_nothing(
+def test_a_request_that_ends_like_a_websocket_logs_nothing(
     caplog: pytest.LogCaptureFixture, variables: dict[str, str]
 ) -> None:
-    """Its error is known to the server."""
     assert end_of(log_in, caplog, **variables) == []
+
+
+def failing(environ: WSGIEnvironment, _: StartResponse) -> list[bytes]:
+    log_in(environ["session"])
+    raise ZeroDivisionError
+
+
+def failing_later(environ: WSGIEnvironment, _: StartResponse) -> Iterator[bytes]:
+    log_in(environ["session"])
+    yield bytes(1 // 0)
+
+
+def too_large(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+    environ["session"]["text"] = "a" * 100_000
+    start_response("200 OK", [])
+    return []
+
+
+@pytest.mark.parametrize("app", [failing, failing_later, too_large])
+def test_a_request_that_fails_is_no_websocket_because_a_client_says_so(
+    app: WSGIApplication, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its error is known to the server."""
+    with pytest.raises((ZeroDivisionError, SessionTooLarge)):
+        call(SessionMiddleware(app, KEY), HTTP_UPGRADE="websocket")
+    assert caplog.records == []
 
 
 def test_a_custom_session_may_not_know_whether_it_was_changed(
