@@ -156,12 +156,13 @@ def _are_ended(tokens: list[str], readers: Sequence[FormerCookie], now: int) -> 
 
 
 def _derived_ids(keys: Sequence[SecretKey], readers: Sequence[FormerCookie]) -> DerivedIds:
-    """Return what makes ids of cookies' texts, the oldest key first.
+    """Return what makes ids of cookies' texts.
 
-    Then the first id stays the same while the keys are rotated.
+    The signing key comes first. While it becomes a fallback on one server after the other, or the
+    next key does, each of them knows the ids that the others make.
     """
     former_keys = [key for former in readers for key in former.secret_keys]
-    return DerivedIds([*reversed(keys), *former_keys] if keys else ())
+    return DerivedIds([*keys, *former_keys] if keys else ())
 
 
 def _places_of(cookies: Iterable[SessionCookie]) -> dict[str, set[str | None]]:

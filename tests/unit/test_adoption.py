@@ -489,6 +489,33 @@ def test_id_made_with_an_older_key_is_found(clock: Clock, mode: str) -> None:
     assert after.read(cookie) is None
 
 
+FORMER_KEY = "the secret key of the former settings"
+ROTATION: list[dict[str, Any]] = [
+    {"secret_key": OLDER_KEY},
+    {"secret_key": OLDER_KEY, "secret_key_fallbacks": [KEY]},
+    {"secret_key": KEY, "secret_key_fallbacks": [OLDER_KEY]},
+    {"secret_key": KEY},
+]
+
+
+@held_on_the_server
+@pytest.mark.parametrize("step", range(3))
+@pytest.mark.parametrize("is_first_later", [False, True])
+def test_log_out_holds_on_servers_before_and_after_a_step_of_a_rotation(
+    clock: Clock, mode: str, step: int, is_first_later: bool
+) -> None:
+    """They are restarted one by one, while a former cookie is taken over."""
+    settings = {**MODES[mode](), "migrate_from": [SessionwareCookie(FORMER_KEY)]}
+    one, other = (Site(**settings, **keys) for keys in ROTATION[step : step + 2])
+    if is_first_later:
+        one, other = other, one
+    cookie = Site(secret_key=FORMER_KEY).visit(count).cookie
+    ours = one.visit(count, cookie).cookie
+    assert other.read(cookie) == {"n": 2 if mode == "store" else 1}
+    one.visit(Session.invalidate, ours)
+    assert (other.read(cookie), other.read(ours)) == (None, None)
+
+
 # A store keeps a mark of what was taken over and has ended
 
 
