@@ -147,9 +147,9 @@ def key_of(session_id: str) -> str:
     return sha256(session_id.encode(errors="surrogatepass")).hexdigest()
 
 
-def is_key(text: str) -> bool:
-    """Return whether the text can be a key, as one from a form need not be."""
-    return re.fullmatch("[0-9A-Za-z]+", text) is not None
+def is_key(value: object) -> bool:
+    """Return whether this can be a key. A form may have sent any text, or none."""
+    return isinstance(value, str) and re.fullmatch("[0-9A-Za-z]+", value) is not None
 
 
 def mark_of(session_id: str) -> str:

@@ -652,8 +652,8 @@ def test_engine_that_begins_by_itself_keeps_what_is_written(
     engine.dispose()
 
 
-@pytest.mark.parametrize("key", ["", "\0", "\xe9", "\ud800", "stamp:"])
-def test_text_from_a_form_that_is_no_key_ends_nothing(store: SQLStore, key: str) -> None:
+@pytest.mark.parametrize("key", ["", "\0", "\xe9", "\ud800", "stamp:", None])
+def test_what_a_form_sends_in_place_of_a_key_ends_nothing(store: SQLStore, key: Any) -> None:
     assert store.end("ann", key) is False
 
 
