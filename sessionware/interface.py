@@ -257,20 +257,28 @@ class SecureCookieSessionInterface(SessionInterface):
             log("twins", "A request had several session cookies of our name")
         for verified in found:
             if verified.ends:
-                # Those that are older are cookies that the log-out could not delete.
-                loaded = Loaded({}, "{}", now, new=True, outlived=True)
-                return self._note_twins(loaded, verified, found)
+                return self._hide_others(verified, found, now)
             try:
                 loaded = self._accept(verified, now, evidence)
             except CookieRejected as error:
                 refused.append((error.reason, error.fault))
                 if evidence is not None and evidence.unproved:
                     return self._note_twins(evidence.new_session(now), verified, found)
+                if verified.envelope.beside and error.reason.startswith("expired"):
+                    return self._hide_others(verified, found, now)
             else:
                 if verified.old_key:
                     log("old_key", "A session cookie was verified by a fallback key")
                 return self._note_twins(loaded, verified, found)
         return None
+
+    def _hide_others(self, verified: Verified, found: list[Verified], now: int) -> Loaded:
+        """Return a new session in place of one that is over, because older cookies came with it.
+
+        They are cookies that a log-out, or the log-in of another user, could not delete.
+        """
+        loaded = Loaded({}, "{}", now, new=True, outlived=True)
+        return self._note_twins(loaded, verified, found)
 
     def _note_twins(self, loaded: Loaded, counted: Verified, found: list[Verified]) -> Loaded:
         """Note which of the cookies are at other places, and which time is newer than all."""
@@ -454,7 +462,8 @@ class SecureCookieSessionInterface(SessionInterface):
         if not state.alive:
             return None
         half_over = self.expiry.is_half_over(now, loaded.issued, loaded.permanent)
-        if seconds > MAX_READER_TIME and not half_over:
+        is_quick = 0 <= seconds <= MAX_READER_TIME  # below 0, the clock was set back meanwhile
+        if not (is_quick or half_over):
             return None
         # Its age may make it a byte too large, or it was ended meanwhile: the old cookie stays.
         with suppress(SessionTooLarge, SessionUnavailable):

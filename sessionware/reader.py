@@ -38,10 +38,11 @@ class Reader:
         try:
             self.expiry.check(now, issued, created, permanent)
         except CookieRejected:
-            # What was written beside older cookies has to hide them for as long as they are valid.
+            # What was written beside older cookies has to hide them for as long as they are valid,
+            # and the session of one may have begun when this was issued.
             if not envelope.beside:
                 raise
-            self.expiry.check(now, issued, created)
+            self.expiry.check(now, issued, created=issued)
             ends = True
         return Verified(envelope, issued, old_key, token, ends)
 

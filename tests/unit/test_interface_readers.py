@@ -63,6 +63,17 @@ def test_reader_issues_a_cookie_again_within_a_second(
 
 
 @every_mode
+def test_reader_issues_no_cookie_if_the_clock_was_set_back_meanwhile(
+    clock: Clock, mode: str
+) -> None:
+    """How long the request took is not known then."""
+    site = Site(**MODES[mode](), idle_timeout=IDLE)
+    cookie = site.visit(count).cookie
+    clock.advance(DUE + 10)
+    assert slowly(site, clock, cookie, -10).response.set_cookie is None
+
+
+@every_mode
 @pytest.mark.parametrize(("age", "issued"), [(HALF - 1 - 30, False), (HALF - 30, True)])
 def test_slow_reader_issues_a_cookie_again_once_half_of_the_idle_timeout_is_over(
     clock: Clock, mode: str, age: int, issued: bool

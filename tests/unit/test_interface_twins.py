@@ -248,6 +248,27 @@ def test_empty_cookie_lives_as_long_as_the_longest_session(clock: Clock, mode: s
 
 
 @every_mode
+@pytest.mark.parametrize(
+    "timeouts", [{"absolute_timeout": 200}, {"idle_timeout": 100, "permanent_timeout": 1000}]
+)
+def test_session_that_is_over_hides_the_older_cookie_that_came_with_it(
+    clock: Clock, mode: str, timeouts: dict[str, Any]
+) -> None:
+    """The other session lasts longer, as it began later, or as it is permanent."""
+    settings = {**MODES[mode](), **timeouts}
+    site, elsewhere = Site(**settings), Site(**settings, cookie_path="/app")
+    newer = site.log_in("ann")
+    clock.advance(50)
+    older = elsewhere.log_in("ben", _permanent=True)
+    clock.advance(10)
+    newer = site.visit(set_n, newer).cookie
+    newer = site.visit(set_n, both(older, newer)).cookie
+    clock.advance(160)
+    assert elsewhere.visit(owner_of, older).result == "ben"
+    assert site.visit(owner_of, both(older, newer)).result is None
+
+
+@every_mode
 def test_log_in_after_a_log_out_with_twins_works(twins: Twins, mode: str) -> None:
     ended = twins.site.visit(log_out, twins.header).cookie
     cookie = twins.site.visit(
