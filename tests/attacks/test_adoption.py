@@ -272,23 +272,31 @@ def test_sessions_of_copies_end_together_after_a_second_change(
     assert [victim.asks(copy, user) for copy in (thiefs, header)] == [None, None]
 
 
+# The keys of two servers, of which the first one signs.
+ROTATION = {
+    "new fallback": ([OLDER_KEY], [OLDER_KEY, KEY]),
+    "old key dropped": ([KEY, OLDER_KEY], [KEY]),
+}
+
+
 @pytest.mark.parametrize("mode", ["store", "revocations"])
 @pytest.mark.parametrize("source", ["Flask", "Starlette", "Pyramid"])
+@pytest.mark.parametrize("step", ROTATION)
 @pytest.mark.parametrize("thief_first", [True, False])
-def test_sessions_of_copies_end_together_across_a_rotation_of_keys(
-    clock: Clock, mode: str, source: str, thief_first: bool
+def test_sessions_of_copies_end_together_across_a_step_of_a_rotation_of_keys(
+    clock: Clock, mode: str, source: str, step: str, thief_first: bool
 ) -> None:
+    """From one step to the next: the new key becomes a fallback, and the old one is dropped."""
     header, cookie = SOURCES[source]()
-    keeper = MODES[mode]()
-    old = Victim(OLDER_KEY, **keeper, migrate_from=[cookie])
-    new = Victim(KEY, secret_key_fallbacks=[OLDER_KEY], **keeper, migrate_from=[cookie])
+    settings = {**MODES[mode](), "migrate_from": [cookie]}
+    old, new = (Victim(key, secret_key_fallbacks=more, **settings) for key, *more in ROTATION[step])
     first, second = (
         each.visit(header, len, REMOTE_ADDR=address).cookie
         for each, address in ((old, "192.0.2.1"), (new, "192.0.2.2"))
     )
     thiefs, anns = (first, second) if thief_first else (second, first)
     new.visit(anns, log_out)
-    assert [new.asks(copy, user) for copy in (thiefs, header)] == [None, None]
+    assert [each.asks(copy, user) for each in (old, new) for copy in (thiefs, header)] == [None] * 4
 
 
 LIMITS: dict[str, dict[str, Any]] = {

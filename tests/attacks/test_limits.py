@@ -124,6 +124,23 @@ def test_key_that_is_dropped_revives_former_cookies_without_an_id(mode: str, kee
     assert present.asks(FLASK, user) == (None if keeps else "alice")
 
 
+@held_on_the_server
+@pytest.mark.parametrize("helps", [True, False])
+def test_copies_taken_over_before_and_after_a_new_key_signs_end_apart(
+    mode: str, helps: bool
+) -> None:
+    """An id is made with the key that signs, and each server knows those of all its keys."""
+    keeper = MODES[mode]()
+    settings: dict[str, Any] = {**keeper, "migrate_from": [reader("Flask", limit=40 * DAY)]}
+    before = Victim(OLDER_KEY, secret_key_fallbacks=[KEY], **settings)
+    after = Victim(KEY, secret_key_fallbacks=[OLDER_KEY], **settings)
+    thiefs = before.visit(FLASK, count, REMOTE_ADDR="192.0.2.1").cookie
+    after.visit(after.visit(FLASK, count, REMOTE_ADDR="192.0.2.2").cookie, log_out)
+    if helps:
+        keeper.popitem()[1].revoke_all()
+    assert after.asks(thiefs, user) == (None if helps else "alice")
+
+
 def test_visitors_with_equal_former_cookies_end_together() -> None:
     """They may be one visitor and a thief. Neither sees what the other does."""
     victim = Victim(**MODES["store"](), migrate_from=[reader("Flask", limit=40 * DAY)])

@@ -96,9 +96,13 @@ class Server:
             return "from_the_future"
         if now - cookie.issued > self.idle:
             return "expired_idle"
-        if self.absolute is not None and now - cookie.created > self.absolute:
+        if self.is_over(cookie.issued if cookie.beside else cookie.created):
             return "expired_absolute"
         return None
+
+    def is_over(self, created: int) -> bool:
+        """Return whether the absolute timeout has ended a session that began then."""
+        return self.absolute is not None and int(self.now) - created > self.absolute
 
     def visit(self, header: str, steps: list[Step], style: str = "list") -> str | None:
         """Send a request, check the response and the log, and return the Set-Cookie header."""
@@ -246,7 +250,8 @@ class Visit:
         if others or found.ends or found.beside:
             own = found.issued - (found.ends or found.beside)
             self.newest = max([own, *(other.issued for other in others)])
-        if not found.ends:
+        # One that was written beside others hides them after its session is over, too.
+        if not (found.ends or self.server.is_over(found.created)):
             self.opened = found
             self.data, self.created, self.id = copied(found.data), found.created, found.id
             age = int(self.server.now) - found.issued
@@ -275,7 +280,7 @@ class Visit:
         """Return whether a request that only read is fast enough, or its cookie old enough."""
         assert self.opened is not None
         half_over = int(self.server.now) - self.opened.issued > self.server.idle / 2
-        return self.server.now - self.began <= 1 or half_over
+        return 0 <= self.server.now - self.began <= 1 or half_over
 
     def _leaves_others(self) -> bool:
         """Return whether a log-out would leave a cookie at another place."""
