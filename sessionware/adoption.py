@@ -11,7 +11,7 @@ from .device import Evidence
 from .envelope import Envelope
 from .errors import CookieRejected
 from .expiry import Expiry
-from .keys import DerivedIds, SecretKey
+from .keys import DerivedIds, SecretKey, is_derived
 from .log import Refusals, log
 from .migration import FormerCookie
 from .session import Loaded, State
@@ -93,14 +93,20 @@ class Adoption:
         """Return the ids that a session can have: its own, or those made of its cookie's text."""
         return self._ids.of(token) if session_id is None else [session_id]
 
-    def ids(self, cookie: str, client: str, now: int) -> list[str]:
-        """Return the ids that the sessions of former cookies have or had, refused or not."""
-        ids: list[str] = []
+    def ids(self, cookie: str, client: str) -> dict[str, int]:
+        """Return the ids that the sessions of former cookies can have, and when these began.
+
+        Be they over or not: a slower request may have taken one over before.
+        """
+        ids: dict[str, int] = {}
         for former in self.readers:
             for token in former.cookie.find(cookie):
                 with suppress(CookieRejected):
-                    ids += self.ids_of(former.id_of(token, now), token)
-                    ids += self._ids.of(f"{client}\0{token}")
+                    session_id, created = former.id_of(token)
+                    found = self.ids_of(session_id, token)
+                    if session_id is None or is_derived(session_id):  # that of this client alone
+                        found = found + self._ids.of(f"{client}\0{token}")
+                    ids |= dict.fromkeys(found, created)
         return ids
 
     def sessions(self, cookie: str) -> list[Loaded]:
@@ -113,11 +119,11 @@ class Adoption:
                     found += [replace(loaded, id=each) for each in self.ids_of(loaded.id, token)]
         return found
 
-    def end(self, loaded: Loaded) -> None:
+    def end(self, session_id: str | None, created: int) -> None:
         """End a session in the stores and lists that were in use before."""
-        if loaded.id is not None:
+        if session_id is not None:
             for former in self.readers:
-                former.end(loaded.id, loaded.created)
+                former.end(session_id, created)
 
     def note(self, loaded: Loaded, cookie: str, now: int) -> None:
         """Note the former cookies that came beside the session."""

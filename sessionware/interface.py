@@ -492,7 +492,7 @@ class SecureCookieSessionInterface(SessionInterface):
         # Last: if anything before it fails, the session that the browser has must not have ended.
         is_permanent = self.backend.save(state, text)
         if state.id != state.loaded.id:
-            self.adoption.end(state.loaded)
+            self.adoption.end(state.loaded.id, state.loaded.created)
         secure = self._is_secure(self.cookie, environ)
         if not (is_permanent or lasting or (beside_twins and state.owner is None)):
             return self.cookie.write(value, secure)
@@ -529,59 +529,51 @@ class SecureCookieSessionInterface(SessionInterface):
     def _log_in(self, cookie: str, state: State, environ: WSGIEnvironment) -> None:
         """End the sessions of others that the browser still has, now that this one is saved."""
         loaded = state.loaded
-        twins, former = self._twins(cookie, loaded), self.adoption.sessions(cookie)
-        self._end_others(
-            loaded,
-            [twin for twin in twins if _yields(twin, state)],
-            [other for other in former if _yields(other, state)],
-        )
-        if state.emptied:
-            for session_id in self._refused_ids(cookie, loaded, environ):
-                self.backend.end_successors(session_id, spared=str(state.id))
+        twins = [twin for twin in self._twins(cookie, loaded) if _yields(twin, state)]
+        if not state.emptied:
+            former = [each for each in self.adoption.sessions(cookie) if _yields(each, state)]
+            self._end_others(loaded, twins, {str(each.id): each.created for each in former})
+            return
+        ids = self._other_ids(cookie, loaded, environ)
+        self._end_others(loaded, twins, ids)
+        for session_id in ids:
+            self.backend.end_successors(session_id, spared=str(state.id))
 
     def _log_out(
         self, cookie: str, state: State, text: str, environ: WSGIEnvironment
     ) -> str | None:
         """End the session, and those of all other cookies that would take its place."""
-        loaded = state.loaded
-        twins, former = self._twins(cookie, loaded), self.adoption.sessions(cookie)
+        loaded, twins = state.loaded, self._twins(cookie, state.loaded)
         # They may be at places that we do not know. Without ours, they would count again.
         outlived = bool(twins) or loaded.outlived
         if state.alive:
             line: str | None = self._write(state, text, environ, lasting=outlived)
         else:
             self.backend.log_out(loaded)
-            self.adoption.end(loaded)
+            self.adoption.end(loaded.id, loaded.created)
             line = self._write_nothing(state, environ, outlived)
-        self._end_others(loaded, twins, former)
-        if loaded.new:
-            self._end_ours(cookie)
+        ids = self._other_ids(cookie, loaded, environ)
+        self._end_others(loaded, twins, ids)
+        # Others may have replaced them, and the answer with the next cookie was lost.
         end = self.backend.end_refused if loaded.new else self.backend.end_successors
-        for session_id in self._refused_ids(cookie, loaded, environ):
+        for session_id in ids:
             end(session_id)
         return line
 
-    def _end_ours(self, cookie: str) -> None:
-        """End the sessions of all our cookies: a slower request may still have an expired one."""
+    def _other_ids(self, cookie: str, loaded: Loaded, environ: WSGIEnvironment) -> dict[str, int]:
+        """Return the ids that the other sessions of the request can have, and when these began.
+
+        Be they over or refused: a slower request may still have a cookie that has expired since.
+        """
+        ids = self.adoption.ids(cookie, _client_of(environ))
         for token in self.cookie.find(cookie):
             with suppress(CookieRejected):
                 session_id, created = self._reader.id_of(token)
-                if session_id:
-                    self.backend.end(session_id, created)
+                if session_id is not None or self.backend.needs_id:
+                    ids |= dict.fromkeys(self.adoption.ids_of(session_id, token), created)
+        return {each: created for each, created in ids.items() if each != loaded.id}
 
-    def _refused_ids(self, cookie: str, loaded: Loaded, environ: WSGIEnvironment) -> list[str]:
-        """Return the ids that other sessions may have replaced, because their cookies are refused.
-
-        Those of former cookies are among them, as they are refused once their session is renewed.
-        """
-        now = int(time.time())
-        ids = self.adoption.ids(cookie, _client_of(environ), now)
-        if loaded.new:  # Its cookie was refused, perhaps because the answer with the next was lost.
-            for verified in self._verify(self.cookie.find(cookie), now, []):
-                ids += self.adoption.ids_of(verified.envelope.id, verified.token)
-        return ids
-
-    def _end_others(self, loaded: Loaded, twins: list[Loaded], former: list[Loaded]) -> None:
+    def _end_others(self, loaded: Loaded, twins: list[Loaded], ids: dict[str, int]) -> None:
         """End the other sessions that the request has brought.
 
         One that is bound to a device is among them if its key was not proved: its end needs no
@@ -591,11 +583,10 @@ class SecureCookieSessionInterface(SessionInterface):
             self.backend.end(loaded.bound, loaded.created)
         for twin in twins:
             self.backend.log_out(twin)
-            self.adoption.end(twin)
-        for other in former:
-            if other.id is not None and other.id != loaded.id:
-                self.backend.end(other.id, other.created)
-                self.adoption.end(other)
+            self.adoption.end(twin.id, twin.created)
+        for session_id, created in ids.items():
+            self.backend.end(session_id, created)
+            self.adoption.end(session_id, created)
 
     def _write_nothing(self, state: State, environ: WSGIEnvironment, outlived: bool) -> str | None:
         """Return the header that leaves no session in the browser, or ``None`` if none is due."""

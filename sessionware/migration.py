@@ -75,12 +75,12 @@ class FormerCookie(ABC):
     def load(self, value: str, now: int) -> Loaded:
         """Return the session that the cookie's value holds. Raises CookieRejected."""
 
-    def id_of(self, value: str, now: int) -> str | None:
-        """Return the id in the cookie's value, even if the session has ended where it was kept.
+    @abstractmethod
+    def id_of(self, value: str) -> tuple[str | None, int]:
+        """Return the id in the cookie's value, and when its session began, be it over or not.
 
-        Raises CookieRejected if the value is not valid in itself.
+        Raises CookieRejected if the value is not one of these cookies'.
         """
-        return self.load(value, now).id
 
     def newest_first(self, values: list[str], now: int) -> list[str]:  # noqa: ARG002 - SessionwareCookie uses it
         """Return the cookie's values in the order in which they count."""
@@ -166,9 +166,9 @@ class SessionwareCookie(FormerCookie):
             raise CookieRejected("revoked")
         return loaded
 
-    def id_of(self, value: str, now: int) -> str | None:
-        """Return the id in the cookie's value. Neither the former store nor the list is asked."""
-        return self._reader.verify(value, now).envelope.id
+    def id_of(self, value: str) -> tuple[str | None, int]:
+        """Return the id in the cookie's value, and when its session began, be it over or not."""
+        return self._reader.id_of(value)
 
     def newest_first(self, values: list[str], now: int) -> list[str]:
         """Return the values, the newest first, up to the empty one that a log-out has left."""
@@ -246,16 +246,30 @@ class ForeignCookie(FormerCookie):
         The data has ``_permanent`` if the cookie outlives the browser. Raises CookieRejected, and
         nothing else.
         """
+        data, issued, permanent = self._verified(value)
+        self._expiry.check(now, issued, issued)
+        if data and permanent:
+            data["_permanent"] = True
+        try:
+            text = dumps(data)  # or else the first response would fail
+        except _MALFORMED:
+            raise CookieRejected("malformed") from None
+        return Loaded(data, text, issued, issued, owner=self._owner_of(data))
+
+    def id_of(self, value: str) -> tuple[None, int]:
+        """Return ``None``, and when the cookie was issued, be its session over or not."""
+        _, issued, _ = self._verified(value)
+        return None, issued
+
+    def _verified(self, value: str) -> tuple[dict[str, Any], int, bool]:
+        """Return what ``_read`` does. Raises CookieRejected, and nothing else."""
         if len(value) > self.cookie.room:
             raise CookieRejected("too_large")
         try:
             data, issued, permanent = self._read(value.encode("ascii"))
-            self._expiry.check(now, issued, issued)
-            data = {**data, "_permanent": True} if data and permanent else {**data}
-            text = dumps(data)  # or else the first response would fail
+            return {**data}, issued, permanent
         except (*_MALFORMED, zlib.error):
             raise CookieRejected("malformed") from None
-        return Loaded(data, text, issued, issued, owner=self._owner_of(data))
 
     def _owner_of(self, data: dict[str, Any]) -> Owner | None:
         """Return whom the session belongs to. Raises CookieRejected if the function fails.

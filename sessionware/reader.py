@@ -46,14 +46,16 @@ class Reader:
             ends = True
         return Verified(envelope, issued, old_key, token, ends)
 
-    def id_of(self, token: str) -> tuple[str, int]:
-        """Return the id in a cookie, or ``""``, and when its session began, be it over or not.
+    def id_of(self, token: str) -> tuple[str | None, int]:
+        """Return the id in a cookie, and when its session began, be it over or not.
 
-        Raise CookieRejected if it is not one of ours.
+        Raise CookieRejected if it is not one of ours, or the empty one that a log-out has left.
         """
         text, issued, _ = self.codec.decode(token)
         envelope = unwrap(text)
-        return envelope.id or "", issued - envelope.age
+        if envelope.ends:
+            raise CookieRejected("revoked")
+        return envelope.id, issued - envelope.age
 
     def accept(self, verified: "Verified", now: int) -> Loaded:
         """Return the session, which the list or the store does not refuse. Raise CookieRejected."""

@@ -606,6 +606,44 @@ def test_adoption_does_not_survive_a_log_out_everywhere(clock: Clock, former: st
 
 @every_former
 @held_on_the_server
+@pytest.mark.parametrize("beside", [False, True])
+def test_adoption_does_not_survive_a_log_out_with_a_cookie_that_has_expired_meanwhile(
+    clock: Clock, former: str, mode: str, beside: bool
+) -> None:
+    """Be it alone, or beside a cookie of ours, such as that of another tab's log-in."""
+    then = MODES[former]() | {"cookie_name": "former", "idle_timeout": 100}
+    site = Site(**MODES[mode](), migrate_from=[reader(then)])
+    cookie = Site(**then).visit(count).cookie
+
+    def slow(session: Session) -> None:
+        count(session)
+        clock.advance(51)
+        ours = site.log_in("ann") if beside else ""
+        site.visit(Session.invalidate, f"{cookie}; {ours}")
+
+    clock.advance(50)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)
+
+
+def test_session_from_before_the_list_does_not_survive_such_a_log_out_either(
+    clock: Clock,
+) -> None:
+    site = Site(revocations=MemoryRevocations(), idle_timeout=100)
+    cookie = Site().visit(count).cookie
+
+    def slow(session: Session) -> None:
+        count(session)
+        clock.advance(51)
+        site.visit(Session.invalidate, cookie)
+
+    clock.advance(50)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)
+
+
+@every_former
+@held_on_the_server
 def test_two_log_outs_during_an_adoption_are_both_fine(
     clock: Clock, former: str, mode: str
 ) -> None:

@@ -332,16 +332,19 @@ def test_change_after_more_than_an_hour_is_saved_without_a_list(clock: Clock, mo
 
 
 @pytest.mark.parametrize("mode", ["list", "store"])
+@pytest.mark.parametrize("beside", [False, True])
 def test_slow_request_does_not_outlive_a_log_out_with_a_cookie_that_has_expired_meanwhile(
-    clock: Clock, mode: str
+    clock: Clock, mode: str, beside: bool
 ) -> None:
+    """Be it alone, or beside a cookie at another place that is still valid."""
     site = Site(**MODES[mode](), idle_timeout=100)
     cookie = site.log_in("ann")
 
     def slow(session: Session) -> None:
         dict(session)
         clock.advance(101)
-        site.visit(Session.invalidate, cookie)
+        other = site.log_in("ann") if beside else ""
+        site.visit(Session.invalidate, f"{cookie}; {other}")
         session["late"] = True
 
     clock.advance(50)

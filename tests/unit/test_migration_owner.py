@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from sessionware import ConfigurationError, Session
+from sessionware import ConfigurationError, Session, SessionUnavailable
 from sessionware.migration import FlaskCookie
 from tests.conftest import Clock
 from tests.sites import (
@@ -218,6 +218,24 @@ def test_parallel_requests_share_the_session_that_they_take_over(clock: Clock, m
     assert first.result == second.result
     it.site.visit(Session.invalidate, first.cookie)
     assert it.site.read(second.cookie) is None
+
+
+@held_on_the_server
+@every_peer
+def test_slow_request_does_not_outlive_a_log_out_with_a_cookie_that_has_expired_meanwhile(
+    clock: Clock, mode: str, peer: str
+) -> None:
+    cookie = reader(peer, limit=100, owner=user)
+    site = Site(**MODES[mode](), migrate_from=[cookie])
+    header = f"{cookie.cookie.name}={LITERALS[peer]}"
+
+    def slow(session: Session) -> None:
+        count(session)
+        clock.advance(101)
+        site.visit(Session.invalidate, header)
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, header)
 
 
 @every_mode
