@@ -1,7 +1,8 @@
 """Where a session is kept: what a backend does, and the two whose cookie carries the session."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,13 +12,16 @@ from .expiry import Expiry
 from .keys import BoundIds
 from .serializer import dumps
 from .session import Loaded, Owner, State
-from .store import Revocations, binding_of, key_of, renewal_of
+from .store import Revocations, binding_of, key_of
 
 MAX_REQUEST_TIME = 60 * 60
 """Seconds for which a request that began before a log-out may still write its cookie."""
 
 GRACE = 60
 """Seconds for which the id that a session had before ``regenerate()`` or a log-in still works."""
+
+MAX_ATTEMPTS = 100
+"""How often a request tries to save a session that others are changing at the same time."""
 
 MAX_REPEAT_TIME = 60
 """Seconds for which a log-out that had no effect is told so again, as each of a double click."""
@@ -33,10 +37,16 @@ TOO_LATE = (
     "it may be forgotten that the session ended, so nothing of it was saved. Change the session "
     "before the long part of the request."
 )
-_RENEWED = (
+BUSY = (
+    f"The session could not be saved, because {MAX_ATTEMPTS} times in a row another request was "
+    "faster: let fewer requests change one session at the same time."
+)
+_NOT_ENDED = (
     "The session could not be ended, because another request has given it a new id meanwhile (a "
     "log-in, or regenerate()). The other request's response has the valid cookie: log out again."
 )
+_RENEWED, _REFUSED = "renewed\0", "refused\0"
+"""What the list has of each renewal, and of those that were refused."""
 
 
 @dataclass(slots=True, repr=False)
@@ -178,22 +188,36 @@ class RevocableBackend(CookieBackend):
             raise SessionUnavailable(ENDED)
 
     def _renew(self, state: State, last: str) -> None:
-        loaded = state.loaded
-        if not state.begins_anew and self._revocations.check(key_of(last), None) is None:
-            raise SessionUnavailable(ENDED)
+        created = state.loaded.created
         # First, so that a log-out which finds the id on the list knows why.
-        self._revoke(f"renewed\0{last}", loaded.created)
-        if self._revoke(last, loaded.created):
-            self._end_bound(last, loaded.created)
-        elif not state.begins_anew:
-            raise SessionUnavailable(ENDED)
+        note = self._note_renewal(last, created)
+        try:
+            if self._revoke(last, created):
+                self._end_bound(last, created)
+            elif not state.begins_anew:
+                raise SessionUnavailable(ENDED)
+        except SessionUnavailable:
+            # No session has come of it, so a later log-out has none to miss.
+            with suppress(SessionUnavailable):
+                self._revoke(f"{_REFUSED}{note}", created)
+            raise
+
+    def _note_renewal(self, session_id: str, created: int) -> str:
+        """Note that another session takes the place of this one. Return the name of the note.
+
+        Each of several requests has a note of its own, because all but one may be refused.
+        """
+        for note in _notes_of(session_id):
+            if self._revoke(f"{_RENEWED}{note}", created):
+                return note
+        raise SessionUnavailable(BUSY)
 
     def log_out(self, loaded: Loaded) -> None:
         """Put the id on the list. A session that has taken its place has another id."""
         if loaded.id is None or self._end(loaded.id, loaded.created):
             return
         if self._was_renewed(loaded.id):
-            raise SessionUnavailable(_RENEWED)
+            raise SessionUnavailable(_NOT_ENDED)
 
     def end_refused(self, session_id: str) -> None:
         """Raise SessionUnavailable if the session was renewed, but only for a minute.
@@ -202,20 +226,30 @@ class RevocableBackend(CookieBackend):
         that answer was lost, and the log-out has nothing to end.
         """
         if self._was_renewed(session_id) and self._is_to_be_told(session_id):
-            raise SessionUnavailable(_RENEWED)
+            raise SessionUnavailable(_NOT_ENDED)
 
     def _is_to_be_told(self, session_id: str) -> bool:
-        told, repeat = f"told\0{session_id}", key_of(f"repeat\0{session_id}")
-        if self._revocations.check(key_of(told), None) is None:
-            return self._revocations.check(repeat, None) is None
+        told, repeat = f"told\0{session_id}", f"repeat\0{session_id}"
+        if self._is_listed(told):
+            return self._is_listed(repeat)
         # First, so that another request at the same time finds both.
-        self._revocations.revoke(repeat, MAX_REPEAT_TIME)
+        self._revocations.revoke(key_of(repeat), MAX_REPEAT_TIME)
         self._revoke(told, int(time.time()))
         return True
 
     def _was_renewed(self, session_id: str) -> bool:
-        ids = session_id, *self._bound_ids.of(session_id)
-        return any(self._revocations.check(renewal_of(each), None) is None for each in ids)
+        return any(map(self._has_successor, [session_id, *self._bound_ids.of(session_id)]))
+
+    def _has_successor(self, session_id: str) -> bool:
+        for note in _notes_of(session_id):
+            if not self._is_listed(f"{_RENEWED}{note}"):
+                return False
+            if not self._is_listed(f"{_REFUSED}{note}"):
+                return True
+        return False
+
+    def _is_listed(self, name: str) -> bool:
+        return self._revocations.check(key_of(name), None) is None
 
     def end(self, session_id: str, created: int) -> None:
         """Put the id on the list."""
@@ -265,6 +299,11 @@ class RevocableBackend(CookieBackend):
     def _revoke(self, session_id: str, created: int) -> bool:
         seconds = self._expiry.left(int(time.time()), created) + MAX_REQUEST_TIME
         return self._revocations.revoke(key_of(session_id), seconds)
+
+
+def _notes_of(session_id: str) -> Iterator[str]:
+    """Yield the names of the notes that requests make of the renewal of this session."""
+    return (f"{number} {session_id}" for number in range(MAX_ATTEMPTS))
 
 
 def too_large(what: str, size: int, limit: int, data: dict[str, Any]) -> SessionTooLarge:

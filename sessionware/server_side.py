@@ -7,7 +7,17 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TypedDict
 
-from .backend import ENDED, GRACE, MAX_REQUEST_TIME, TOO_LATE, CookieBackend, Held, too_large
+from .backend import (
+    BUSY,
+    ENDED,
+    GRACE,
+    MAX_ATTEMPTS,
+    MAX_REQUEST_TIME,
+    TOO_LATE,
+    CookieBackend,
+    Held,
+    too_large,
+)
 from .envelope import IN_STORE, Envelope, unwrap, wrap
 from .errors import CookieRejected, SessionTooLarge, SessionUnavailable
 from .expiry import Expiry
@@ -22,14 +32,6 @@ MAX_RENEWALS = 100
 
 MAX_VISITOR_TIME = 60 * 60
 """Seconds for which a store keeps a visitor's session until its cookie comes back."""
-
-MAX_MERGES = 100
-"""How often a request puts its changes together with those of others before it gives up."""
-
-_BUSY = (
-    f"The session could not be saved, because {MAX_MERGES} times in a row another request was "
-    "faster: let fewer requests change one session at the same time."
-)
 
 
 class Life(TypedDict):
@@ -238,7 +240,7 @@ class ServerBackend(CookieBackend):
         session_id = str(state.id)
         version = "" if state.loaded.renewed else state.loaded.version
         record, permanent = self._record(state, text), state.permanent
-        for _ in range(MAX_MERGES):
+        for _ in range(MAX_ATTEMPTS):
             life = self._life(state, permanent)
             if self._store.replace(key_of(session_id), record, version=version, **life):
                 if self._has_ended(state.parent):  # by the log-out of another copy of its cookie
@@ -251,7 +253,7 @@ class ServerBackend(CookieBackend):
                 raise SessionUnavailable(ENDED)
             record, permanent = self._merged(state, text, held.envelope)
             version = held.version
-        raise SessionUnavailable(_BUSY)
+        raise SessionUnavailable(BUSY)
 
     def _may_be_bound(self, state: State) -> bool:
         """Return whether the session may have got its successor's id by being bound to a device."""
@@ -313,7 +315,7 @@ class ServerBackend(CookieBackend):
             loaded.text, loaded.data, 0, None, loaded.csrf_token, loaded.owner, loaded.stamp
         )
         held = Held(before, loaded.version)
-        for _ in range(MAX_MERGES):
+        for _ in range(MAX_ATTEMPTS):
             if held.successor or self._close(last, held, key):
                 return permanent
             present = self._present(last)
@@ -328,7 +330,7 @@ class ServerBackend(CookieBackend):
                 version = "" if kept is None else kept.version
                 if not self._store.replace(key, record, version=version, **life):
                     raise SessionUnavailable(ENDED)
-        raise SessionUnavailable(_BUSY)
+        raise SessionUnavailable(BUSY)
 
     def _hand_over_adopted(self, state: State, text: str, last: str) -> bool:
         """Hand over a session that this request adopts, as another one may have done before."""
@@ -388,12 +390,12 @@ class ServerBackend(CookieBackend):
 
         Return the key of the note.
         """
-        for number in range(MAX_MERGES):
+        for number in range(MAX_ATTEMPTS):
             name = renewal_of(f"{number} {key_of(session_id)}")
             if self._store.create(name, dumps(key_of(successor)), **_NOTE_LIFE):
                 return name
             self._store.touch(name, **_NOTE_LIFE)  # It leads to the next one.
-        raise SessionUnavailable(_BUSY)
+        raise SessionUnavailable(BUSY)
 
     def _change_note(self, name: str, key: str) -> None:
         """Have the note of a session that did not come about name one that has.

@@ -163,5 +163,5 @@ def binding_of(session_id: str) -> str:
 
 
 def renewal_of(name: str) -> str:
-    """Return the key that says that a session was renewed, given its id or the key of it."""
+    """Return the key of a note that a session was renewed."""
     return key_of(f"renewed\0{name}")

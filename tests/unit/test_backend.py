@@ -326,6 +326,77 @@ def test_renewal_that_a_log_out_overtakes_is_refused(
         revocable.visit(Session.regenerate, cookie)
 
 
+class Renewal:
+    """A renewal that something happens to before the session is put on the list."""
+
+    def __init__(
+        self,
+        site: Site,
+        revocations: MemoryRevocations,
+        patch: pytest.MonkeyPatch,
+        meanwhile: Callable[[str], object],
+    ) -> None:
+        self.cookie, revoke = site.log_in("ann"), revocations.revoke
+
+        def overtaken(key: str, seconds: int) -> bool:
+            if key == key_of(envelope(self.cookie)[2]):
+                patch.undo()
+                meanwhile(self.cookie)
+            return revoke(key, seconds)
+
+        patch.setattr(revocations, "revoke", overtaken)
+        with pytest.raises(SessionUnavailable):
+            site.visit(Session.regenerate, self.cookie)
+
+
+def test_second_log_out_succeeds_though_a_renewal_was_overtaken_by_the_first(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No session has come of the renewal."""
+
+    def log_out(cookie: str) -> None:
+        revocable.visit(Session.invalidate, cookie)
+
+    cookie = Renewal(revocable, revocations, monkeypatch, log_out).cookie
+    assert revocable.visit(Session.invalidate, cookie).cookie == ""
+
+
+def test_log_out_succeeds_after_a_renewal_that_the_list_has_refused(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = Renewal(revocable, revocations, monkeypatch, down).cookie
+    for _ in range(2):
+        assert revocable.visit(Session.invalidate, cookie).cookie == ""
+
+
+@pytest.mark.parametrize("act", [Session.regenerate, log_in_as_ben])
+def test_log_out_is_an_error_if_one_of_two_renewals_was_refused(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch, act: Act
+) -> None:
+    def renew(cookie: str) -> None:
+        revocable.visit(act, cookie)
+
+    cookie = Renewal(revocable, revocations, monkeypatch, renew).cookie
+    assert not log_out_with(revocable, cookie)
+
+
+def test_log_out_comes_to_an_end_though_the_list_refuses_every_key(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = revocable.log_in("ann")
+    monkeypatch.setattr(revocations, "check", lambda *_: None)
+    assert log_out_with(revocable, cookie)
+
+
+def test_renewal_gives_up_if_too_many_others_are_under_way(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = revocable.log_in("ann")
+    monkeypatch.setattr(revocations, "revoke", lambda *_: False)
+    with pytest.raises(SessionUnavailable, match="another request was faster"):
+        revocable.visit(Session.regenerate, cookie)
+
+
 def test_clear_with_a_cookie_that_was_renewed_is_an_error_as_any_log_out(revocable: Site) -> None:
     old = revocable.log_in("ann")
     revocable.visit(Session.regenerate, old)

@@ -17,10 +17,9 @@ from sessionware import (
     SessionTooLarge,
     SessionUnavailable,
 )
-from sessionware.backend import MAX_REQUEST_TIME
+from sessionware.backend import MAX_ATTEMPTS, MAX_REQUEST_TIME
 from sessionware.codec import SignedCodec
 from sessionware.migration import SessionwareCookie
-from sessionware.server_side import MAX_MERGES
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
@@ -458,7 +457,7 @@ def test_request_that_is_always_too_late_gives_up(
     monkeypatch.setattr(store, "replace", lambda *_, **__: refused.append(_))
     with pytest.raises(SessionUnavailable, match="100 times in a row another request was faster"):
         site.visit(count, cookie)
-    assert len(refused) == MAX_MERGES == 100
+    assert len(refused) == MAX_ATTEMPTS == 100
 
 
 def test_change_of_a_session_that_became_junk_meanwhile_is_refused(
