@@ -282,8 +282,7 @@ class ServerBackend(CookieBackend):
             else:
                 self._note_end(last, loaded.created)
                 permanent = self._hand_over(state, text, last)
-            parent = self._note_end(loaded.parent, loaded.created)
-            if parent == _ENDED and not state.begins_anew:
+            if self._end_copies(loaded, last) == _ENDED and not state.begins_anew:
                 self._store.delete(key)
                 raise SessionUnavailable(ENDED)
         except (SessionTooLarge, SessionUnavailable):
@@ -291,6 +290,15 @@ class ServerBackend(CookieBackend):
                 self._take_back(key, last, note)
             raise
         return permanent
+
+    def _end_copies(self, loaded: Loaded, last: str) -> str:
+        """Refuse the copies of a visitor's former cookie. Return what was noted of them before."""
+        try:
+            return self._note_end(loaded.parent, loaded.created)
+        except SessionUnavailable:
+            if loaded.adopted:  # Its former cookie is all that the browser has.
+                self._store.delete(mark_of(last))
+            raise
 
     def _take_back(self, key: str, last: str, note: str) -> None:
         """Delete the new session, unless only an answer was lost and it is all that is left."""
