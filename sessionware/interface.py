@@ -453,7 +453,12 @@ class SecureCookieSessionInterface(SessionInterface):
             return self._log_out(session.cookie, state, text, environ)
         line = self._write(state, text, environ)
         if state.begins_anew:
-            self._log_in(session.cookie, state, environ)
+            try:
+                self._log_in(session.cookie, state, environ)
+            except SessionUnavailable:
+                # The response does not bring its cookie, so nobody has it.
+                self.backend.end(str(state.id), state.created)
+                raise
         return line
 
     def _refresh(self, state: State, seconds: float, environ: WSGIEnvironment) -> str | None:

@@ -220,15 +220,22 @@ class ServerBackend(CookieBackend):
     def _create(self, state: State, text: str) -> bool:
         session_id, adopted = str(state.id), state.id == state.loaded.id
         record, permanent, ended = self._record(state, text), state.permanent, False
-        if self._store.create(key_of(session_id), record, **self._life(state, permanent)):
+        key = key_of(session_id)
+        if self._store.create(key, record, **self._life(state, permanent)):
             ended = adopted and not self._note_adoption(session_id, state.created)
         elif adopted:  # Another request of the same page has adopted the session meanwhile.
             permanent = self._replace(state, text)
         else:
             raise SessionUnavailable(ENDED)
-        # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
-        if ended or self._has_ended(state.parent) or self._is_revoked(state):
-            self._store.delete(key_of(session_id))
+        try:
+            # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
+            ended = ended or self._has_ended(state.parent) or self._is_revoked(state)
+        except SessionUnavailable:
+            if not adopted:  # No browser has a cookie that leads to it.
+                self._store.delete(key)
+            raise
+        if ended:
+            self._store.delete(key)
             raise SessionUnavailable(ENDED)
         return permanent
 
@@ -267,9 +274,9 @@ class ServerBackend(CookieBackend):
     def _renew(self, state: State, text: str, last: str) -> bool:
         """End the session that had this id, now that another one has taken its place."""
         loaded, key, note = state.loaded, key_of(str(state.id)), ""
-        if state.emptied:
-            self.end_successors(last)
         try:
+            if state.emptied:
+                self.end_successors(last)
             # First, so that a log-out which finds the session deleted finds the new one.
             note = self._name_successor(last, str(state.id))
             permanent = state.permanent

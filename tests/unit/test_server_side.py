@@ -824,6 +824,10 @@ class Interrupted(MemoryStore):
         if is_meant:
             self.meanwhile()
 
+    def stamp(self, owner: Any, /) -> str:
+        with self._alone("stamp", ""):
+            return super().stamp(owner)
+
 
 CALLS = [(verb, calls) for verb in ("load", "create", "replace", "delete") for calls in range(1, 9)]
 
@@ -894,6 +898,34 @@ def test_former_session_is_as_before_after_a_renewal_that_was_refused(
         former = site.visit(renew, former).cookie
     interrupted.refuse("", 0)
     assert site.read(former) == {"n": 1}
+
+
+BEFORE: dict[str, Callable[[Site], str]] = {
+    "nobody": lambda _: "",
+    "visitor": lambda site: site.visit(adding(n=1)).cookie,
+    "another user": lambda site: site.log_in("ann"),
+    "another user twice": lambda site: f"{site.log_in('ann')}; {site.log_in('ann')}",
+    "visitor of before": lambda _: Site(cookie_name="former").visit(adding(n=1)).cookie,
+    "user of before": lambda _: Site(cookie_name="former").log_in("ann"),
+}
+"""What the browser has before a log-in."""
+
+
+@pytest.mark.parametrize(("verb", "calls"), [*CALLS, ("stamp", 1), ("stamp", 2), ("stamp", 3)])
+@pytest.mark.parametrize("before", BEFORE)
+def test_log_in_that_was_refused_leaves_no_session_of_its_owner(
+    interrupted: Interrupted, verb: str, calls: int, before: str
+) -> None:
+    """A list of the user's devices would show it."""
+    site = moved(interrupted)
+    cookie = BEFORE[before](site)
+    interrupted.refuse(verb, calls)
+    try:
+        kept = site.visit(log_in_as_ben, cookie).cookie != ""
+    except SessionUnavailable:
+        kept = False
+    interrupted.refuse("", 0)
+    assert (interrupted.revoke_owner("ben") > 0) == kept
 
 
 @pytest.mark.parametrize(("verb", "calls"), CALLS)
