@@ -54,6 +54,7 @@ from .errors import (
 from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
 from .migration import DjangoCookie
+from .serializer import loads
 from .session import OWNER_TYPES, Owner, Session
 
 logger: logging.Logger = logging.getLogger("sessionware")
@@ -76,6 +77,7 @@ class DjangoSession(SessionBase):
     def __init__(self, opened: Session) -> None:
         self._opened = opened
         self._is_checked = False
+        self._is_verified = False
 
     @property
     def _session(self) -> Session:
@@ -135,6 +137,7 @@ class DjangoSession(SessionBase):
 
     def get(self, key: str, default: Any = None) -> Any:
         """Return the value of the key, or the default."""
+        self._is_verified = self._is_verified or key == PASSWORD_HASH  # by contrib.auth
         return _shown(key, self._session.get(key, default))
 
     def pop(self, key: str, default: Any = _MISSING) -> Any:
@@ -228,6 +231,21 @@ class DjangoSession(SessionBase):
         return any(map(self._has_hash, self._hashes("get_session_auth_fallback_hash")))
 
     @property
+    def _is_only_rotated(self) -> bool:
+        """Whether contrib.auth has done that, and nothing else was changed.
+
+        Then nothing is lost if another request has done the same, or ended the session.
+        """
+        state = self._session.state
+        if state is None or state.begins_anew or state.csrf_token != state.loaded.csrf_token:
+            return False
+        before = loads(state.loaded.text)
+        former, present = before.get(PASSWORD_HASH, ""), state.data.get(PASSWORD_HASH, "")
+        by_former_keys = self._hashes("get_session_auth_fallback_hash")
+        is_rotated = former != present and former in by_former_keys
+        return is_rotated and before | {PASSWORD_HASH: present} == state.data
+
+    @property
     def _was_renewed(self) -> bool:
         state = self._session.state
         return state is not None and not state.begins_anew and state.loaded.renewed
@@ -264,11 +282,12 @@ class DjangoSession(SessionBase):
     def flush(self) -> None:
         """End the session: the log-out.
 
-        If its password was changed a moment ago, contrib.auth calls this, too. It does not mean the
-        session that was renewed with the new password, so this request alone has none.
+        If its password was changed a moment ago, contrib.auth calls this, once it has looked at the
+        hash. It does not mean the session that was renewed with the new password, so this request
+        alone has none.
         """
         state = self._session.state
-        if state is not None and self._is_outdated:
+        if state is not None and self._is_verified and self._is_outdated:
             state.forget()
         else:
             self._session.invalidate()
@@ -682,7 +701,8 @@ def _save(request: Any, response: Any, session: DjangoSession) -> None:
     except SessionUnavailable as error:
         if error.__cause__ is not None:  # the store does not answer
             raise
-        raise SessionInterrupted(str(error)) from error
+        if not session._is_only_rotated:
+            raise SessionInterrupted(str(error)) from error
     for name in [name for name, _ in response.items() if name not in headers]:
         del response[name]
     for name in ("Vary", "Cache-Control"):

@@ -856,6 +856,12 @@ def flush(session: Any) -> None:
     session.flush()
 
 
+def verify_and_flush(session: Any) -> None:
+    """Do what contrib.auth does with a session that has not the hash of the user's password."""
+    session.get(auth.HASH_SESSION_KEY)
+    session.flush()
+
+
 @pytest.mark.usefixtures("stored")
 def test_requests_at_once_with_a_hash_by_a_former_key_all_show_their_page(
     ann: SimpleNamespace,
@@ -880,6 +886,56 @@ def test_new_password_is_not_lost_in_silence_if_the_key_was_replaced_a_moment_ag
         visit(take_hash_of(ann), former)
 
 
+@pytest.mark.parametrize("keeper", [{"store": MemoryStore()}, {"revocations": MemoryRevocations()}])
+def test_request_whose_key_another_replaces_at_the_same_time_shows_its_page(
+    ann: SimpleNamespace, keeper: dict[str, Any]
+) -> None:
+    """It has nothing else to save than what the other one has saved."""
+    with override_settings(SESSIONWARE=keeper, SECRET_KEY_FALLBACKS=[OLDER_KEY]):
+        former = visit(log_in(ann)).cookie
+        ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+        pages: list[Any] = []
+
+        def slow(session: Any) -> Any:
+            take_hash_of(ann)(session)
+            pages.append(visit(take_hash_of(ann), former))
+            return session.owner
+
+        page = visit(slow, former)
+        assert (page.result, page.response["Vary"]) == (7, "Cookie")
+        assert not page.response.cookies
+        assert visit(owner, pages[0].cookie).result == 7
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("more", [put(a=1), lambda session: session.get_csrf_token()])
+def test_change_is_not_lost_in_silence_if_another_request_replaces_the_key(
+    ann: SimpleNamespace, more: Act
+) -> None:
+    former = visit(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+
+    def slow(session: Any) -> None:
+        take_hash_of(ann)(session)
+        more(session)
+        visit(take_hash_of(ann), former)
+
+    with pytest.raises(SessionInterrupted):
+        visit(slow, former)
+
+
+@pytest.mark.usefixtures("stored")
+def test_log_out_with_the_former_password_ends_the_session_with_the_new_one(
+    ann: SimpleNamespace,
+) -> None:
+    """The view itself calls it, and contrib.auth has not looked at the password's hash."""
+    former = visit(log_in(ann)).cookie
+    ann.hash = "of a new password"
+    renewed = visit(take_hash_of(ann), former).cookie
+    visit(flush, former)
+    assert visit(owner, renewed).result is None
+
+
 @pytest.mark.usefixtures("stored")
 def test_late_request_with_the_former_password_leaves_the_session_with_the_new_one(
     ann: SimpleNamespace,
@@ -888,7 +944,7 @@ def test_late_request_with_the_former_password_leaves_the_session_with_the_new_o
 
     def late(session: Any) -> Any:
         seen = session[auth.BACKEND_SESSION_KEY]
-        flush(session)
+        verify_and_flush(session)
         return seen, session.owner, data_of(session)
 
     former = visit(log_in(ann)).cookie
@@ -901,6 +957,14 @@ def test_late_request_with_the_former_password_leaves_the_session_with_the_new_o
 
 
 @pytest.mark.usefixtures("stored")
+def test_session_with_the_former_password_is_ended(ann: SimpleNamespace) -> None:
+    cookie = visit(log_in(ann)).cookie
+    ann.hash = "of a new password"
+    visit(verify_and_flush, cookie)
+    assert visit(owner, cookie).result is None
+
+
+@pytest.mark.usefixtures("stored")
 def test_late_log_out_ends_the_session_whose_key_was_replaced(ann: SimpleNamespace) -> None:
     former = visit(log_in(ann)).cookie
     renewed = visit(take_hash_of(ann), former).cookie
@@ -909,10 +973,11 @@ def test_late_log_out_ends_the_session_whose_key_was_replaced(ann: SimpleNamespa
 
 
 @pytest.mark.usefixtures("stored")
-def test_late_log_out_of_a_visitor_ends_the_session_whose_key_was_replaced() -> None:
+@pytest.mark.parametrize("end", [flush, verify_and_flush])
+def test_late_log_out_of_a_visitor_ends_the_session_whose_key_was_replaced(end: Act) -> None:
     former = visit(put(a=1)).cookie
     renewed = visit(lambda session: session.cycle_key(), former).cookie
-    visit(flush, former)
+    visit(end, former)
     assert visit(data_of, renewed).result == {}
 
 
