@@ -40,6 +40,7 @@ from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
+from .backend import CookieBackend
 from .device import NEEDS_MIDDLEWARE
 from .envelope import IN_STORE, Envelope
 from .errors import (
@@ -114,8 +115,11 @@ class DjangoSession(SessionBase):
         return _shown(key, self._session[key])
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if key == PASSWORD_HASH and self._is_rotated:
-            return
+        if key == PASSWORD_HASH:
+            if self._is_rotated:
+                return
+            if self._has_another_password(value):
+                self.owner = self.owner  # A log-in, with the new one.
         if key == USER_ID and value is not None:
             self.owner = owner_of({USER_ID: value})
         self._session[key] = _kept(key, value)
@@ -226,9 +230,21 @@ class DjangoSession(SessionBase):
         While there are fallback keys, contrib.auth replaces it in any request, and writes the new
         hash of the password: in each of those that a page sends one soon after the other.
         """
-        if not settings.SECRET_KEY_FALLBACKS or not self._was_renewed:
+        return self._was_renewed and self._is_hash_by_former_key
+
+    @property
+    def _is_hash_by_former_key(self) -> bool:
+        if not settings.SECRET_KEY_FALLBACKS:
             return False
         return any(map(self._has_hash, self._hashes("get_session_auth_fallback_hash")))
+
+    def _has_another_password(self, present: str) -> bool:
+        """Return whether the session goes on with the hash of another password than this one."""
+        state = self._session.state
+        if state is None or state.owner is None or state.begins_anew:
+            return False
+        former = state.data.get(PASSWORD_HASH)
+        return former not in (None, present) and not self._is_hash_by_former_key
 
     @property
     def _is_only_rotated(self) -> bool:
@@ -252,8 +268,9 @@ class DjangoSession(SessionBase):
 
     @property
     def _is_outdated(self) -> bool:
-        """Whether the password was changed since, in a session that has taken this one's place."""
-        if not self._was_renewed:
+        """Whether contrib.auth has found that the password was changed since."""
+        state = self._session.state
+        if state is None or state.begins_anew or not self._is_verified:
             return False
         present = [*self._hashes("get_session_auth_hash")]
         present += self._hashes("get_session_auth_fallback_hash")
@@ -282,19 +299,27 @@ class DjangoSession(SessionBase):
     def flush(self) -> None:
         """End the session: the log-out.
 
-        If its password was changed a moment ago, contrib.auth calls this, once it has looked at the
-        hash. It does not mean the session that was renewed with the new password, so this request
-        alone has none.
+        If the password was changed, contrib.auth calls this, once it has looked at the hash. That
+        does not mean the session that goes on with the new password, or is about to: with a store
+        or a list, this one alone is ended, and the browser keeps whatever cookie it has by then.
         """
-        state = self._session.state
-        if state is not None and self._is_verified and self._is_outdated:
+        state, backend = self._session.state, self._backend
+        if state is not None and backend.needs_id and self._is_outdated:
+            backend.end(str(state.loaded.id), state.loaded.created)
             state.forget()
         else:
             self._session.invalidate()
 
+    @property
+    def _backend(self) -> CookieBackend:
+        """Where the session is kept, be it by our settings or by those of the WSGI middleware."""
+        source: Any = self._opened._source
+        found: CookieBackend = getattr(source, "interface", source).backend
+        return found
+
     def delete(self, session_key: str | None = None) -> None:
         """End this session, or, with a store or a list of revocations, the one of this key."""
-        backend = interface().backend
+        backend = self._backend
         if session_key in (None, self.session_key):
             self.flush()
         elif backend.needs_id:

@@ -876,14 +876,46 @@ def test_requests_at_once_with_a_hash_by_a_former_key_all_show_their_page(
 
 
 @pytest.mark.usefixtures("stored")
-def test_new_password_is_not_lost_in_silence_if_the_key_was_replaced_a_moment_ago(
+def test_new_password_is_a_log_in_of_its_own_if_the_key_was_replaced_a_moment_ago(
     ann: SimpleNamespace,
 ) -> None:
     former = visit(log_in(ann)).cookie
     visit(lambda session: session.cycle_key(), former)
     ann.hash = "of a new password"
-    with pytest.raises(SessionInterrupted):
-        visit(take_hash_of(ann), former)
+    renewed = visit(take_hash_of(ann), former).cookie
+    assert visit(lambda session: session[auth.HASH_SESSION_KEY], renewed).result == ann.hash
+
+
+@pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_poll_that_contrib_auth_flushes_meets_the_new_password(
+    ann: SimpleNamespace, keeper: type, is_first: bool
+) -> None:
+    """Both requests came with the former one, and the user stays logged in."""
+    name = "store" if keeper is MemoryStore else "revocations"
+    with override_settings(SESSIONWARE={name: keeper()}):
+        former = visit(log_in(ann)).cookie
+        take, poll = take_hash_of(ann), verify_and_flush
+        renewed: list[str] = []
+
+        def change(session: Any) -> None:
+            data_of(session)
+            ann.hash = "of a new password"
+            if is_first:
+                visit(poll, former)
+            take(session)
+
+        def slow(session: Any) -> None:
+            data_of(session)
+            renewed.append(visit(change, former).cookie)
+            poll(session)
+
+        if is_first:
+            renewed.append(visit(change, former).cookie)
+        else:
+            assert visit(slow, former).cookie == former
+        assert visit(owner, renewed[0]).result == 7
+        assert visit(owner, former).result == (7 if name == "store" and not is_first else None)
 
 
 @pytest.mark.parametrize("keeper", [{"store": MemoryStore()}, {"revocations": MemoryRevocations()}])
@@ -1323,6 +1355,18 @@ def test_the_session_that_the_wsgi_middleware_has_opened_is_the_request_s() -> N
     page = wrapped(put(a=1))
     assert page.cookie.startswith("session=")
     assert wrapped(data_of, page.cookie).result == {"a": 1}
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_another_session_that_the_wsgi_middleware_keeps_is_ended_by_its_key(
+    kind: dict[str, Any],
+) -> None:
+    [[name, make]] = kind.items()
+    given = {name: make()}
+    page = wrapped(lambda session: (session.update(a=1), session.session_key), **given)
+    key = wrapped(lambda session: session.session_key, page.cookie, **given).result
+    wrapped(lambda session: session.delete(key), **given)
+    assert wrapped(data_of, page.cookie, **given).result == {}
 
 
 @pytest.mark.parametrize(
