@@ -118,7 +118,7 @@ class DjangoSession(SessionBase):
         if key == PASSWORD_HASH:
             if self._is_rotated:
                 return
-            if self._has_another_password(value):
+            if self._is_new_password(value):
                 self.owner = self.owner  # A log-in, with the new one.
         if key == USER_ID and value is not None:
             self.owner = owner_of({USER_ID: value})
@@ -238,13 +238,14 @@ class DjangoSession(SessionBase):
             return False
         return any(map(self._has_hash, self._hashes("get_session_auth_fallback_hash")))
 
-    def _has_another_password(self, present: str) -> bool:
-        """Return whether the session goes on with the hash of another password than this one."""
+    def _is_new_password(self, present: str) -> bool:
+        """Return whether this is the hash of a new password of the user's."""
         state = self._session.state
         if state is None or state.owner is None or state.begins_anew:
             return False
-        former = state.data.get(PASSWORD_HASH)
-        return former not in (None, present) and not self._is_hash_by_former_key
+        if state.data.get(PASSWORD_HASH) in (None, present) or self._is_hash_by_former_key:
+            return False
+        return present in self._hashes("get_session_auth_hash")
 
     @property
     def _is_only_rotated(self) -> bool:
@@ -281,8 +282,9 @@ class DjangoSession(SessionBase):
 
     def _hashes(self, method: str) -> Iterator[str]:
         """Yield what this method of the user returns, who has the password of now."""
-        owner = self._session.owner
-        user = None if owner is None else get_user_model()._default_manager.filter(pk=owner).first()
+        state = self._session.state
+        key = None if state is None else owner_of(state.data)
+        user = None if key is None else get_user_model()._default_manager.filter(pk=key).first()
         if user is not None and hasattr(user, method):
             found = getattr(user, method)()
             yield from [found] if isinstance(found, str) else found

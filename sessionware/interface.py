@@ -456,8 +456,8 @@ class SecureCookieSessionInterface(SessionInterface):
             try:
                 self._log_in(session.cookie, state, environ)
             except SessionUnavailable:
-                # The response does not bring its cookie, so nobody has it.
-                self.backend.end(str(state.id), state.created)
+                with suppress(SessionUnavailable):  # No response will bring its cookie.
+                    self.backend.end(str(state.id), state.created)
                 raise
         return line
 
