@@ -900,6 +900,35 @@ def test_former_session_is_as_before_after_a_renewal_that_was_refused(
     assert site.read(former) == {"n": 1}
 
 
+STAMPS = [("stamp", calls) for calls in (1, 2, 3)]
+
+
+@pytest.mark.parametrize(("verb", "calls"), [*CALLS, *STAMPS])
+def test_former_session_goes_on_after_a_change_that_was_refused(
+    interrupted: Interrupted, verb: str, calls: int
+) -> None:
+    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    interrupted.refuse(verb, calls)
+    with suppress(SessionUnavailable):
+        site.visit(adding(a=1), former)
+    interrupted.refuse("", 0)
+    assert (site.read(former) or {})["n"] == 1
+
+
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_session_that_was_taken_over_can_be_read_after_a_renewal_that_was_refused(
+    interrupted: Interrupted, verb: str, calls: int, renew: Act
+) -> None:
+    site = moved(interrupted)
+    cookie = site.visit(count, Site(cookie_name="former").visit(adding(a=1)).cookie).cookie
+    interrupted.refuse(verb, calls)
+    with suppress(SessionUnavailable):
+        cookie = site.visit(renew, cookie).cookie
+    interrupted.refuse("", 0)
+    assert site.read(cookie) == {"a": 1, "n": 1}
+
+
 BEFORE: dict[str, Callable[[Site], str]] = {
     "nobody": lambda _: "",
     "visitor": lambda site: site.visit(adding(n=1)).cookie,
@@ -911,7 +940,7 @@ BEFORE: dict[str, Callable[[Site], str]] = {
 """What the browser has before a log-in."""
 
 
-@pytest.mark.parametrize(("verb", "calls"), [*CALLS, ("stamp", 1), ("stamp", 2), ("stamp", 3)])
+@pytest.mark.parametrize(("verb", "calls"), [*CALLS, *STAMPS])
 @pytest.mark.parametrize("before", BEFORE)
 def test_log_in_that_was_refused_leaves_no_session_of_its_owner(
     interrupted: Interrupted, verb: str, calls: int, before: str
