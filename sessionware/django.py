@@ -14,7 +14,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
@@ -25,9 +25,10 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY as BACKEND
 from django.contrib.auth import HASH_SESSION_KEY as PASSWORD_HASH
 from django.contrib.auth import SESSION_KEY as USER_ID
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, load_backend
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
@@ -245,10 +246,12 @@ class DjangoSession(SessionBase):
         return constant_time_compare(self._session.get(PASSWORD_HASH, ""), present)
 
     def _hashes(self, method: str) -> Iterator[str]:
-        """Yield what this method of the user returns, who has the password of now."""
-        owner = self._session.owner
-        user = None if owner is None else get_user_model()._default_manager.filter(pk=owner).first()
-        if user is not None and hasattr(user, method):
+        """Yield what this method of the user returns, who has the password of now.
+
+        Nothing if ``contrib.auth`` has written no hash: an owner of the application's is no user.
+        """
+        user = _user_of(self._session) if self._session.get(PASSWORD_HASH) else None
+        if hasattr(user, method):
             found = getattr(user, method)()
             yield from [found] if isinstance(found, str) else found
 
@@ -516,6 +519,17 @@ def owner_of(data: dict[str, Any]) -> Owner | None:
     except (ImproperlyConfigured, ValidationError):  # It is not a user of contrib.auth.
         key = written
     return key if isinstance(key, OWNER_TYPES) else str(key)
+
+
+def _user_of(data: Mapping[str, Any]) -> Any:
+    """Return the user whom ``contrib.auth`` has logged in, or ``None``."""
+    if data.get(BACKEND) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    try:
+        key = get_user_model()._meta.pk.to_python(data.get(USER_ID))
+    except (ImproperlyConfigured, ValidationError):
+        return None
+    return load_backend(data[BACKEND]).get_user(key)
 
 
 _OF_DJANGO = {

@@ -823,14 +823,24 @@ def test_fallback_keys_are_djangos() -> None:
 
 
 @pytest.fixture
-def ann(model: SimpleNamespace) -> SimpleNamespace:
+def ann(model: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """A user in the database, with a ``hash`` of the password and those by fallback keys."""
     user: SimpleNamespace = user_of(model, 7)
     user.hash, user.fallback_hashes = "of the password", []
     user.get_session_auth_hash = lambda: user.hash
     user.get_session_auth_fallback_hash = lambda: user.fallback_hashes
-    found = SimpleNamespace(first=lambda: user)
-    model._default_manager = SimpleNamespace(filter=lambda pk: found)
+    users = {user.backend: {7: user}, "a directory": {7: ben_of_a_directory(model)}}
+    monkeypatch.setattr(
+        "sessionware.django.load_backend", lambda path: SimpleNamespace(get_user=users[path].get)
+    )
+    with override_settings(AUTHENTICATION_BACKENDS=[*users]):
+        yield user
+
+
+def ben_of_a_directory(model: SimpleNamespace) -> SimpleNamespace:
+    """Return a user of another backend, who has the primary key of Ann."""
+    user: SimpleNamespace = user_of(model, 7)
+    user.backend, user.get_session_auth_hash = "a directory", lambda: "of Ben's password"
     return user
 
 
@@ -914,6 +924,56 @@ def test_late_log_out_of_a_visitor_ends_the_session_whose_key_was_replaced() -> 
     renewed = visit(lambda session: session.cycle_key(), former).cookie
     visit(flush, former)
     assert visit(data_of, renewed).result == {}
+
+
+def be(owner: Any) -> Act:
+    """Return a log-in by the application itself."""
+
+    def act(session: Any) -> None:
+        session.owner = owner
+
+    return act
+
+
+@pytest.mark.usefixtures("ann", "stored")
+@pytest.mark.parametrize("customer", [7, "customer:7", A_UUID], ids=["as Ann's", "str", "UUID"])
+def test_owner_whom_the_application_sets_is_no_user_of_contrib_auth(customer: Any) -> None:
+    former = visit(be(customer)).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    with pytest.raises(SessionInterrupted):
+        visit(lambda session: session.cycle_key(), former)
+    assert visit(owner, renewed).result == customer
+    visit(flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_of_an_owner_needs_no_contrib_auth() -> None:
+    former = visit(be(7)).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    visit(flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("ann", "stored")
+@pytest.mark.parametrize("to_python", [int, fail], ids=["as Ann's", "no primary key"])
+def test_late_log_out_of_a_user_of_another_backend_holds(
+    to_python: Act, model: SimpleNamespace
+) -> None:
+    model._meta.pk = PrimaryKey(to_python)
+    former = visit(log_in(ben_of_a_directory(model))).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    visit(flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_of_a_user_whose_backend_was_removed_holds(ann: SimpleNamespace) -> None:
+    former = visit(log_in(ann)).cookie
+    renewed = visit(take_hash_of(ann), former).cookie
+    with override_settings(AUTHENTICATION_BACKENDS=[]):
+        visit(flush, former)
+    assert visit(owner, renewed).result is None
 
 
 def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
