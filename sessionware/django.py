@@ -710,7 +710,9 @@ def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> Non
     if not lines:
         return
     *others, own = map(_morsel, lines)
-    if own["max-age"] and session.get(EXPIRY):
+    state = session._opened.state
+    hides_others = state is not None and state.loaded.newest > 0  # Then it has to outlive them.
+    if own["max-age"] and session.get(EXPIRY) and not hides_others:
         age = max(0, min(int(own["max-age"]), session.get_expiry_age()))
         own["max-age"], own["expires"] = age, http_date(int(time.time()) + age)
     response.cookies.pop(own.key, None)

@@ -40,6 +40,7 @@ from tests.sites import MemoryRevocations, MemoryStore, Site
 from tests.unit.applications import App
 from tests.unit.foreign_cookies import KEY as FORMER_KEY
 from tests.unit.foreign_cookies import SIGN
+from tests.unit.sessions import sign
 
 Act = Callable[[Any], Any]
 WEEK = 7 * 24 * 60 * 60
@@ -730,6 +731,50 @@ def test_a_late_request_does_not_end_a_session_that_another_has_prolonged(
         assert visit(data_of, new).result == {"a": 1}
 
 
+def be_ben_for_a_minute(session: Any) -> None:
+    session.owner = "ben"
+    session.set_expiry(60)
+
+
+@pytest.fixture(params=[{}, {"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def twins(request: pytest.FixtureRequest, clock: Clock) -> Iterator[tuple[str, str]]:
+    """The cookies of one browser: Ann's at another place, and Ben's, whose own expiry is over."""
+    with override_settings(SESSIONWARE={name: make() for name, make in request.param.items()}):
+        with override_settings(SESSION_COOKIE_PATH="/app"):
+            older = visit(be("ann")).cookie
+        clock.advance(2)
+        newer = visit(be_ben_for_a_minute).cookie
+        clock.advance(61)
+        yield older, newer
+
+
+@pytest.mark.parametrize("method", ["is_empty", "flush", "invalidate"])
+def test_an_expiry_that_is_over_reveals_no_older_cookie(
+    method: str, twins: tuple[str, str]
+) -> None:
+    older, newer = twins
+    page = visit(lambda session: getattr(session, method)(), f"{older}; sessionid={newer}")
+    deleted, own = page.response.cookies.values()
+    assert (deleted["path"], deleted["max-age"]) == ("/app", "0")
+    assert int(own["max-age"]) > 2 * WEEK
+    assert visit(owner, f"{older}; sessionid={page.cookie}").result is None
+
+
+def test_an_expiry_does_not_shorten_the_life_of_a_cookie_that_hides_an_older_one(
+    clock: Clock,
+) -> None:
+    """The older one, of version 1.0, may be at any place."""
+    older = sign('[0,{"_owner":["ann",""]}]', cookie_name="sessionid")
+    clock.advance(2)
+    newer = visit(be_ben_for_a_minute).cookie
+    page = visit(put(a=1), f"{older}; sessionid={newer}")
+    assert int(cookie_of(page)["max-age"]) > 2 * WEEK
+    clock.advance(62)
+    late = visit(owner, f"{older}; sessionid={page.cookie}")
+    assert late.result is None
+    assert visit(owner, f"{older}; sessionid={late.cookie}").result is None
+
+
 def test_the_log_tells_that_an_expiry_is_over(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1366,6 +1411,16 @@ def test_djangos_rules_of_key_and_expiry_hold_inside_it(clock: Clock) -> None:
     late = wrapped(data_of, page.cookie)
     assert late.result == {}
     assert late.cookie == "session="
+
+
+def test_an_expiry_that_is_over_reveals_no_older_cookie_inside_it(clock: Clock) -> None:
+    older = f"""session={sign('[0,{"_owner":["ann",""]}]')}"""
+    clock.advance(2)
+    newer = wrapped(be_ben_for_a_minute).cookie
+    clock.advance(61)
+    late = wrapped(owner, f"{older}; {newer}")
+    assert late.result is None
+    assert wrapped(owner, f"{older}; {late.cookie}").result is None
 
 
 def test_a_log_out_holds_inside_it(model: SimpleNamespace) -> None:
