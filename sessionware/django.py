@@ -277,17 +277,29 @@ class DjangoSession(SessionBase):
             self._session.invalidate()
 
     def delete(self, session_key: str | None = None) -> None:
-        """End this session, or, with a store or a list of revocations, the one of this key."""
-        backend = interface().backend
+        """End this session, or, with a store or a list of revocations, the one of this key.
+
+        It may be the value of a cookie, which is the ``session_key`` of a SessionStore.
+        """
         if session_key in (None, self.session_key):
             self.flush()
-        elif backend.needs_id:
-            backend.end(str(session_key), int(time.time()))
+        elif interface().backend.needs_id:
+            self._end(str(session_key))
         else:
             raise UsageError(
                 "session_key: found that of another session, and only a store or a list of "
                 "revocations can end it: set one of the two in SESSIONWARE"
             )
+
+    def _end(self, key: str) -> None:
+        opened = _open(key)
+        if opened.new:  # The key is no valid cookie, but may be an id.
+            interface().backend.end(key, int(time.time()))
+        elif opened.id == self.session_key:
+            self.flush()
+        else:
+            opened.invalidate()
+            interface().save_session(_environ_of(key), opened, Headers())
 
     def load(self) -> dict[str, Any]:
         """Return the application's data as a ``dict``."""

@@ -298,6 +298,27 @@ def test_delete_takes_the_session_s_own_key() -> None:
 
 
 @pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_another_session_is_ended_by_its_cookie(kind: dict[str, Any]) -> None:
+    """Its value is the key of a SessionStore."""
+    [[name, make]] = kind.items()
+    with override_settings(SESSIONWARE={name: make()}):
+        first, second, third = (visit(put(a=1)).cookie for _ in range(3))
+        SessionStore().delete(first)
+        assert visit(lambda session: session.delete(second), third).cookie == third
+        assert [visit(data_of, each).result for each in (first, second, third)] == [
+            {},
+            {},
+            {"a": 1},
+        ]
+
+
+def test_delete_takes_the_session_s_own_cookie() -> None:
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        cookie = visit(put(a=1)).cookie
+        assert visit(lambda session: session.delete(cookie), cookie).cookie == ""
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
 def test_another_session_is_ended_by_its_key(kind: dict[str, Any]) -> None:
     [[name, make]] = kind.items()
     with override_settings(SESSIONWARE={name: make()}):
