@@ -729,9 +729,9 @@ def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> Non
         own["max-age"], own["expires"] = age, http_date(int(time.time()) + age)
     response.cookies.pop(own.key, None)
     for number, other in enumerate(others):
-        # Several may have one name, at several places.
+        # Several may have one name, at several places. No cookie's name has a space.
         is_taken = other.key == own.key or other.key in response.cookies
-        response.cookies[str(number) if is_taken else other.key] = other
+        response.cookies[f"{other.key} {number}" if is_taken else other.key] = other
     response.cookies[own.key] = own  # Last: for some browsers, another is at the same place.
 
 

@@ -1265,6 +1265,22 @@ def test_former_cookies_are_deleted_before_ours_is_set() -> None:
     assert [bool(each.value) for each in page.response.cookies.values()] == [False, True]
 
 
+def test_cookies_of_the_application_stay_beside_those_that_are_deleted() -> None:
+    places = [
+        SessionwareCookie(OLDER_KEY, cookie_name="sessionid", cookie_path=f"/{number}")
+        for number in range(2)
+    ]
+    response = HttpResponse()
+    for name in ("0", "1"):
+        response.set_cookie(name, "kept")
+    with override_settings(SESSIONWARE={"migrate_from": places}):
+        page = visit(flush, visit(put(a=1)).cookie, response)
+        page.response.set_cookie("2", "set by a middleware outside of ours")
+    lines = [each.OutputString() for each in page.response.cookies.values()]
+    assert lines[:2] == ["0=kept; Path=/", "1=kept; Path=/"]
+    assert [line.partition("=")[0] for line in lines[2:]] == [*3 * ["sessionid"], "2"]
+
+
 # Django's test client
 
 
