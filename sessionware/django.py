@@ -157,7 +157,10 @@ class DjangoSession(SessionBase):
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several keys."""
-        for key, value in dict(*args, **kwargs).items():
+        new = dict(*args, **kwargs)
+        if USER_ID in new:  # First: another user's empties the session.
+            self[USER_ID] = new.pop(USER_ID)
+        for key, value in new.items():
             self[key] = value
 
     def clear(self) -> None:
