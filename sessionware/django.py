@@ -55,7 +55,7 @@ from .errors import (
 from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
 from .migration import DjangoCookie
-from .session import OWNER_TYPES, Owner, Session
+from .session import OWNER_TYPES, Owner, Session, State
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
@@ -84,17 +84,25 @@ class DjangoSession(SessionBase):
         opened = self._opened
         if not self._is_checked:
             expiry, state = opened.get(EXPIRY), opened.state
-            if expiry and state is not None and self._is_over(expiry, state.loaded.issued):
-                logger.info(
-                    "A session has ended, as set_expiry says (expired_idle).",
-                    extra={"reason": "expired_idle"},
-                )
-                # Another request may have prolonged it since: only its cookie is deleted.
-                state.forget()
-                if not opened.sealed:
-                    opened.modified = True
+            if expiry and state is not None:
+                self._apply(expiry, state)
             self._is_checked = True
         return opened
+
+    def _apply(self, expiry: Any, state: State) -> None:
+        loaded = state.loaded
+        if self._is_over(expiry, loaded.issued):
+            logger.info(
+                "A session has ended, as set_expiry says (expired_idle).",
+                extra={"reason": "expired_idle"},
+            )
+            # Another request may have prolonged it since: only its cookie is deleted.
+            state.forget()
+            if not self._opened.sealed:
+                self._opened.modified = True
+        elif loaded.newest and not loaded.outlived:
+            # The browser keeps it for less time than an older cookie, which would count again.
+            loaded.stale = True
 
     def _is_over(self, expiry: Any, issued: int) -> bool:
         if isinstance(expiry, str | datetime):

@@ -813,6 +813,16 @@ def test_an_expiry_does_not_shorten_the_life_of_a_cookie_that_hides_an_older_one
     assert visit(owner, f"{older}; sessionid={late.cookie}").result is None
 
 
+def test_a_cookie_with_an_expiry_is_issued_again_once_to_outlive_an_older_one(
+    clock: Clock,
+) -> None:
+    older = sign('[0,{"_owner":["ann",""]}]', cookie_name="sessionid")
+    clock.advance(2)
+    page = visit(owner, f"{older}; sessionid={visit(be_ben_for_a_minute).cookie}")
+    assert int(cookie_of(page)["max-age"]) > 2 * WEEK
+    assert not visit(owner, f"{older}; sessionid={page.cookie}").response.cookies
+
+
 def test_the_log_tells_that_an_expiry_is_over(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
