@@ -14,7 +14,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
@@ -25,9 +25,10 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY as BACKEND
 from django.contrib.auth import HASH_SESSION_KEY as PASSWORD_HASH
 from django.contrib.auth import SESSION_KEY as USER_ID
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, load_backend
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
@@ -56,7 +57,7 @@ from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
 from .migration import DjangoCookie
 from .serializer import loads
-from .session import OWNER_TYPES, Owner, Session
+from .session import OWNER_TYPES, Owner, Session, State
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
@@ -86,17 +87,25 @@ class DjangoSession(SessionBase):
         opened = self._opened
         if not self._is_checked:
             expiry, state = opened.get(EXPIRY), opened.state
-            if expiry and state is not None and self._is_over(expiry, state.loaded.issued):
-                logger.info(
-                    "A session has ended, as set_expiry says (expired_idle).",
-                    extra={"reason": "expired_idle"},
-                )
-                # Another request may have prolonged it since: only its cookie is deleted.
-                state.forget()
-                if not opened.sealed:
-                    opened.modified = True
+            if expiry and state is not None:
+                self._apply(expiry, state)
             self._is_checked = True
         return opened
+
+    def _apply(self, expiry: Any, state: State) -> None:
+        loaded = state.loaded
+        if self._is_over(expiry, loaded.issued):
+            logger.info(
+                "A session has ended, as set_expiry says (expired_idle).",
+                extra={"reason": "expired_idle"},
+            )
+            # Another request may have prolonged it since: only its cookie is deleted.
+            state.forget()
+            if not self._opened.sealed:
+                self._opened.modified = True
+        elif loaded.newest and not loaded.outlived:
+            # The browser keeps it for less time than an older cookie, which would count again.
+            loaded.stale = True
 
     def _is_over(self, expiry: Any, issued: int) -> bool:
         if isinstance(expiry, str | datetime):
@@ -163,7 +172,10 @@ class DjangoSession(SessionBase):
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """Set several keys."""
-        for key, value in dict(*args, **kwargs).items():
+        new = dict(*args, **kwargs)
+        if USER_ID in new:  # First: another user's empties the session.
+            self[USER_ID] = new.pop(USER_ID)
+        for key, value in new.items():
             self[key] = value
 
     def clear(self) -> None:
@@ -281,11 +293,12 @@ class DjangoSession(SessionBase):
         return constant_time_compare(self._session.get(PASSWORD_HASH, ""), present)
 
     def _hashes(self, method: str) -> Iterator[str]:
-        """Yield what this method of the user returns, who has the password of now."""
-        state = self._session.state
-        key = None if state is None else owner_of(state.data)
-        user = None if key is None else get_user_model()._default_manager.filter(pk=key).first()
-        if user is not None and hasattr(user, method):
+        """Yield what this method of the user returns, who has the password of now.
+
+        Nothing if ``contrib.auth`` has written no hash: an owner of the application's is no user.
+        """
+        user = _user_of(self._session) if self._session.get(PASSWORD_HASH) else None
+        if hasattr(user, method):
             found = getattr(user, method)()
             yield from [found] if isinstance(found, str) else found
 
@@ -320,17 +333,29 @@ class DjangoSession(SessionBase):
         return found
 
     def delete(self, session_key: str | None = None) -> None:
-        """End this session, or, with a store or a list of revocations, the one of this key."""
-        backend = self._backend
+        """End this session, or, with a store or a list of revocations, the one of this key.
+
+        It may be the value of a cookie, which is the ``session_key`` of a SessionStore.
+        """
         if session_key in (None, self.session_key):
             self.flush()
-        elif backend.needs_id:
-            backend.end(str(session_key), int(time.time()))
+        elif self._backend.needs_id:
+            self._end(str(session_key))
         else:
             raise UsageError(
                 "session_key: found that of another session, and only a store or a list of "
                 "revocations can end it: set one of the two in SESSIONWARE"
             )
+
+    def _end(self, key: str) -> None:
+        opened = _open(key)
+        if opened.new:  # The key is no valid cookie, but may be an id.
+            self._backend.end(key, int(time.time()))
+        elif opened.id == self.session_key:
+            self.flush()
+        else:
+            opened.invalidate()
+            interface().save_session(_environ_of(key), opened, Headers())
 
     def load(self) -> dict[str, Any]:
         """Return the application's data as a ``dict``."""
@@ -564,6 +589,17 @@ def owner_of(data: dict[str, Any]) -> Owner | None:
     return key if isinstance(key, OWNER_TYPES) else str(key)
 
 
+def _user_of(data: Mapping[str, Any]) -> Any:
+    """Return the user whom ``contrib.auth`` has logged in, or ``None``."""
+    if data.get(BACKEND) not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    try:
+        key = get_user_model()._meta.pk.to_python(data.get(USER_ID))
+    except (ImproperlyConfigured, ValidationError):
+        return None
+    return load_backend(data[BACKEND]).get_user(key)
+
+
 _OF_DJANGO = {
     "secret_key": "SECRET_KEY",
     "secret_key_fallbacks": "SECRET_KEY_FALLBACKS",
@@ -743,14 +779,16 @@ def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> Non
     if not lines:
         return
     *others, own = map(_morsel, lines)
-    if own["max-age"] and session.get(EXPIRY):
+    state = session._opened.state
+    hides_others = state is not None and state.loaded.newest > 0  # Then it has to outlive them.
+    if own["max-age"] and session.get(EXPIRY) and not hides_others:
         age = max(0, min(int(own["max-age"]), session.get_expiry_age()))
         own["max-age"], own["expires"] = age, http_date(int(time.time()) + age)
     response.cookies.pop(own.key, None)
     for number, other in enumerate(others):
-        # Several may have one name, at several places.
+        # Several may have one name, at several places. No cookie's name has a space.
         is_taken = other.key == own.key or other.key in response.cookies
-        response.cookies[str(number) if is_taken else other.key] = other
+        response.cookies[f"{other.key} {number}" if is_taken else other.key] = other
     response.cookies[own.key] = own  # Last: for some browsers, another is at the same place.
 
 

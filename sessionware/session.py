@@ -221,8 +221,19 @@ class State:
 
     def forget(self) -> None:
         """Begin a new session, and leave the one that was loaded as it is."""
+        last = self.loaded
         self.clear()
-        self.loaded = Loaded({}, "{}", self.created, new=True)
+        self.loaded = Loaded(
+            {},
+            "{}",
+            self.created,
+            came=last.came,
+            new=True,
+            # The browser may still have the cookies that came beside it.
+            outlived=last.newest > 0,
+            newest=last.newest and max(last.newest, last.issued),
+            leftovers=last.leftovers,
+        )
         self.handed_out = {}
         self.begins_anew = self.emptied = self.may_differ = False
 

@@ -40,6 +40,7 @@ from tests.sites import MemoryRevocations, MemoryStore, Site
 from tests.unit.applications import App
 from tests.unit.foreign_cookies import KEY as FORMER_KEY
 from tests.unit.foreign_cookies import SIGN
+from tests.unit.sessions import sign
 
 Act = Callable[[Any], Any]
 WEEK = 7 * 24 * 60 * 60
@@ -149,6 +150,23 @@ def test_the_session_has_the_methods_of_a_dict() -> None:
     assert (dict(session), dict(session.items()), session.load()) == ({"c": 3},) * 3
     session.clear()
     assert len(session) == 0
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda session: session.update({"cart": 1, auth.SESSION_KEY: "8", "theme": "dark"}),
+        lambda session: session.update([("cart", 1), (auth.SESSION_KEY, "8")], theme="dark"),
+        lambda session: session.update(cart=1, _auth_user_id="8", theme="dark"),
+    ],
+    ids=["dict", "pairs", "keywords"],
+)
+@pytest.mark.usefixtures("model")
+def test_update_with_another_user_keeps_all_that_it_sets(act: Act) -> None:
+    cookie = visit(put(_auth_user_id="7", secret=1)).cookie
+    page = visit(act, cookie)
+    assert visit(data_of, page.cookie).result == {"cart": 1, "theme": "dark"}
+    assert visit(owner, page.cookie).result == 8
 
 
 def test_what_keeps_the_cookie_is_none_of_the_application_s_data() -> None:
@@ -294,6 +312,27 @@ def test_flush_ends_the_session(method: str) -> None:
 def test_delete_takes_the_session_s_own_key() -> None:
     page = visit(lambda session: session.delete(session.session_key), visit(put(a=1)).cookie)
     assert page.cookie == ""
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_another_session_is_ended_by_its_cookie(kind: dict[str, Any]) -> None:
+    """Its value is the key of a SessionStore."""
+    [[name, make]] = kind.items()
+    with override_settings(SESSIONWARE={name: make()}):
+        first, second, third = (visit(put(a=1)).cookie for _ in range(3))
+        SessionStore().delete(first)
+        assert visit(lambda session: session.delete(second), third).cookie == third
+        assert [visit(data_of, each).result for each in (first, second, third)] == [
+            {},
+            {},
+            {"a": 1},
+        ]
+
+
+def test_delete_takes_the_session_s_own_cookie() -> None:
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        cookie = visit(put(a=1)).cookie
+        assert visit(lambda session: session.delete(cookie), cookie).cookie == ""
 
 
 @pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
@@ -730,6 +769,60 @@ def test_a_late_request_does_not_end_a_session_that_another_has_prolonged(
         assert visit(data_of, new).result == {"a": 1}
 
 
+def be_ben_for_a_minute(session: Any) -> None:
+    session.owner = "ben"
+    session.set_expiry(60)
+
+
+@pytest.fixture(params=[{}, {"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def twins(request: pytest.FixtureRequest, clock: Clock) -> Iterator[tuple[str, str]]:
+    """The cookies of one browser: Ann's at another place, and Ben's, whose own expiry is over."""
+    with override_settings(SESSIONWARE={name: make() for name, make in request.param.items()}):
+        with override_settings(SESSION_COOKIE_PATH="/app"):
+            older = visit(be("ann")).cookie
+        clock.advance(2)
+        newer = visit(be_ben_for_a_minute).cookie
+        clock.advance(61)
+        yield older, newer
+
+
+@pytest.mark.parametrize("method", ["is_empty", "flush", "invalidate"])
+def test_an_expiry_that_is_over_reveals_no_older_cookie(
+    method: str, twins: tuple[str, str]
+) -> None:
+    older, newer = twins
+    page = visit(lambda session: getattr(session, method)(), f"{older}; sessionid={newer}")
+    deleted, own = page.response.cookies.values()
+    assert (deleted["path"], deleted["max-age"]) == ("/app", "0")
+    assert int(own["max-age"]) > 2 * WEEK
+    assert visit(owner, f"{older}; sessionid={page.cookie}").result is None
+
+
+def test_an_expiry_does_not_shorten_the_life_of_a_cookie_that_hides_an_older_one(
+    clock: Clock,
+) -> None:
+    """The older one, of version 1.0, may be at any place."""
+    older = sign('[0,{"_owner":["ann",""]}]', cookie_name="sessionid")
+    clock.advance(2)
+    newer = visit(be_ben_for_a_minute).cookie
+    page = visit(put(a=1), f"{older}; sessionid={newer}")
+    assert int(cookie_of(page)["max-age"]) > 2 * WEEK
+    clock.advance(62)
+    late = visit(owner, f"{older}; sessionid={page.cookie}")
+    assert late.result is None
+    assert visit(owner, f"{older}; sessionid={late.cookie}").result is None
+
+
+def test_a_cookie_with_an_expiry_is_issued_again_once_to_outlive_an_older_one(
+    clock: Clock,
+) -> None:
+    older = sign('[0,{"_owner":["ann",""]}]', cookie_name="sessionid")
+    clock.advance(2)
+    page = visit(owner, f"{older}; sessionid={visit(be_ben_for_a_minute).cookie}")
+    assert int(cookie_of(page)["max-age"]) > 2 * WEEK
+    assert not visit(owner, f"{older}; sessionid={page.cookie}").response.cookies
+
+
 def test_the_log_tells_that_an_expiry_is_over(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -823,14 +916,24 @@ def test_fallback_keys_are_djangos() -> None:
 
 
 @pytest.fixture
-def ann(model: SimpleNamespace) -> SimpleNamespace:
+def ann(model: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """A user in the database, with a ``hash`` of the password and those by fallback keys."""
     user: SimpleNamespace = user_of(model, 7)
     user.hash, user.fallback_hashes = "of the password", []
     user.get_session_auth_hash = lambda: user.hash
     user.get_session_auth_fallback_hash = lambda: user.fallback_hashes
-    found = SimpleNamespace(first=lambda: user)
-    model._default_manager = SimpleNamespace(filter=lambda pk: found)
+    users = {user.backend: {7: user}, "a directory": {7: ben_of_a_directory(model)}}
+    monkeypatch.setattr(
+        "sessionware.django.load_backend", lambda path: SimpleNamespace(get_user=users[path].get)
+    )
+    with override_settings(AUTHENTICATION_BACKENDS=[*users]):
+        yield user
+
+
+def ben_of_a_directory(model: SimpleNamespace) -> SimpleNamespace:
+    """Return a user of another backend, who has the primary key of Ann."""
+    user: SimpleNamespace = user_of(model, 7)
+    user.backend, user.get_session_auth_hash = "a directory", lambda: "of Ben's password"
     return user
 
 
@@ -1011,6 +1114,56 @@ def test_late_log_out_of_a_visitor_ends_the_session_whose_key_was_replaced(end: 
     renewed = visit(lambda session: session.cycle_key(), former).cookie
     visit(end, former)
     assert visit(data_of, renewed).result == {}
+
+
+def be(owner: Any) -> Act:
+    """Return a log-in by the application itself."""
+
+    def act(session: Any) -> None:
+        session.owner = owner
+
+    return act
+
+
+@pytest.mark.usefixtures("ann", "stored")
+@pytest.mark.parametrize("customer", [7, "customer:7", A_UUID], ids=["as Ann's", "str", "UUID"])
+def test_owner_whom_the_application_sets_is_no_user_of_contrib_auth(customer: Any) -> None:
+    former = visit(be(customer)).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    with pytest.raises(SessionInterrupted):
+        visit(lambda session: session.cycle_key(), former)
+    assert visit(owner, renewed).result == customer
+    visit(verify_and_flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_of_an_owner_needs_no_contrib_auth() -> None:
+    former = visit(be(7)).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    visit(verify_and_flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("ann", "stored")
+@pytest.mark.parametrize("to_python", [int, fail], ids=["as Ann's", "no primary key"])
+def test_late_log_out_of_a_user_of_another_backend_holds(
+    to_python: Act, model: SimpleNamespace
+) -> None:
+    model._meta.pk = PrimaryKey(to_python)
+    former = visit(log_in(ben_of_a_directory(model))).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    visit(verify_and_flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_of_a_user_whose_backend_was_removed_holds(ann: SimpleNamespace) -> None:
+    former = visit(log_in(ann)).cookie
+    renewed = visit(take_hash_of(ann), former).cookie
+    with override_settings(AUTHENTICATION_BACKENDS=[]):
+        visit(verify_and_flush, former)
+    assert visit(owner, renewed).result is None
 
 
 def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
@@ -1236,6 +1389,22 @@ def test_former_cookies_are_deleted_before_ours_is_set() -> None:
     assert [bool(each.value) for each in page.response.cookies.values()] == [False, True]
 
 
+def test_cookies_of_the_application_stay_beside_those_that_are_deleted() -> None:
+    places = [
+        SessionwareCookie(OLDER_KEY, cookie_name="sessionid", cookie_path=f"/{number}")
+        for number in range(2)
+    ]
+    response = HttpResponse()
+    for name in ("0", "1"):
+        response.set_cookie(name, "kept")
+    with override_settings(SESSIONWARE={"migrate_from": places}):
+        page = visit(flush, visit(put(a=1)).cookie, response)
+        page.response.set_cookie("2", "set by a middleware outside of ours")
+    lines = [each.OutputString() for each in page.response.cookies.values()]
+    assert lines[:2] == ["0=kept; Path=/", "1=kept; Path=/"]
+    assert [line.partition("=")[0] for line in lines[2:]] == [*3 * ["sessionid"], "2"]
+
+
 # Django's test client
 
 
@@ -1415,6 +1584,16 @@ def test_djangos_rules_of_key_and_expiry_hold_inside_it(clock: Clock) -> None:
     late = wrapped(data_of, page.cookie)
     assert late.result == {}
     assert late.cookie == "session="
+
+
+def test_an_expiry_that_is_over_reveals_no_older_cookie_inside_it(clock: Clock) -> None:
+    older = f"""session={sign('[0,{"_owner":["ann",""]}]')}"""
+    clock.advance(2)
+    newer = wrapped(be_ben_for_a_minute).cookie
+    clock.advance(61)
+    late = wrapped(owner, f"{older}; {newer}")
+    assert late.result is None
+    assert wrapped(owner, f"{older}; {late.cookie}").result is None
 
 
 def test_a_log_out_holds_inside_it(model: SimpleNamespace) -> None:
