@@ -14,7 +14,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import astuple, replace
 from datetime import datetime, timedelta
@@ -25,24 +25,23 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY as BACKEND
 from django.contrib.auth import HASH_SESSION_KEY as PASSWORD_HASH
 from django.contrib.auth import SESSION_KEY as USER_ID
-from django.contrib.auth import get_user_model, load_backend
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.checks import Error, register
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.cache import patch_cache_control, patch_vary_headers
-from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
 from .backend import CookieBackend
 from .device import NEEDS_MIDDLEWARE
+from .django_auth import PasswordHash
+from .django_auth import owner_of as owner_of
 from .envelope import IN_STORE, Envelope
 from .errors import (
     ConfigurationError,
@@ -56,8 +55,7 @@ from .errors import (
 from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
 from .migration import DjangoCookie
-from .serializer import loads
-from .session import OWNER_TYPES, Owner, Session, State
+from .session import Owner, Session, State
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
@@ -125,9 +123,9 @@ class DjangoSession(SessionBase):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == PASSWORD_HASH:
-            if self._is_rotated:
+            if self._hash.is_rotated:
                 return
-            if self._is_new_password(value):
+            if self._hash.is_replaced_by(value):
                 self.owner = self.owner  # A log-in, with the new one.
         if key == USER_ID and value is not None:
             self.owner = owner_of({USER_ID: value})
@@ -229,78 +227,15 @@ class DjangoSession(SessionBase):
     def _make_key(self) -> str:
         return self._session.id
 
+    @property
+    def _hash(self) -> PasswordHash:
+        return PasswordHash(self._session)
+
     def cycle_key(self) -> None:
         """Replace the session's key, and keep its data."""
-        if not self._is_rotated:
+        if not self._hash.is_rotated:
             self._session.regenerate(keep_created=True)
         self._make_key()
-
-    @property
-    def _is_rotated(self) -> bool:
-        """Whether a request of a moment ago has replaced the key, and this one need not.
-
-        While there are fallback keys, contrib.auth replaces it in any request, and writes the new
-        hash of the password: in each of those that a page sends one soon after the other.
-        """
-        return self._was_renewed and self._is_hash_by_former_key
-
-    @property
-    def _is_hash_by_former_key(self) -> bool:
-        if not settings.SECRET_KEY_FALLBACKS:
-            return False
-        return any(map(self._has_hash, self._hashes("get_session_auth_fallback_hash")))
-
-    def _is_new_password(self, present: str) -> bool:
-        """Return whether this is the hash of a new password of the user's."""
-        state = self._session.state
-        if state is None or state.owner is None or state.begins_anew:
-            return False
-        if state.data.get(PASSWORD_HASH) in (None, present) or self._is_hash_by_former_key:
-            return False
-        return present in self._hashes("get_session_auth_hash")
-
-    @property
-    def _is_only_rotated(self) -> bool:
-        """Whether contrib.auth has done that, and nothing else was changed.
-
-        Then nothing is lost if another request has done the same, or ended the session.
-        """
-        state = self._session.state
-        if state is None or state.begins_anew or state.csrf_token != state.loaded.csrf_token:
-            return False
-        before = loads(state.loaded.text)
-        former, present = before.get(PASSWORD_HASH, ""), state.data.get(PASSWORD_HASH, "")
-        by_former_keys = self._hashes("get_session_auth_fallback_hash")
-        is_rotated = former != present and former in by_former_keys
-        return is_rotated and before | {PASSWORD_HASH: present} == state.data
-
-    @property
-    def _was_renewed(self) -> bool:
-        state = self._session.state
-        return state is not None and not state.begins_anew and state.loaded.renewed
-
-    @property
-    def _is_outdated(self) -> bool:
-        """Whether contrib.auth has found that the password was changed since."""
-        state = self._session.state
-        if state is None or state.begins_anew or not self._is_verified:
-            return False
-        present = [*self._hashes("get_session_auth_hash")]
-        present += self._hashes("get_session_auth_fallback_hash")
-        return present != [] and not any(map(self._has_hash, present))
-
-    def _has_hash(self, present: str) -> bool:
-        return constant_time_compare(self._session.get(PASSWORD_HASH, ""), present)
-
-    def _hashes(self, method: str) -> Iterator[str]:
-        """Yield what this method of the user returns, who has the password of now.
-
-        Nothing if ``contrib.auth`` has written no hash: an owner of the application's is no user.
-        """
-        user = _user_of(self._session) if self._session.get(PASSWORD_HASH) else None
-        if hasattr(user, method):
-            found = getattr(user, method)()
-            yield from [found] if isinstance(found, str) else found
 
     def create(self) -> None:
         """Make a key for the session."""
@@ -319,7 +254,7 @@ class DjangoSession(SessionBase):
         or a list, this one alone is ended, and the browser keeps whatever cookie it has by then.
         """
         state, backend = self._session.state, self._backend
-        if state is not None and backend.needs_id and self._is_outdated:
+        if state is not None and backend.needs_id and self._is_verified and self._hash.is_outdated:
             backend.end(str(state.loaded.id), state.loaded.created)
             state.forget()
         else:
@@ -575,31 +510,6 @@ def interface() -> SecureCookieSessionInterface:
     return made
 
 
-def owner_of(data: dict[str, Any]) -> Owner | None:
-    """Return the primary key of the user whom ``contrib.auth`` has logged in, or ``None``.
-
-    It is the ``owner`` of a DjangoCookie in SESSIONWARE that has none.
-    """
-    if (written := data.get(USER_ID)) is None:
-        return None
-    try:
-        key = get_user_model()._meta.pk.to_python(written)
-    except (ImproperlyConfigured, ValidationError):  # It is not a user of contrib.auth.
-        key = written
-    return key if isinstance(key, OWNER_TYPES) else str(key)
-
-
-def _user_of(data: Mapping[str, Any]) -> Any:
-    """Return the user whom ``contrib.auth`` has logged in, or ``None``."""
-    if data.get(BACKEND) not in settings.AUTHENTICATION_BACKENDS:
-        return None
-    try:
-        key = get_user_model()._meta.pk.to_python(data.get(USER_ID))
-    except (ImproperlyConfigured, ValidationError):
-        return None
-    return load_backend(data[BACKEND]).get_user(key)
-
-
 _OF_DJANGO = {
     "secret_key": "SECRET_KEY",
     "secret_key_fallbacks": "SECRET_KEY_FALLBACKS",
@@ -764,7 +674,7 @@ def _save(request: Any, response: Any, session: DjangoSession) -> None:
     except SessionUnavailable as error:
         if error.__cause__ is not None:  # the store does not answer
             raise
-        if not session._is_only_rotated:
+        if not session._hash.is_all_that_is_rotated:
             raise SessionInterrupted(str(error)) from error
     for name in [name for name, _ in response.items() if name not in headers]:
         del response[name]

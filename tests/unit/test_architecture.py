@@ -47,6 +47,7 @@ ROWS = {
     "middleware": 9,
     "settings": 10,
     "inspect": 10,
+    "django_auth": 10,
     "flask": 11,
     "django": 11,
     "pyramid": 11,
@@ -62,6 +63,7 @@ OF_WERKZEUG = {"markupsafe"}
 
 EXTRAS = {
     "django": {"asgiref", "django"},
+    "django_auth": {"django"},
     "encryption": {"cryptography"},
     "flask": {"flask"},
     "proof": {"cryptography"},

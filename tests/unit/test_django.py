@@ -1,14 +1,12 @@
-"""Django's session on ours: its own API, log-in, its settings, its test client, and the wrap."""
+"""Django's session on ours: its own API, its settings, its test client, and the wrap."""
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
-from typing import Any, NamedTuple
-from uuid import UUID
+from typing import Any
 
 import pytest
 
@@ -19,79 +17,53 @@ from django.contrib.messages import constants
 from django.contrib.messages.storage.base import Message
 from django.contrib.messages.storage.session import SessionStorage
 from django.contrib.sessions.backends.base import SessionBase
-from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core import checks
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import Client, RequestFactory
 from django.test.utils import override_settings
 from django.urls import path
 
-from sessionware import LateWrite, Session, SessionUnavailable, UsageError
+from sessionware import LateWrite, Session, UsageError
 from sessionware import SessionMiddleware as Wrap
-from sessionware.django import SessionMiddleware, SessionStore, owner_of
+from sessionware.django import SessionMiddleware, SessionStore
 from sessionware.migration import DjangoCookie, SessionwareCookie
-from tests.benchmarks.contestants import configure_django
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY, make_environ, run
 from tests.sites import MemoryRevocations, MemoryStore, Site
 from tests.unit.applications import App
+from tests.unit.django_site import (
+    Act,
+    Page,
+    be,
+    data_of,
+    its_settings,
+    log_in,
+    log_out,
+    owner,
+    put,
+    user_model,
+    user_of,
+    visit,
+)
 from tests.unit.foreign_cookies import KEY as FORMER_KEY
 from tests.unit.foreign_cookies import SIGN
 from tests.unit.sessions import sign
 
-Act = Callable[[Any], Any]
 WEEK = 7 * 24 * 60 * 60
-SETTINGS = {
-    "ALLOWED_HOSTS": ["*"],
-    "SECRET_KEY": KEY,
-    "SECRET_KEY_FALLBACKS": [],
-    "SESSION_COOKIE_NAME": "sessionid",
-    "SESSION_ENGINE": "sessionware.django",
-    "SESSIONWARE": {},
-    "USE_TZ": True,
-}
 
 
 @pytest.fixture(autouse=True)
 def settings() -> Iterator[None]:
-    """Django's settings belong to the whole process."""
-    configure_django()
-    with override_settings(**SETTINGS):
+    with its_settings():
         yield
 
 
-class Page(NamedTuple):
-    """What a view returned, the browser's cookie after it, and the response."""
-
-    result: Any
-    cookie: str
-    response: Any
-
-
-def visit(act: Act, cookie: str = "", response: Any = None, **environ: Any) -> Page:
-    """Send one request through the middleware to a view that does this with its session."""
-    results = []
-
-    def view(request: HttpRequest) -> Any:
-        results.append(act(request.session))
-        return HttpResponse() if response is None else response
-
-    if cookie:
-        environ["HTTP_COOKIE"] = f"sessionid={cookie}"
-    answer: Any = SessionMiddleware(view)(RequestFactory().get("/", **environ))
-    held = answer.cookies["sessionid"].value if "sessionid" in answer.cookies else cookie
-    return Page(results[0], held, answer)
-
-
-def put(**data: Any) -> Act:
-    return lambda session: session.update(data)
-
-
-def data_of(session: Any) -> dict[str, Any]:
-    return {key: session[key] for key in session if not key.startswith("_")}
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    return user_model(monkeypatch)
 
 
 # The session in a request
@@ -452,196 +424,6 @@ def test_messages_of_two_requests_at_once_are_merged_in_a_store() -> None:
     assert [each[-1] for each in kept] == ["One.", "Two."]
 
 
-# Log-in and log-out
-
-
-class PrimaryKey:
-    """The primary key of a user model, as far as contrib.auth asks it."""
-
-    def __init__(self, to_python: Callable[[Any], Any]) -> None:
-        self.to_python = to_python
-
-    @staticmethod
-    def value_to_string(user: Any) -> str:
-        return str(user.pk)
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A user model whose primary key is an int, without a database."""
-    model = SimpleNamespace(_meta=SimpleNamespace(pk=PrimaryKey(int)))
-    monkeypatch.setattr("sessionware.django.get_user_model", lambda: model)
-    monkeypatch.setattr("django.contrib.auth.get_user_model", lambda: model)
-    # Django 6 imports its own from there, which needs a database.
-    models = SimpleNamespace(AnonymousUser=object)
-    monkeypatch.setitem(sys.modules, "django.contrib.auth.models", models)
-    return model
-
-
-def user_of(model: SimpleNamespace, pk: Any) -> Any:
-    return SimpleNamespace(pk=pk, _meta=model._meta, backend="a backend", get_session_auth_hash=str)
-
-
-def log_in(user: Any) -> Act:
-    def act(session: Any) -> Any:
-        request = HttpRequest()
-        request.session = session
-        auth.login(request, user)
-        return session.owner
-
-    return act
-
-
-def log_out(session: Any) -> None:
-    request = HttpRequest()
-    request.session = session
-    auth.logout(request)
-
-
-def owner(session: Any) -> Any:
-    return session.owner
-
-
-def test_log_in_sets_the_owner_and_keeps_the_visitor_s_data(model: SimpleNamespace) -> None:
-    page = visit(log_in(user_of(model, 7)), visit(put(cart=1)).cookie)
-    assert page.result == 7
-    assert visit(owner, page.cookie).result == 7
-    assert visit(data_of, page.cookie).result == {"cart": 1}
-
-
-def test_log_in_gives_the_session_a_new_key_at_once(model: SimpleNamespace) -> None:
-    cookie = visit(put(cart=1)).cookie
-    before = visit(lambda session: session.session_key, cookie).result
-
-    def act(session: Any) -> Any:
-        log_in(user_of(model, 7))(session)
-        return session.session_key
-
-    page = visit(act, cookie)
-    assert page.result not in (None, before)
-    assert visit(lambda session: session.session_key, page.cookie).result == page.result
-
-
-def test_log_in_of_another_user_removes_the_data_of_the_first(model: SimpleNamespace) -> None:
-    cookie = visit(log_in(user_of(model, 7))).cookie
-    cookie = visit(put(secret=1), cookie).cookie
-    page = visit(log_in(user_of(model, 8)), cookie)
-    assert page.result == 8
-    assert visit(data_of, page.cookie).result == {}
-    assert visit(lambda session: session[auth.SESSION_KEY], page.cookie).result == "8"
-
-
-def test_log_out_ends_the_session(model: SimpleNamespace) -> None:
-    cookie = visit(log_in(user_of(model, 7))).cookie
-    page = visit(log_out, cookie)
-    assert page.cookie == ""
-    assert page.response.cookies["sessionid"]["max-age"] == "0"
-
-
-@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
-def test_log_out_everywhere_takes_the_user_s_primary_key(
-    kind: dict[str, Any], model: SimpleNamespace
-) -> None:
-    [[name, make]] = kind.items()
-    kept = make()
-    with override_settings(SESSIONWARE={name: kept}):
-        cookies = [visit(log_in(user_of(model, pk))).cookie for pk in (7, 7, 8)]
-        kept.revoke_owner(7)
-        assert [visit(owner, cookie).result for cookie in cookies] == [None, None, 8]
-
-
-@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
-def test_a_copy_of_the_cookie_is_refused_after_the_log_out(
-    kind: dict[str, Any], model: SimpleNamespace
-) -> None:
-    [[name, make]] = kind.items()
-    with override_settings(SESSIONWARE={name: make()}):
-        cookie = visit(log_in(user_of(model, 7))).cookie
-        visit(log_out, cookie)
-        assert visit(owner, cookie).result is None
-
-
-def test_a_view_can_log_in_without_contrib_auth() -> None:
-    def act(session: Any) -> None:
-        session.owner = "ann"
-
-    cookie = visit(act).cookie
-    assert visit(owner, cookie).result == "ann"
-
-    def leave(session: Any) -> None:
-        session.owner = None
-
-    assert visit(leave, cookie).cookie == ""
-
-
-def test_an_absent_user_id_logs_nobody_out() -> None:
-    def act(session: Any) -> Any:
-        session.owner = "ann"
-        session[auth.SESSION_KEY] = None
-        return session.owner
-
-    assert visit(act).result == "ann"
-
-
-A_UUID = UUID(int=5)
-
-
-@pytest.mark.parametrize(
-    ("to_python", "written", "expected"),
-    [
-        (int, "7", 7),
-        (UUID, str(A_UUID), A_UUID),
-        (str, "ann", "ann"),
-        (float, "1.5", "1.5"),  # no owner of ours
-    ],
-)
-def test_the_owner_has_the_type_of_the_user_s_primary_key(
-    to_python: Callable[[str], Any], written: str, expected: Any, model: SimpleNamespace
-) -> None:
-    model._meta.pk = PrimaryKey(to_python)
-    found = owner_of({auth.SESSION_KEY: written})
-    assert (found, type(found)) == (expected, type(expected))
-
-
-def fail(_: Any) -> None:
-    raise ValidationError("no key")
-
-
-def test_a_user_that_the_model_does_not_know_is_the_owner_as_it_is(model: SimpleNamespace) -> None:
-    model._meta.pk = PrimaryKey(fail)
-    assert owner_of({auth.SESSION_KEY: "ldap:ann"}) == "ldap:ann"
-
-
-def test_nobody_is_the_owner_of_a_visitor_s_data() -> None:
-    assert owner_of({"cart": 1}) is None
-
-
-def test_a_change_in_a_session_that_another_request_has_ended_is_djangos_interruption() -> None:
-    """Which it answers by 400."""
-    with override_settings(SESSIONWARE={"store": MemoryStore()}):
-        cookie = visit(put(a=1)).cookie
-
-        def slow(session: Any) -> None:
-            data_of(session)
-            visit(lambda other: other.flush(), cookie)
-            session["a"] = 2
-
-        with pytest.raises(SessionInterrupted, match="ended by another request"):
-            visit(slow, cookie)
-
-
-def test_a_store_that_does_not_answer_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any, **__: Any) -> bool:
-        raise SessionUnavailable("The store does not answer.") from ConnectionError()
-
-    monkeypatch.setattr(store := MemoryStore(), "create", refuse)
-    with (
-        override_settings(SESSIONWARE={"store": store}),
-        pytest.raises(SessionUnavailable, match="does not answer"),
-    ):
-        visit(put(a=1))
-
-
 # How long it lives
 
 
@@ -912,260 +694,6 @@ def test_fallback_keys_are_djangos() -> None:
     assert page.cookie != cookie
 
 
-# A new hash of the password
-
-
-@pytest.fixture
-def ann(model: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
-    """A user in the database, with a ``hash`` of the password and those by fallback keys."""
-    user: SimpleNamespace = user_of(model, 7)
-    user.hash, user.fallback_hashes = "of the password", []
-    user.get_session_auth_hash = lambda: user.hash
-    user.get_session_auth_fallback_hash = lambda: user.fallback_hashes
-    users = {user.backend: {7: user}, "a directory": {7: ben_of_a_directory(model)}}
-    monkeypatch.setattr(
-        "sessionware.django.load_backend", lambda path: SimpleNamespace(get_user=users[path].get)
-    )
-    with override_settings(AUTHENTICATION_BACKENDS=[*users]):
-        yield user
-
-
-def ben_of_a_directory(model: SimpleNamespace) -> SimpleNamespace:
-    """Return a user of another backend, who has the primary key of Ann."""
-    user: SimpleNamespace = user_of(model, 7)
-    user.backend, user.get_session_auth_hash = "a directory", lambda: "of Ben's password"
-    return user
-
-
-@pytest.fixture
-def stored() -> Iterator[None]:
-    """Sessions in a store, while there are fallback keys."""
-    with override_settings(SESSIONWARE={"store": MemoryStore()}, SECRET_KEY_FALLBACKS=[OLDER_KEY]):
-        yield
-
-
-def take_hash_of(user: SimpleNamespace) -> Act:
-    """Return what contrib.auth does with a session that is to have the user's present hash."""
-
-    def act(session: Any) -> Any:
-        session.cycle_key()
-        session[auth.HASH_SESSION_KEY] = user.hash
-        return session.owner
-
-    return act
-
-
-def flush(session: Any) -> None:
-    session.flush()
-
-
-def verify_and_flush(session: Any) -> None:
-    """Do what contrib.auth does with a session that has not the hash of the user's password."""
-    session.get(auth.HASH_SESSION_KEY)
-    session.flush()
-
-
-@pytest.mark.usefixtures("stored")
-def test_requests_at_once_with_a_hash_by_a_former_key_all_show_their_page(
-    ann: SimpleNamespace,
-) -> None:
-    """Only the first one replaces the session's key; the others read the session as it was."""
-    former = visit(log_in(ann)).cookie
-    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
-    first, second = visit(take_hash_of(ann), former), visit(take_hash_of(ann), former)
-    assert (first.result, second.result) == (7, 7)
-    assert (first.cookie != former, second.cookie) == (True, former)
-    assert visit(lambda session: session[auth.HASH_SESSION_KEY], first.cookie).result == ann.hash
-
-
-@pytest.mark.usefixtures("stored")
-def test_new_password_is_a_log_in_of_its_own_if_the_key_was_replaced_a_moment_ago(
-    ann: SimpleNamespace,
-) -> None:
-    former = visit(log_in(ann)).cookie
-    visit(lambda session: session.cycle_key(), former)
-    ann.hash = "of a new password"
-    renewed = visit(take_hash_of(ann), former).cookie
-    assert visit(lambda session: session[auth.HASH_SESSION_KEY], renewed).result == ann.hash
-
-
-@pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
-@pytest.mark.parametrize("is_first", [False, True])
-def test_poll_that_contrib_auth_flushes_meets_the_new_password(
-    ann: SimpleNamespace, keeper: type, is_first: bool
-) -> None:
-    """Both requests came with the former one, and the user stays logged in."""
-    name = "store" if keeper is MemoryStore else "revocations"
-    with override_settings(SESSIONWARE={name: keeper()}):
-        former = visit(log_in(ann)).cookie
-        take, poll = take_hash_of(ann), verify_and_flush
-        renewed: list[str] = []
-
-        def change(session: Any) -> None:
-            data_of(session)
-            ann.hash = "of a new password"
-            if is_first:
-                visit(poll, former)
-            take(session)
-
-        def slow(session: Any) -> None:
-            data_of(session)
-            renewed.append(visit(change, former).cookie)
-            poll(session)
-
-        if is_first:
-            renewed.append(visit(change, former).cookie)
-        else:
-            assert visit(slow, former).cookie == former
-        assert visit(owner, renewed[0]).result == 7
-        assert visit(owner, former).result == (7 if name == "store" and not is_first else None)
-
-
-@pytest.mark.parametrize("keeper", [{"store": MemoryStore()}, {"revocations": MemoryRevocations()}])
-def test_request_whose_key_another_replaces_at_the_same_time_shows_its_page(
-    ann: SimpleNamespace, keeper: dict[str, Any]
-) -> None:
-    """It has nothing else to save than what the other one has saved."""
-    with override_settings(SESSIONWARE=keeper, SECRET_KEY_FALLBACKS=[OLDER_KEY]):
-        former = visit(log_in(ann)).cookie
-        ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
-        pages: list[Any] = []
-
-        def slow(session: Any) -> Any:
-            take_hash_of(ann)(session)
-            pages.append(visit(take_hash_of(ann), former))
-            return session.owner
-
-        page = visit(slow, former)
-        assert (page.result, page.response["Vary"]) == (7, "Cookie")
-        assert not page.response.cookies
-        assert visit(owner, pages[0].cookie).result == 7
-
-
-@pytest.mark.usefixtures("stored")
-@pytest.mark.parametrize("more", [put(a=1), lambda session: session.get_csrf_token()])
-def test_change_is_not_lost_in_silence_if_another_request_replaces_the_key(
-    ann: SimpleNamespace, more: Act
-) -> None:
-    former = visit(log_in(ann)).cookie
-    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
-
-    def slow(session: Any) -> None:
-        take_hash_of(ann)(session)
-        more(session)
-        visit(take_hash_of(ann), former)
-
-    with pytest.raises(SessionInterrupted):
-        visit(slow, former)
-
-
-@pytest.mark.usefixtures("stored")
-def test_log_out_with_the_former_password_ends_the_session_with_the_new_one(
-    ann: SimpleNamespace,
-) -> None:
-    """The view itself calls it, and contrib.auth has not looked at the password's hash."""
-    former = visit(log_in(ann)).cookie
-    ann.hash = "of a new password"
-    renewed = visit(take_hash_of(ann), former).cookie
-    visit(flush, former)
-    assert visit(owner, renewed).result is None
-
-
-@pytest.mark.usefixtures("stored")
-def test_late_request_with_the_former_password_leaves_the_session_with_the_new_one(
-    ann: SimpleNamespace,
-) -> None:
-    """contrib.auth has it flush its session, as if the user had logged out."""
-
-    def late(session: Any) -> Any:
-        seen = session[auth.BACKEND_SESSION_KEY]
-        verify_and_flush(session)
-        return seen, session.owner, data_of(session)
-
-    former = visit(log_in(ann)).cookie
-    ann.hash = "of a new password"
-    renewed = visit(take_hash_of(ann), former).cookie
-    page = visit(late, former)
-    assert page.result == ("a backend", None, {})
-    assert page.cookie == former
-    assert visit(owner, renewed).result == 7
-
-
-@pytest.mark.usefixtures("stored")
-def test_session_with_the_former_password_is_ended(ann: SimpleNamespace) -> None:
-    cookie = visit(log_in(ann)).cookie
-    ann.hash = "of a new password"
-    visit(verify_and_flush, cookie)
-    assert visit(owner, cookie).result is None
-
-
-@pytest.mark.usefixtures("stored")
-def test_late_log_out_ends_the_session_whose_key_was_replaced(ann: SimpleNamespace) -> None:
-    former = visit(log_in(ann)).cookie
-    renewed = visit(take_hash_of(ann), former).cookie
-    visit(flush, former)
-    assert visit(owner, renewed).result is None
-
-
-@pytest.mark.usefixtures("stored")
-@pytest.mark.parametrize("end", [flush, verify_and_flush])
-def test_late_log_out_of_a_visitor_ends_the_session_whose_key_was_replaced(end: Act) -> None:
-    former = visit(put(a=1)).cookie
-    renewed = visit(lambda session: session.cycle_key(), former).cookie
-    visit(end, former)
-    assert visit(data_of, renewed).result == {}
-
-
-def be(owner: Any) -> Act:
-    """Return a log-in by the application itself."""
-
-    def act(session: Any) -> None:
-        session.owner = owner
-
-    return act
-
-
-@pytest.mark.usefixtures("ann", "stored")
-@pytest.mark.parametrize("customer", [7, "customer:7", A_UUID], ids=["as Ann's", "str", "UUID"])
-def test_owner_whom_the_application_sets_is_no_user_of_contrib_auth(customer: Any) -> None:
-    former = visit(be(customer)).cookie
-    renewed = visit(lambda session: session.cycle_key(), former).cookie
-    with pytest.raises(SessionInterrupted):
-        visit(lambda session: session.cycle_key(), former)
-    assert visit(owner, renewed).result == customer
-    visit(verify_and_flush, former)
-    assert visit(owner, renewed).result is None
-
-
-@pytest.mark.usefixtures("stored")
-def test_late_log_out_of_an_owner_needs_no_contrib_auth() -> None:
-    former = visit(be(7)).cookie
-    renewed = visit(lambda session: session.cycle_key(), former).cookie
-    visit(verify_and_flush, former)
-    assert visit(owner, renewed).result is None
-
-
-@pytest.mark.usefixtures("ann", "stored")
-@pytest.mark.parametrize("to_python", [int, fail], ids=["as Ann's", "no primary key"])
-def test_late_log_out_of_a_user_of_another_backend_holds(
-    to_python: Act, model: SimpleNamespace
-) -> None:
-    model._meta.pk = PrimaryKey(to_python)
-    former = visit(log_in(ben_of_a_directory(model))).cookie
-    renewed = visit(lambda session: session.cycle_key(), former).cookie
-    visit(verify_and_flush, former)
-    assert visit(owner, renewed).result is None
-
-
-@pytest.mark.usefixtures("stored")
-def test_late_log_out_of_a_user_whose_backend_was_removed_holds(ann: SimpleNamespace) -> None:
-    former = visit(log_in(ann)).cookie
-    renewed = visit(take_hash_of(ann), former).cookie
-    with override_settings(AUTHENTICATION_BACKENDS=[]):
-        visit(verify_and_flush, former)
-    assert visit(owner, renewed).result is None
-
-
 def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:
     with (
         override_settings(
@@ -1398,7 +926,7 @@ def test_cookies_of_the_application_stay_beside_those_that_are_deleted() -> None
     for name in ("0", "1"):
         response.set_cookie(name, "kept")
     with override_settings(SESSIONWARE={"migrate_from": places}):
-        page = visit(flush, visit(put(a=1)).cookie, response)
+        page = visit(log_out, visit(put(a=1)).cookie, response)
         page.response.set_cookie("2", "set by a middleware outside of ours")
     lines = [each.OutputString() for each in page.response.cookies.values()]
     assert lines[:2] == ["0=kept; Path=/", "1=kept; Path=/"]

@@ -1,0 +1,434 @@
+"""A user of ``contrib.auth`` and the session: log-in, log-out, and a new hash of the password."""
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+pytest.importorskip("django", reason="django is not installed: pip install 'sessionware[dev]'")
+
+from django.contrib import auth
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.core.exceptions import ValidationError
+from django.test.utils import override_settings
+
+from sessionware import SessionUnavailable
+from sessionware.django import owner_of
+from tests.gateway import OLDER_KEY
+from tests.sites import MemoryRevocations, MemoryStore
+from tests.unit.django_site import (
+    Act,
+    PrimaryKey,
+    be,
+    data_of,
+    its_settings,
+    log_in,
+    log_out,
+    owner,
+    put,
+    user_model,
+    user_of,
+    visit,
+)
+
+
+@pytest.fixture(autouse=True)
+def settings() -> Iterator[None]:
+    with its_settings():
+        yield
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    return user_model(monkeypatch)
+
+
+# Log-in and log-out
+
+
+def test_log_in_sets_the_owner_and_keeps_the_visitor_s_data(model: SimpleNamespace) -> None:
+    page = visit(log_in(user_of(model, 7)), visit(put(cart=1)).cookie)
+    assert page.result == 7
+    assert visit(owner, page.cookie).result == 7
+    assert visit(data_of, page.cookie).result == {"cart": 1}
+
+
+def test_log_in_gives_the_session_a_new_key_at_once(model: SimpleNamespace) -> None:
+    cookie = visit(put(cart=1)).cookie
+    before = visit(lambda session: session.session_key, cookie).result
+
+    def act(session: Any) -> Any:
+        log_in(user_of(model, 7))(session)
+        return session.session_key
+
+    page = visit(act, cookie)
+    assert page.result not in (None, before)
+    assert visit(lambda session: session.session_key, page.cookie).result == page.result
+
+
+def test_log_in_of_another_user_removes_the_data_of_the_first(model: SimpleNamespace) -> None:
+    cookie = visit(log_in(user_of(model, 7))).cookie
+    cookie = visit(put(secret=1), cookie).cookie
+    page = visit(log_in(user_of(model, 8)), cookie)
+    assert page.result == 8
+    assert visit(data_of, page.cookie).result == {}
+    assert visit(lambda session: session[auth.SESSION_KEY], page.cookie).result == "8"
+
+
+def test_log_out_ends_the_session(model: SimpleNamespace) -> None:
+    cookie = visit(log_in(user_of(model, 7))).cookie
+    page = visit(log_out, cookie)
+    assert page.cookie == ""
+    assert page.response.cookies["sessionid"]["max-age"] == "0"
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_log_out_everywhere_takes_the_user_s_primary_key(
+    kind: dict[str, Any], model: SimpleNamespace
+) -> None:
+    [[name, make]] = kind.items()
+    kept = make()
+    with override_settings(SESSIONWARE={name: kept}):
+        cookies = [visit(log_in(user_of(model, pk))).cookie for pk in (7, 7, 8)]
+        kept.revoke_owner(7)
+        assert [visit(owner, cookie).result for cookie in cookies] == [None, None, 8]
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+def test_a_copy_of_the_cookie_is_refused_after_the_log_out(
+    kind: dict[str, Any], model: SimpleNamespace
+) -> None:
+    [[name, make]] = kind.items()
+    with override_settings(SESSIONWARE={name: make()}):
+        cookie = visit(log_in(user_of(model, 7))).cookie
+        visit(log_out, cookie)
+        assert visit(owner, cookie).result is None
+
+
+def test_a_view_can_log_in_without_contrib_auth() -> None:
+    def act(session: Any) -> None:
+        session.owner = "ann"
+
+    cookie = visit(act).cookie
+    assert visit(owner, cookie).result == "ann"
+
+    def leave(session: Any) -> None:
+        session.owner = None
+
+    assert visit(leave, cookie).cookie == ""
+
+
+def test_an_absent_user_id_logs_nobody_out() -> None:
+    def act(session: Any) -> Any:
+        session.owner = "ann"
+        session[auth.SESSION_KEY] = None
+        return session.owner
+
+    assert visit(act).result == "ann"
+
+
+A_UUID = UUID(int=5)
+
+
+@pytest.mark.parametrize(
+    ("to_python", "written", "expected"),
+    [
+        (int, "7", 7),
+        (UUID, str(A_UUID), A_UUID),
+        (str, "ann", "ann"),
+        (float, "1.5", "1.5"),  # no owner of ours
+    ],
+)
+def test_the_owner_has_the_type_of_the_user_s_primary_key(
+    to_python: Callable[[str], Any], written: str, expected: Any, model: SimpleNamespace
+) -> None:
+    model._meta.pk = PrimaryKey(to_python)
+    found = owner_of({auth.SESSION_KEY: written})
+    assert (found, type(found)) == (expected, type(expected))
+
+
+def fail(_: Any) -> None:
+    raise ValidationError("no key")
+
+
+def test_a_user_that_the_model_does_not_know_is_the_owner_as_it_is(model: SimpleNamespace) -> None:
+    model._meta.pk = PrimaryKey(fail)
+    assert owner_of({auth.SESSION_KEY: "ldap:ann"}) == "ldap:ann"
+
+
+def test_nobody_is_the_owner_of_a_visitor_s_data() -> None:
+    assert owner_of({"cart": 1}) is None
+
+
+def test_a_change_in_a_session_that_another_request_has_ended_is_djangos_interruption() -> None:
+    """Which it answers by 400."""
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        cookie = visit(put(a=1)).cookie
+
+        def slow(session: Any) -> None:
+            data_of(session)
+            visit(lambda other: other.flush(), cookie)
+            session["a"] = 2
+
+        with pytest.raises(SessionInterrupted, match="ended by another request"):
+            visit(slow, cookie)
+
+
+def test_a_store_that_does_not_answer_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> bool:
+        raise SessionUnavailable("The store does not answer.") from ConnectionError()
+
+    monkeypatch.setattr(store := MemoryStore(), "create", refuse)
+    with (
+        override_settings(SESSIONWARE={"store": store}),
+        pytest.raises(SessionUnavailable, match="does not answer"),
+    ):
+        visit(put(a=1))
+
+
+# A new hash of the password
+
+
+@pytest.fixture
+def ann(model: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
+    """A user in the database, with a ``hash`` of the password and those by fallback keys."""
+    user: SimpleNamespace = user_of(model, 7)
+    user.hash, user.fallback_hashes = "of the password", []
+    user.get_session_auth_hash = lambda: user.hash
+    user.get_session_auth_fallback_hash = lambda: user.fallback_hashes
+    users = {user.backend: {7: user}, "a directory": {7: ben_of_a_directory(model)}}
+    monkeypatch.setattr(
+        "sessionware.django_auth.load_backend",
+        lambda path: SimpleNamespace(get_user=users[path].get),
+    )
+    with override_settings(AUTHENTICATION_BACKENDS=[*users]):
+        yield user
+
+
+def ben_of_a_directory(model: SimpleNamespace) -> SimpleNamespace:
+    """Return a user of another backend, who has the primary key of Ann."""
+    user: SimpleNamespace = user_of(model, 7)
+    user.backend, user.get_session_auth_hash = "a directory", lambda: "of Ben's password"
+    return user
+
+
+@pytest.fixture
+def stored() -> Iterator[None]:
+    """Sessions in a store, while there are fallback keys."""
+    with override_settings(SESSIONWARE={"store": MemoryStore()}, SECRET_KEY_FALLBACKS=[OLDER_KEY]):
+        yield
+
+
+def take_hash_of(user: SimpleNamespace) -> Act:
+    """Return what contrib.auth does with a session that is to have the user's present hash."""
+
+    def act(session: Any) -> Any:
+        session.cycle_key()
+        session[auth.HASH_SESSION_KEY] = user.hash
+        return session.owner
+
+    return act
+
+
+def flush(session: Any) -> None:
+    session.flush()
+
+
+def verify_and_flush(session: Any) -> None:
+    """Do what contrib.auth does with a session that has not the hash of the user's password."""
+    session.get(auth.HASH_SESSION_KEY)
+    session.flush()
+
+
+@pytest.mark.usefixtures("stored")
+def test_requests_at_once_with_a_hash_by_a_former_key_all_show_their_page(
+    ann: SimpleNamespace,
+) -> None:
+    """Only the first one replaces the session's key; the others read the session as it was."""
+    former = visit(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    first, second = visit(take_hash_of(ann), former), visit(take_hash_of(ann), former)
+    assert (first.result, second.result) == (7, 7)
+    assert (first.cookie != former, second.cookie) == (True, former)
+    assert visit(lambda session: session[auth.HASH_SESSION_KEY], first.cookie).result == ann.hash
+
+
+@pytest.mark.usefixtures("stored")
+def test_new_password_is_a_log_in_of_its_own_if_the_key_was_replaced_a_moment_ago(
+    ann: SimpleNamespace,
+) -> None:
+    former = visit(log_in(ann)).cookie
+    visit(lambda session: session.cycle_key(), former)
+    ann.hash = "of a new password"
+    renewed = visit(take_hash_of(ann), former).cookie
+    assert visit(lambda session: session[auth.HASH_SESSION_KEY], renewed).result == ann.hash
+
+
+@pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
+@pytest.mark.parametrize("is_first", [False, True])
+def test_poll_that_contrib_auth_flushes_meets_the_new_password(
+    ann: SimpleNamespace, keeper: type, is_first: bool
+) -> None:
+    """Both requests came with the former one, and the user stays logged in."""
+    name = "store" if keeper is MemoryStore else "revocations"
+    with override_settings(SESSIONWARE={name: keeper()}):
+        former = visit(log_in(ann)).cookie
+        take, poll = take_hash_of(ann), verify_and_flush
+        renewed: list[str] = []
+
+        def change(session: Any) -> None:
+            data_of(session)
+            ann.hash = "of a new password"
+            if is_first:
+                visit(poll, former)
+            take(session)
+
+        def slow(session: Any) -> None:
+            data_of(session)
+            renewed.append(visit(change, former).cookie)
+            poll(session)
+
+        if is_first:
+            renewed.append(visit(change, former).cookie)
+        else:
+            assert visit(slow, former).cookie == former
+        assert visit(owner, renewed[0]).result == 7
+        assert visit(owner, former).result == (7 if name == "store" and not is_first else None)
+
+
+@pytest.mark.parametrize("keeper", [{"store": MemoryStore()}, {"revocations": MemoryRevocations()}])
+def test_request_whose_key_another_replaces_at_the_same_time_shows_its_page(
+    ann: SimpleNamespace, keeper: dict[str, Any]
+) -> None:
+    """It has nothing else to save than what the other one has saved."""
+    with override_settings(SESSIONWARE=keeper, SECRET_KEY_FALLBACKS=[OLDER_KEY]):
+        former = visit(log_in(ann)).cookie
+        ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+        pages: list[Any] = []
+
+        def slow(session: Any) -> Any:
+            take_hash_of(ann)(session)
+            pages.append(visit(take_hash_of(ann), former))
+            return session.owner
+
+        page = visit(slow, former)
+        assert (page.result, page.response["Vary"]) == (7, "Cookie")
+        assert not page.response.cookies
+        assert visit(owner, pages[0].cookie).result == 7
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("more", [put(a=1), lambda session: session.get_csrf_token()])
+def test_change_is_not_lost_in_silence_if_another_request_replaces_the_key(
+    ann: SimpleNamespace, more: Act
+) -> None:
+    former = visit(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+
+    def slow(session: Any) -> None:
+        take_hash_of(ann)(session)
+        more(session)
+        visit(take_hash_of(ann), former)
+
+    with pytest.raises(SessionInterrupted):
+        visit(slow, former)
+
+
+@pytest.mark.usefixtures("stored")
+def test_log_out_with_the_former_password_ends_the_session_with_the_new_one(
+    ann: SimpleNamespace,
+) -> None:
+    """The view itself calls it, and contrib.auth has not looked at the password's hash."""
+    former = visit(log_in(ann)).cookie
+    ann.hash = "of a new password"
+    renewed = visit(take_hash_of(ann), former).cookie
+    visit(flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_request_with_the_former_password_leaves_the_session_with_the_new_one(
+    ann: SimpleNamespace,
+) -> None:
+    """contrib.auth has it flush its session, as if the user had logged out."""
+
+    def late(session: Any) -> Any:
+        seen = session[auth.BACKEND_SESSION_KEY]
+        verify_and_flush(session)
+        return seen, session.owner, data_of(session)
+
+    former = visit(log_in(ann)).cookie
+    ann.hash = "of a new password"
+    renewed = visit(take_hash_of(ann), former).cookie
+    page = visit(late, former)
+    assert page.result == ("a backend", None, {})
+    assert page.cookie == former
+    assert visit(owner, renewed).result == 7
+
+
+@pytest.mark.usefixtures("stored")
+def test_session_with_the_former_password_is_ended(ann: SimpleNamespace) -> None:
+    cookie = visit(log_in(ann)).cookie
+    ann.hash = "of a new password"
+    visit(verify_and_flush, cookie)
+    assert visit(owner, cookie).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_ends_the_session_whose_key_was_replaced(ann: SimpleNamespace) -> None:
+    former = visit(log_in(ann)).cookie
+    renewed = visit(take_hash_of(ann), former).cookie
+    visit(flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("end", [flush, verify_and_flush])
+def test_late_log_out_of_a_visitor_ends_the_session_whose_key_was_replaced(end: Act) -> None:
+    former = visit(put(a=1)).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    visit(end, former)
+    assert visit(data_of, renewed).result == {}
+
+
+@pytest.mark.usefixtures("ann", "stored")
+@pytest.mark.parametrize("customer", [7, "customer:7", A_UUID], ids=["as Ann's", "str", "UUID"])
+def test_owner_whom_the_application_sets_is_no_user_of_contrib_auth(customer: Any) -> None:
+    former = visit(be(customer)).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    with pytest.raises(SessionInterrupted):
+        visit(lambda session: session.cycle_key(), former)
+    assert visit(owner, renewed).result == customer
+    visit(verify_and_flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_of_an_owner_needs_no_contrib_auth() -> None:
+    former = visit(be(7)).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    visit(verify_and_flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("ann", "stored")
+@pytest.mark.parametrize("to_python", [int, fail], ids=["as Ann's", "no primary key"])
+def test_late_log_out_of_a_user_of_another_backend_holds(
+    to_python: Act, model: SimpleNamespace
+) -> None:
+    model._meta.pk = PrimaryKey(to_python)
+    former = visit(log_in(ben_of_a_directory(model))).cookie
+    renewed = visit(lambda session: session.cycle_key(), former).cookie
+    visit(verify_and_flush, former)
+    assert visit(owner, renewed).result is None
+
+
+@pytest.mark.usefixtures("stored")
+def test_late_log_out_of_a_user_whose_backend_was_removed_holds(ann: SimpleNamespace) -> None:
+    former = visit(log_in(ann)).cookie
+    renewed = visit(take_hash_of(ann), former).cookie
+    with override_settings(AUTHENTICATION_BACKENDS=[]):
+        visit(verify_and_flush, former)
+    assert visit(owner, renewed).result is None
