@@ -435,9 +435,12 @@ class SecureCookieSessionInterface(SessionInterface):
         if state is None:
             return None  # the store did not answer, and the application knows it
         text = session.changes()
+        if (
+            text is None and state.begins_anew and state.loaded.new
+        ):  # clear(), and nothing valid came
+            line = self._log_out(session.cookie, state, "{}", environ)
+            return line if state.loaded.stale else None
         if text is None and not state.loaded.stale:
-            if state.begins_anew and state.loaded.new:  # clear(), with a cookie that is refused
-                self._log_out(session.cookie, state, "{}", environ)
             return None
         seconds = time.time() - session.started
         if text is None:

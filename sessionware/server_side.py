@@ -212,9 +212,11 @@ class ServerBackend(CookieBackend):
             return False
         found = [held.successor, *(other for _, other in self._successors(key))]
         for each in found:
-            if len(found) > MAX_RENEWALS or self._held(each) is None:
+            present = self._held(each)
+            if len(found) > MAX_RENEWALS or present is None:
                 return False
-            found += [other for _, other in self._successors(each) if other not in found]
+            later = [present.successor, *(other for _, other in self._successors(each))]
+            found += [other for other in later if other and other not in found]
         return True
 
     def _create(self, state: State, text: str) -> bool:

@@ -404,5 +404,14 @@ def test_clear_with_a_cookie_that_was_renewed_is_an_error_as_any_log_out(revocab
         revocable.visit(Session.clear, old)
 
 
+def test_clear_is_a_log_out_whatever_comes_beside_a_cookie_that_was_renewed() -> None:
+    former = SessionwareCookie(KEY, cookie_name="former")
+    site = Site(revocations=MemoryRevocations(), migrate_from=[former])
+    old = site.log_in("ann")
+    site.visit(Session.regenerate, old)
+    with pytest.raises(SessionUnavailable, match="another request has given it a new id"):
+        site.visit(Session.clear, f"{old}; former=junk")
+
+
 def test_clear_with_junk_is_no_error(revocable: Site) -> None:
     assert revocable.visit(Session.clear, "session=junk").response.set_cookie is None

@@ -228,6 +228,29 @@ def test_log_out_with_the_old_id_ends_the_last_successor(
     assert [site.read(cookie) for cookie in (old, first, last)] == [None] * 3
 
 
+@pytest.mark.parametrize("log_out", [Session.invalidate, Session.clear])
+def test_log_out_with_a_former_cookie_beside_the_old_id_ends_the_last_successor(
+    store: MemoryStore, clock: Clock, log_out: Act
+) -> None:
+    site = Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
+    old = site.visit(adding(cart=1)).cookie
+    last = site.visit(Session.regenerate, old).cookie
+    clock.advance(GRACE + 1)
+    page = site.visit(log_out, f"{old}; former=junk")
+    assert [line.partition("=")[0] for line in page.deleted] == ["former"]
+    assert site.read(last) is None
+
+
+def test_log_out_holds_after_another_one_with_a_cookie_from_between(site: Site) -> None:
+    """Such as that of a late tab, or of a request that is sent twice."""
+    old = site.visit(adding(cart=1)).cookie
+    between = site.visit(Session.regenerate, old).cookie
+    last = site.visit(Session.regenerate, between).cookie
+    for cookie in (last, between):
+        site.visit(Session.invalidate, cookie)
+        assert site.read(old) is None
+
+
 def test_log_out_with_the_old_id_ends_every_log_in_that_it_was_used_for(site: Site) -> None:
     old = site.visit(adding(cart=1)).cookie
     cookies = [site.visit(log_in, old).cookie for _ in range(3)]
