@@ -435,9 +435,7 @@ class SecureCookieSessionInterface(SessionInterface):
         if state is None:
             return None  # the store did not answer, and the application knows it
         text = session.changes()
-        if (
-            text is None and state.begins_anew and state.loaded.new
-        ):  # clear(), and nothing valid came
+        if text is None and state.begins_anew and state.loaded.new:  # clear(), after nothing valid
             line = self._log_out(session.cookie, state, "{}", environ)
             return line if state.loaded.stale else None
         if text is None and not state.loaded.stale:
@@ -540,7 +538,9 @@ class SecureCookieSessionInterface(SessionInterface):
         twins = [twin for twin in self._twins(cookie, loaded) if _yields(twin, state)]
         if not state.emptied:
             former = [each for each in self.adoption.sessions(cookie) if _yields(each, state)]
-            self._end_others(loaded, twins, {str(each.id): each.created for each in former})
+            ids = {str(each.id): each.created for each in former}
+            # A slower page may still save the session of a cookie that is refused here.
+            self._end_others(loaded, twins, ids | (self._own_ids(cookie) if loaded.new else {}))
             return
         ids = self._other_ids(cookie, loaded, environ)
         self._end_others(loaded, twins, ids)
@@ -573,13 +573,17 @@ class SecureCookieSessionInterface(SessionInterface):
 
         Be they over or refused: a slower request may still have a cookie that has expired since.
         """
-        ids = self.adoption.ids(cookie, _client_of(environ))
+        ids = self.adoption.ids(cookie, _client_of(environ)) | self._own_ids(cookie)
+        return {each: created for each, created in ids.items() if each != loaded.id}
+
+    def _own_ids(self, cookie: str) -> dict[str, int]:
+        ids: dict[str, int] = {}
         for token in self.cookie.find(cookie):
             with suppress(CookieRejected):
                 session_id, created = self._reader.id_of(token)
                 if session_id is not None or self.backend.needs_id:
                     ids |= dict.fromkeys(self.adoption.ids_of(session_id, token), created)
-        return {each: created for each, created in ids.items() if each != loaded.id}
+        return ids
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], ids: dict[str, int]) -> None:
         """End the other sessions that the request has brought.

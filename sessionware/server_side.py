@@ -100,6 +100,9 @@ class ServerBackend(CookieBackend):
             if kept is None:
                 raise CookieRejected("revoked")
         if kept is not None:
+            # While keys are rotated, each of two servers may have taken it over under its own.
+            if any(map(self._has_ended, {*marks, *ids} - {kept.id, kept.parent})):
+                raise CookieRejected("revoked")
             return kept
         stamp = "" if loaded.owner is None else self.stamp(loaded.owner)
         if stamp not in ("", loaded.stamp):

@@ -516,6 +516,27 @@ def test_log_out_holds_on_servers_before_and_after_a_step_of_a_rotation(
     assert (other.read(cookie), other.read(ours)) == (None, None)
 
 
+def test_log_out_holds_if_two_servers_have_taken_one_cookie_over_in_a_rotation(
+    clock: Clock,
+) -> None:
+    """At the same moment, and each under an id of its own."""
+    settings = {**MODES["store"](), "migrate_from": [SessionwareCookie(FORMER_KEY)]}
+    one = Site(**settings, secret_key=OLDER_KEY, secret_key_fallbacks=[KEY])
+    other = Site(**settings, secret_key=KEY, secret_key_fallbacks=[OLDER_KEY])
+    cookie = Site(secret_key=FORMER_KEY).visit(count).cookie
+    pages: list[Page] = []
+
+    def slow(session: Session) -> None:
+        dict(session)
+        pages.append(other.visit(count, cookie))
+        count(session)
+
+    pages.append(one.visit(slow, cookie))
+    for page in pages:
+        assert other.visit(Session.invalidate, page.cookie).cookie == ""
+        assert (one.read(cookie), other.read(cookie)) == (None, None)
+
+
 # A store keeps a mark of what was taken over and has ended
 
 

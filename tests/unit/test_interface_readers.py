@@ -9,7 +9,17 @@ from sessionware import Session, SessionUnavailable
 from sessionware.migration import SessionwareCookie
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY
-from tests.sites import Act, MemoryRevocations, MemoryStore, Page, Site, count, data_of, untouched
+from tests.sites import (
+    Act,
+    MemoryRevocations,
+    MemoryStore,
+    Page,
+    Site,
+    count,
+    data_of,
+    owner_of,
+    untouched,
+)
 
 HOUR = 60 * 60
 IDLE = 1000
@@ -350,3 +360,39 @@ def test_slow_request_does_not_outlive_a_log_out_with_a_cookie_that_has_expired_
     clock.advance(50)
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         site.visit(slow, cookie)
+
+
+def be_ben(session: Session) -> None:
+    session.owner = "ben"
+
+
+@pytest.mark.parametrize("mode", ["list", "store"])
+def test_slow_request_does_not_outlive_a_log_in_with_a_cookie_that_has_expired_meanwhile(
+    clock: Clock, mode: str
+) -> None:
+    site = Site(**MODES[mode](), idle_timeout=100)
+    cookie = site.log_in("ann")
+
+    def slow(session: Session) -> None:
+        dict(session)
+        clock.advance(101)
+        site.visit(be_ben, cookie)
+        session["late"] = True
+
+    clock.advance(50)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        site.visit(slow, cookie)
+
+
+@pytest.mark.parametrize("mode", ["list", "store"])
+def test_log_in_outlives_a_cookie_from_a_server_whose_clock_is_ahead(
+    clock: Clock, mode: str
+) -> None:
+    """Such as one at another place, which counts once its time has come."""
+    site = Site(**MODES[mode]())
+    clock.advance(HOUR)
+    ahead = site.log_in("ann")
+    clock.advance(-HOUR)
+    cookie = site.visit(be_ben, ahead).cookie
+    clock.advance(HOUR + 1)
+    assert site.visit(owner_of, f"{ahead}; {cookie}").result == "ben"
