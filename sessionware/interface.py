@@ -577,6 +577,7 @@ class SecureCookieSessionInterface(SessionInterface):
         return {each: created for each, created in ids.items() if each != loaded.id}
 
     def _own_ids(self, cookie: str) -> dict[str, int]:
+        """Return the ids that the sessions of our own cookies can have, and when these began."""
         ids: dict[str, int] = {}
         for token in self.cookie.find(cookie):
             with suppress(CookieRejected):
