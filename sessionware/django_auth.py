@@ -14,7 +14,7 @@ from django.contrib.auth import get_user_model, load_backend
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.utils.crypto import constant_time_compare
 
-from .serializer import loads
+from .serializer import dumps, loads
 from .session import OWNER_TYPES, Owner, Session
 
 
@@ -69,7 +69,8 @@ class PasswordHash:
         former, present = before.get(PASSWORD_HASH, ""), state.data.get(PASSWORD_HASH, "")
         by_former_keys = self._hashes("get_session_auth_fallback_hash")
         is_rotated = former != present and former in by_former_keys
-        return is_rotated and before | {PASSWORD_HASH: present} == state.data
+        # As texts, because 1 and True are equal.
+        return is_rotated and dumps(before | {PASSWORD_HASH: present}) == dumps(state.data)
 
     @property
     def is_outdated(self) -> bool:

@@ -1,6 +1,7 @@
 """A user of ``contrib.auth`` and the session: log-in, log-out, and a new hash of the password."""
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -320,11 +321,15 @@ def test_request_whose_key_another_replaces_at_the_same_time_shows_its_page(
 
 
 @pytest.mark.usefixtures("stored")
-@pytest.mark.parametrize("more", [put(a=1), lambda session: session.get_csrf_token()])
+@pytest.mark.parametrize(
+    "more",
+    [put(a=2), put(a=True), put(a=Decimal(1)), lambda session: session.get_csrf_token()],
+    ids=["value", "bool", "Decimal", "token"],
+)
 def test_change_is_not_lost_in_silence_if_another_request_replaces_the_key(
     ann: SimpleNamespace, more: Act
 ) -> None:
-    former = visit(log_in(ann)).cookie
+    former = visit(put(a=1), visit(log_in(ann)).cookie).cookie
     ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
 
     def slow(session: Any) -> None:
