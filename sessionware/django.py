@@ -97,10 +97,10 @@ class DjangoSession(SessionBase):
                 "A session has ended, as set_expiry says (expired_idle).",
                 extra={"reason": "expired_idle"},
             )
-            # Another request may have prolonged it since: only its cookie is deleted.
+            # Another request may have prolonged it since, so its cookie stays.
             state.forget()
-            if not self._opened.sealed:
-                self._opened.modified = True
+            if state.loaded.newest and not self._opened.sealed:
+                self._opened.modified = True  # If it goes, an older one counts again.
         elif loaded.newest and not loaded.outlived:
             # The browser keeps it for less time than an older cookie, which would count again.
             loaded.stale = True
