@@ -27,6 +27,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY as PASSWORD_HASH
 from django.contrib.auth import SESSION_KEY as USER_ID
+from django.contrib.auth import user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
@@ -250,12 +251,12 @@ class DjangoSession(SessionBase):
         """End the session: the log-out.
 
         If the password was changed, contrib.auth calls this, once it has looked at the hash. That
-        does not mean the session that goes on with the new password, or is about to: with a store
-        or a list, this one alone is ended, and the browser keeps whatever cookie it has by then.
+        does not mean the session that goes on with the new password, or is about to: this one alone
+        is ended, if the server can, and the browser keeps whatever cookie it has by then.
         """
-        state, backend = self._session.state, self._backend
-        if state is not None and backend.needs_id and self._is_verified and self._hash.is_outdated:
-            backend.end(str(state.loaded.id), state.loaded.created)
+        state = self._session.state
+        if state is not None and self._is_verified and self._hash.is_outdated:
+            self._backend.end(str(state.loaded.id), state.loaded.created)
             state.forget()
         else:
             self._session.invalidate()
@@ -727,5 +728,12 @@ def _forget(*, setting: str, **_: object) -> None:
         interface.cache_clear()
 
 
+def _log_out(*, request: Any, **_: object) -> None:
+    """Have the ``flush`` that follows end the session, even if its password was just changed."""
+    if isinstance(session := getattr(request, "session", None), DjangoSession):
+        session._is_verified = False
+
+
 setting_changed.connect(_forget)
+user_logged_out.connect(_log_out)
 register(check_settings, "sessionware")

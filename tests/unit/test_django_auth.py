@@ -341,16 +341,52 @@ def test_change_is_not_lost_in_silence_if_another_request_replaces_the_key(
         visit(slow, former)
 
 
+def look_and_log_out(session: Any) -> None:
+    session.get(auth.HASH_SESSION_KEY)
+    log_out(session)
+
+
 @pytest.mark.usefixtures("stored")
+@pytest.mark.parametrize("leave", [flush, look_and_log_out])
 def test_log_out_with_the_former_password_ends_the_session_with_the_new_one(
-    ann: SimpleNamespace,
+    ann: SimpleNamespace, leave: Act
 ) -> None:
-    """The view itself calls it, and contrib.auth has not looked at the password's hash."""
+    """The view itself calls it, be it before or after contrib.auth has looked at the hash."""
     former = visit(log_in(ann)).cookie
     ann.hash = "of a new password"
     renewed = visit(take_hash_of(ann), former).cookie
-    visit(flush, former)
+    visit(leave, former)
     assert visit(owner, renewed).result is None
+
+
+@pytest.mark.parametrize(
+    "keeper", [{}, {"store": MemoryStore()}, {"revocations": MemoryRevocations()}]
+)
+def test_log_out_by_the_view_that_has_changed_the_password_deletes_the_cookie(
+    keeper: dict[str, Any], ann: SimpleNamespace
+) -> None:
+    def leave(session: Any) -> None:
+        session.get(auth.HASH_SESSION_KEY)
+        ann.hash = "of a new password"
+        log_out(session)
+
+    with override_settings(SESSIONWARE=keeper):
+        assert visit(leave, visit(log_in(ann)).cookie).cookie == ""
+
+
+def test_log_out_of_a_session_of_another_kind_is_left_to_it() -> None:
+    session = SimpleNamespace(flush=lambda: None)
+    log_out(session)
+    assert [*vars(session)] == ["flush"]
+
+
+def test_poll_with_the_former_password_leaves_the_cookie_to_the_new_one(
+    ann: SimpleNamespace,
+) -> None:
+    """The browser may have that by then, and the former one is refused each time anyway."""
+    former = visit(log_in(ann)).cookie
+    ann.hash = "of a new password"
+    assert not visit(verify_and_flush, former).response.cookies
 
 
 @pytest.mark.usefixtures("stored")
