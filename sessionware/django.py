@@ -126,8 +126,11 @@ class DjangoSession(SessionBase):
         if key == PASSWORD_HASH:
             if self._hash.is_rotated:
                 return
-            if self._hash.is_replaced_by(value):
+            state = self._session.state
+            if state is not None and self._hash.is_replaced_by(value):
+                stamp = state.stamp
                 self.owner = self.owner  # A log-in, with the new one.
+                state.stamp = stamp  # But if revoke_owner came before it, that holds.
         if key == USER_ID and value is not None:
             self.owner = owner_of({USER_ID: value})
         self._session[key] = _kept(key, value)

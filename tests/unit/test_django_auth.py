@@ -1,6 +1,7 @@
 """A user of ``contrib.auth`` and the session: log-in, log-out, and a new hash of the password."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -297,6 +298,55 @@ def test_poll_that_contrib_auth_flushes_meets_the_new_password(
             assert visit(slow, former).cookie == former
         assert visit(owner, renewed[0]).result == 7
         assert visit(owner, former).result == (7 if name == "store" and not is_first else None)
+
+
+def revoke_ann(keeper: Any) -> None:
+    keeper.revoke_owner(7)
+
+
+def revoke_all(keeper: Any) -> None:
+    keeper.revoke_all()
+
+
+@pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
+@pytest.mark.parametrize("revoke", [revoke_ann, revoke_all])
+def test_new_password_does_not_undo_a_revocation(
+    ann: SimpleNamespace, keeper: type, revoke: Act
+) -> None:
+    """Which came while the request that changes it was under way."""
+    kept = keeper()
+
+    def change(session: Any) -> None:
+        data_of(session)
+        revoke(kept)
+        ann.hash = "of a new password"
+        take_hash_of(ann)(session)
+
+    name = "store" if keeper is MemoryStore else "revocations"
+    with override_settings(SESSIONWARE={name: kept}):
+        cookie = visit(log_in(ann)).cookie
+        with suppress(SessionInterrupted):  # A list refuses the next request.
+            cookie = visit(change, cookie).cookie
+        assert visit(owner, cookie).result is None
+
+
+@pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
+def test_user_who_logs_out_everywhere_and_changes_the_password_can_stay_logged_in(
+    ann: SimpleNamespace, keeper: type
+) -> None:
+    kept = keeper()
+
+    def change(session: Any) -> None:
+        ann.hash = "of a new password"
+        kept.revoke_owner(7)
+        session.owner = 7
+        take_hash_of(ann)(session)
+
+    name = "store" if keeper is MemoryStore else "revocations"
+    with override_settings(SESSIONWARE={name: kept}):
+        cookie = visit(log_in(ann)).cookie
+        assert visit(owner, visit(change, cookie).cookie).result == 7
+        assert visit(owner, cookie).result is None
 
 
 @pytest.mark.parametrize("keeper", [{"store": MemoryStore()}, {"revocations": MemoryRevocations()}])
