@@ -126,11 +126,8 @@ class DjangoSession(SessionBase):
         if key == PASSWORD_HASH:
             if self._hash.is_rotated:
                 return
-            state = self._session.state
-            if state is not None and self._hash.is_replaced_by(value):
-                stamp = state.stamp
-                self.owner = self.owner  # A log-in, with the new one.
-                state.stamp = stamp  # But if revoke_owner came before it, that holds.
+            if self._hash.is_replaced_by(value):
+                self._log_in_again()
         if key == USER_ID and value is not None:
             self.owner = owner_of({USER_ID: value})
         self._session[key] = _kept(key, value)
@@ -234,6 +231,13 @@ class DjangoSession(SessionBase):
     @property
     def _hash(self) -> PasswordHash:
         return PasswordHash(self._session)
+
+    def _log_in_again(self) -> None:
+        """Begin anew with the new password, unless ``revoke_owner`` has ended the session."""
+        state = self._session._change()
+        stamp = state.stamp
+        self.owner = state.owner
+        state.stamp = stamp
 
     def cycle_key(self) -> None:
         """Replace the session's key, and keep its data."""
@@ -731,7 +735,7 @@ def _forget(*, setting: str, **_: object) -> None:
         interface.cache_clear()
 
 
-def _log_out(*, request: Any, **_: object) -> None:
+def _log_out(*, request: Any = None, **_: object) -> None:
     """Have the ``flush`` that follows end the session, even if its password was just changed."""
     if isinstance(session := getattr(request, "session", None), DjangoSession):
         session._is_verified = False
