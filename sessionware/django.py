@@ -258,12 +258,12 @@ class DjangoSession(SessionBase):
         """End the session: the log-out.
 
         If the password was changed, contrib.auth calls this, once it has looked at the hash. That
-        does not mean the session that goes on with the new password, or is about to: this one alone
-        is ended, if the server can, and the browser keeps whatever cookie it has by then.
+        does not mean the session that goes on with the new password, or is about to: with a store
+        or a list, this one alone is ended, and the browser keeps whatever cookie it has by then.
         """
-        state = self._session.state
-        if state is not None and self._is_verified and self._hash.is_outdated:
-            self._backend.end(str(state.loaded.id), state.loaded.created)
+        state, backend = self._session.state, self._backend
+        if state is not None and backend.needs_id and self._is_verified and self._hash.is_outdated:
+            backend.end(str(state.loaded.id), state.loaded.created)
             state.forget()
         else:
             self._session.invalidate()

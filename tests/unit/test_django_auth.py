@@ -430,13 +430,13 @@ def test_log_out_of_a_session_of_another_kind_is_left_to_it() -> None:
     assert [*vars(session)] == ["flush"]
 
 
-def test_poll_with_the_former_password_leaves_the_cookie_to_the_new_one(
+def test_session_with_the_former_password_is_deleted_if_only_its_cookie_keeps_it(
     ann: SimpleNamespace,
 ) -> None:
-    """The browser may have that by then, and the former one is refused each time anyway."""
+    """Its data and its owner would stay, and no server can end it."""
     former = visit(log_in(ann)).cookie
     ann.hash = "of a new password"
-    assert not visit(verify_and_flush, former).response.cookies
+    assert visit(verify_and_flush, former).cookie == ""
 
 
 @pytest.mark.usefixtures("stored")
