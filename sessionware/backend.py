@@ -45,8 +45,8 @@ _NOT_ENDED = (
     "The session could not be ended, because another request has given it a new id meanwhile (a "
     "log-in, or regenerate()). The other request's response has the valid cookie: log out again."
 )
-_RENEWED, _REFUSED = "renewed\0", "refused\0"
-"""What the list has of each renewal, and of those that were refused."""
+_RENEWED, _SETTLED = "renewed\0", "refused\0"
+"""What the list has of each renewal, and of those that were refused or whose session has ended."""
 
 
 @dataclass(slots=True, repr=False)
@@ -199,7 +199,7 @@ class RevocableBackend(CookieBackend):
         except SessionUnavailable:
             # No session has come of it, so a later log-out has none to miss.
             with suppress(SessionUnavailable):
-                self._revoke(f"{_REFUSED}{note}", created)
+                self._revoke(f"{_SETTLED}{note}", created)
             raise
 
     def _note_renewal(self, session_id: str, created: int) -> str:
@@ -216,8 +216,16 @@ class RevocableBackend(CookieBackend):
         """Put the id on the list. A session that has taken its place has another id."""
         if loaded.id is None or self._end(loaded.id, loaded.created):
             return
-        if self._was_renewed(loaded.id):
+        if any(self._renewals(loaded.id)):
             raise SessionUnavailable(_NOT_ENDED)
+
+    def end_successors(self, session_id: str, spared: str = "") -> None:
+        """Note that a log-out with a valid cookie beside that of this session has ended them.
+
+        The same log-out, sent again, has no valid one, and would take them for sessions that go on.
+        """
+        for note in () if spared else self._renewals(session_id):
+            self._revoke(f"{_SETTLED}{note}", int(time.time()))
 
     def end_refused(self, session_id: str) -> None:
         """Raise SessionUnavailable if the session was renewed, but only for a minute.
@@ -225,7 +233,7 @@ class RevocableBackend(CookieBackend):
         The answer with the next cookie is on its way. If the browser comes with the old one later,
         that answer was lost, and the log-out has nothing to end.
         """
-        if self._was_renewed(session_id) and self._is_to_be_told(session_id):
+        if any(self._renewals(session_id)) and self._is_to_be_told(session_id):
             raise SessionUnavailable(_NOT_ENDED)
 
     def _is_to_be_told(self, session_id: str) -> bool:
@@ -237,16 +245,14 @@ class RevocableBackend(CookieBackend):
         self._revoke(told, int(time.time()))
         return True
 
-    def _was_renewed(self, session_id: str) -> bool:
-        return any(map(self._has_successor, [session_id, *self._bound_ids.of(session_id)]))
-
-    def _has_successor(self, session_id: str) -> bool:
-        for note in _notes_of(session_id):
-            if not self._is_listed(f"{_RENEWED}{note}"):
-                return False
-            if not self._is_listed(f"{_REFUSED}{note}"):
-                return True
-        return False
+    def _renewals(self, session_id: str) -> Iterator[str]:
+        """Yield the notes of those renewals whose session may go on."""
+        for each in [session_id, *self._bound_ids.of(session_id)]:
+            for note in _notes_of(each):
+                if not self._is_listed(f"{_RENEWED}{note}"):
+                    break
+                if not self._is_listed(f"{_SETTLED}{note}"):
+                    yield note
 
     def _is_listed(self, name: str) -> bool:
         return self._revocations.check(key_of(name), None) is None

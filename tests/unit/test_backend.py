@@ -144,6 +144,48 @@ def test_log_out_that_brings_a_former_cookie_beside_a_valid_one_succeeds(clock: 
     assert site.visit(owner_of, new).result is None
 
 
+@pytest.mark.parametrize("renewals", [1, 2])
+def test_log_out_that_brings_a_renewed_cookie_beside_a_valid_one_succeeds_twice(
+    revocable: Site, clock: Clock, renewals: int
+) -> None:
+    """The cookie that was renewed may be at a place where it stays."""
+    old = new = revocable.log_in("ann")
+    for _ in range(renewals):
+        clock.advance(1)
+        new = revocable.visit(Session.regenerate, new).cookie
+    for _ in range(2):
+        assert log_out_with(revocable, f"{new}; {old}")
+    assert log_out_with(revocable, old)
+
+
+def test_log_in_that_is_under_way_in_such_a_log_out_is_not_taken_for_ended(
+    revocable: Site, clock: Clock
+) -> None:
+    old = revocable.log_in("ann")
+
+    def slow(session: Session) -> None:
+        dict(session)
+        clock.advance(1)
+        new = revocable.visit(Session.regenerate, old).cookie
+        assert log_out_with(revocable, f"{new}; {old}")
+        session.owner = "ben"
+
+    revocable.visit(slow, old)
+    assert not log_out_with(revocable, old)
+
+
+def test_log_out_that_the_list_refuses_does_not_take_a_renewal_for_ended(
+    revocable: Site, revocations: MemoryRevocations, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    old = revocable.log_in("ann")
+    clock.advance(1)
+    new = revocable.visit(Session.regenerate, old).cookie
+    with monkeypatch.context() as patch:
+        patch.setattr(revocations, "revoke", down)
+        assert not log_out_with(revocable, f"{new}; {old}")
+    assert not log_out_with(revocable, old)
+
+
 FORMER: dict[str, Callable[[], dict[str, Any]]] = {
     "signed": dict,
     "encrypted": lambda: {"encrypt": True},
