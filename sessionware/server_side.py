@@ -171,12 +171,17 @@ class ServerBackend(CookieBackend):
         if not version:
             self.end_successors(loaded.id)
 
-    def end_successors(self, session_id: str, spared: str = "") -> None:
-        """Delete the sessions that have taken its place within the last hour."""
+    def end_successors(
+        self, session_id: str, spared: str = "", spared_owner: Owner | None = None
+    ) -> None:
+        """Delete the sessions that have taken its place within the last hour.
+
+        ``spared_owner``: whose sessions go on, too.
+        """
         own, names = key_of(session_id), list[str]()
         keys, seen = [own], {own, key_of(spared)}
         for key in keys:
-            if key != own:
+            if key != own and (spared_owner is None or self._owner_of(key) != spared_owner):
                 self._store.delete(key)
             for name, successor in self._successors(key):
                 names.append(name)
@@ -281,14 +286,14 @@ class ServerBackend(CookieBackend):
         loaded, key, note = state.loaded, key_of(str(state.id)), ""
         try:
             if state.emptied:
-                self.end_successors(last)
+                self._end_others(state, last)
             # First, so that a log-out which finds the session deleted finds the new one.
             note = self._name_successor(last, str(state.id))
             permanent = state.permanent
             if state.emptied:
                 self._note_end(last, loaded.created)
                 self._store.delete(key_of(last))
-                self.end_successors(last, spared=str(state.id))
+                self._end_others(state, last)
             elif loaded.adopted:
                 permanent = self._hand_over_adopted(state, text, last)
             else:
@@ -302,6 +307,15 @@ class ServerBackend(CookieBackend):
                 self._take_back(key, last, note)
             raise
         return permanent
+
+    def _end_others(self, state: State, last: str) -> None:
+        """End what else has taken the place of the last session, but no log-in of the same user.
+
+        That may be the other one of a double click. If the last session was the user's own, what
+        has taken its place need not be a log-in.
+        """
+        owner = None if state.owner == state.loaded.owner else state.owner
+        self.end_successors(last, str(state.id), owner)
 
     def _end_copies(self, loaded: Loaded, last: str) -> str:
         """Refuse the copies of a visitor's former cookie. Return what was noted of them before."""
@@ -376,10 +390,17 @@ class ServerBackend(CookieBackend):
             closed = _closed(replace(envelope, text=IN_STORE), successor)
         return self._store.replace(key, closed, version=held.version, **life)
 
+    def _owner_of(self, key: str) -> Owner | None:
+        held = self._present_at(key)
+        return None if held is None else held.envelope.owner
+
     def _present(self, session_id: str) -> Held | None:
         """Return what the store has of a session, or ``None`` if it has nothing of ours."""
+        return self._present_at(key_of(session_id))
+
+    def _present_at(self, key: str) -> Held | None:
         with suppress(CookieRejected):
-            return self._held(key_of(session_id))
+            return self._held(key)
         return None
 
     def _merged(self, state: State, text: str, theirs: Envelope) -> tuple[str, bool]:

@@ -515,6 +515,56 @@ def test_log_out_with_a_cookie_from_before_two_log_ins_ends_the_last(store: Memo
     assert site.visit(owner_of, bens).result is None
 
 
+def log_out_and_in_as_ben(session: Session) -> None:
+    session.invalidate()
+    session.owner = "ben"
+
+
+def both(site: Site, first: Act, second: Act, cookie: str) -> tuple[str, str]:
+    """Return the cookies of two requests, of which the second is under way during the first."""
+    answers: list[str] = []
+
+    def slow(session: Session) -> None:
+        dict(session)
+        answers.append(site.visit(first, cookie).cookie)
+        second(session)
+
+    answers.append(site.visit(slow, cookie).cookie)
+    return answers[0], answers[1]
+
+
+@pytest.mark.parametrize("act", [log_in_as_ben, log_out_and_in_as_ben])
+def test_two_log_ins_over_the_session_of_another_both_last(site: Site, act: Act) -> None:
+    """The browser keeps the cookie that comes last, be it that of the first."""
+    for cookie in both(site, act, act, site.log_in("ann")):
+        assert site.visit(owner_of, cookie).result == "ben"
+
+
+def test_log_out_with_the_cookie_from_before_two_log_ins_ends_both(site: Site) -> None:
+    anns = site.log_in("ann")
+    cookies = both(site, log_in_as_ben, log_in_as_ben, anns)
+    site.visit(Session.invalidate, anns)
+    for cookie in cookies:
+        assert site.visit(owner_of, cookie).result is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (Session.regenerate, log_in_as_ben),
+        (Session.regenerate, log_out_and_in),
+        (log_in_as_ben, log_out_and_in),
+        (log_out_and_in, log_in_as_ben),
+    ],
+)
+def test_log_in_ends_what_else_has_taken_the_place_of_the_session(
+    site: Site, first: Act, second: Act
+) -> None:
+    ended, cookie = both(site, first, second, site.log_in("ann"))
+    assert site.visit(owner_of, ended).result is None
+    assert site.visit(owner_of, cookie).result is not None
+
+
 def test_two_requests_that_adopt_one_session_both_save(store: MemoryStore) -> None:
     former = Site(cookie_name="former").visit(count).cookie
     site = Site(store=store, migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
