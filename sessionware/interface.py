@@ -437,7 +437,7 @@ class SecureCookieSessionInterface(SessionInterface):
         text = session.changes()
         if text is None and state.begins_anew and state.loaded.new:  # clear(), after nothing valid
             line = self._log_out(session.cookie, state, "{}", environ)
-            return line if state.loaded.stale else None
+            return line if state.loaded.stale or self.adoption.others else None
         if text is None and not state.loaded.stale:
             return None
         seconds = time.time() - session.started

@@ -297,9 +297,12 @@ def test_former_place_is_deleted_at_every_log_out(mode: str, change: str) -> Non
 
 @every_mode
 @pytest.mark.parametrize("change", PLACES)
-def test_former_place_is_deleted_at_a_log_out_that_brings_no_cookie(mode: str, change: str) -> None:
+@pytest.mark.parametrize("log_out", [Session.invalidate, Session.clear])
+def test_former_place_is_deleted_at_a_log_out_that_brings_no_cookie(
+    mode: str, change: str, log_out: Act
+) -> None:
     """The browser may have one that it does not send to this page."""
-    page = Change("signed", mode, change).site.visit(Session.invalidate)
+    page = Change("signed", mode, change).site.visit(log_out)
     assert len(page.deleted) == 1
     assert "session=; Expires=Thu, 01 Jan 1970" in (page.response.headers.getlist("Set-Cookie")[-1])
 
