@@ -77,7 +77,8 @@ class ServerBackend(CookieBackend):
 
     def keep(self, loaded: Loaded) -> None:
         """Keep a visitor's session for its full life, unless the store cannot be written now."""
-        left = self._expiry.left(int(time.time()), loaded.created, loaded.permanent)
+        # The longest, because another request may have made it permanent since it was loaded.
+        left = self._expiry.left(int(time.time()), loaded.created)
         with suppress(SessionUnavailable):
             key = key_of(str(loaded.id))
             if not self._store.touch(key, seconds=max(1, left), owner=loaded.owner):

@@ -97,6 +97,27 @@ def test_lasting_cookie_counts_again_when_the_browser_forgets_the_next_log_in(
     assert jar.visit(victim, user) == ("alice" if named == "/" else None)
 
 
+# A renewal on its way
+
+
+@pytest.mark.parametrize("helps", [False, True])
+def test_hand_over_to_another_user_does_not_end_what_another_request_renews(helps: bool) -> None:
+    """The list knows of it, but not its id, and a log-in never fails for that."""
+
+    def hand_over(session: Any) -> None:
+        session.invalidate()
+        session.owner = "ben"
+
+    keeper = MODES["revocations"]()
+    victim = Victim(**keeper)
+    cookie = victim.visit("", log_in("ann")).cookie
+    renewed = victim.visit(cookie, lambda session: session.regenerate()).cookie
+    victim.visit(cookie, hand_over)
+    if helps:
+        keeper["revocations"].revoke_owner("ann")
+    assert victim.asks(renewed, who) == (None if helps else "ann")
+
+
 # Cookies without an id
 
 

@@ -797,6 +797,26 @@ def test_request_that_brings_a_visitors_cookie_may_be_slow(site: Site, clock: Cl
     assert site.read(cookie) == {"n": 1}
 
 
+def test_visitors_session_that_becomes_permanent_while_its_cookie_comes_back_lives_on(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other request with the cookie keeps the session for what it was when it was loaded."""
+    store = MemoryStore()
+    site = Site(store=store, idle_timeout=1000, permanent_timeout=9000)
+    cookie = site.visit(count).cookie
+    touch, later = store.touch, []
+
+    def remember_meanwhile(*arguments: Any, **options: Any) -> bool:
+        monkeypatch.setattr(store, "touch", touch)
+        later.append(site.visit(lambda session: session.update(_permanent=True), cookie).cookie)
+        return touch(*arguments, **options)
+
+    monkeypatch.setattr(store, "touch", remember_meanwhile)
+    site.read(cookie)
+    clock.advance(2000)
+    assert site.read(later[0]) == {"n": 1, "_permanent": True}
+
+
 def test_visitors_session_that_ends_while_its_cookie_comes_back_is_refused(
     site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
