@@ -424,6 +424,7 @@ def test_log_out_by_the_view_that_has_changed_the_password_deletes_the_cookie(
         assert visit(leave, visit(log_in(ann)).cookie).cookie == ""
 
 
+@pytest.mark.usefixtures("model")
 def test_log_out_of_a_session_of_another_kind_is_left_to_it() -> None:
     session = SimpleNamespace(flush=lambda: None)
     log_out(session)
