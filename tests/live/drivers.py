@@ -180,7 +180,9 @@ class WebKit(Browser):
     def get(self, url: str) -> None:
         """Load the page. The driver may answer at the end of the blank page before it."""
         super().get(url)
-        until(self, lambda driver: driver.current_url != "about:blank")
+        # Asked of the document: the driver names the address before there is one.
+        loaded = "return location.href !== 'about:blank' && document.readyState === 'complete'"
+        until(self, lambda driver: driver.execute_script(loaded))
 
 
 @contextmanager
