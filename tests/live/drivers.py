@@ -12,6 +12,7 @@ from pathlib import Path
 from platform import machine
 from typing import Any
 
+from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import (
     Chrome,
     ChromeOptions,
@@ -182,7 +183,11 @@ class WebKit(Browser):
         super().get(url)
         # Asked of the document: the driver names the address before there is one.
         loaded = "return location.href !== 'about:blank' && document.readyState === 'complete'"
-        until(self, lambda driver: driver.execute_script(loaded))
+        try:
+            until(self, lambda driver: driver.execute_script(loaded))
+        except TimeoutException:  # The blank page has taken its place.
+            super().get(url)
+            until(self, lambda driver: driver.execute_script(loaded))
 
 
 @contextmanager
