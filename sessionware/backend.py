@@ -45,7 +45,7 @@ _NOT_ENDED = (
     "The session could not be ended, because another request has given it a new id meanwhile (a "
     "log-in, or regenerate()). The other request's response has the valid cookie: log out again."
 )
-_RENEWED, _SETTLED = "renewed\0", "refused\0"
+_RENEWED, _SETTLED = "renewed\0", "settled\0"
 """What the list has of each renewal, and of those that were refused or whose session has ended."""
 
 

@@ -101,7 +101,7 @@ class DjangoSession(SessionBase):
             # Another request may have prolonged it since, so its cookie stays.
             state.forget()
             if state.loaded.newest and not self._opened.sealed:
-                self._opened.modified = True  # If it goes, an older one counts again.
+                self._opened.modified = True  # Or else an older one would count again.
         elif loaded.newest and not loaded.outlived:
             # The browser keeps it for less time than an older cookie, which would count again.
             loaded.stale = True

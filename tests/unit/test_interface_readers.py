@@ -341,12 +341,17 @@ def test_change_after_more_than_an_hour_is_saved_without_a_list(clock: Clock, mo
     assert site.read(slowly(site, clock, cookie, HOUR + 1, count).cookie) == {"n": 2}
 
 
+def be_ben(session: Session) -> None:
+    session.owner = "ben"
+
+
 @pytest.mark.parametrize("mode", ["list", "store"])
+@pytest.mark.parametrize("end", [Session.invalidate, be_ben])
 @pytest.mark.parametrize("beside", [False, True])
-def test_slow_request_does_not_outlive_a_log_out_with_a_cookie_that_has_expired_meanwhile(
-    clock: Clock, mode: str, beside: bool
+def test_slow_request_does_not_outlive_the_end_of_a_session_that_has_expired_meanwhile(
+    clock: Clock, mode: str, end: Act, beside: bool
 ) -> None:
-    """Be it alone, or beside a cookie at another place that is still valid."""
+    """By a log-out or the log-in of another, with its cookie alone or beside a valid one."""
     site = Site(**MODES[mode](), idle_timeout=100)
     cookie = site.log_in("ann")
 
@@ -354,29 +359,7 @@ def test_slow_request_does_not_outlive_a_log_out_with_a_cookie_that_has_expired_
         dict(session)
         clock.advance(101)
         other = site.log_in("ann") if beside else ""
-        site.visit(Session.invalidate, f"{cookie}; {other}")
-        session["late"] = True
-
-    clock.advance(50)
-    with pytest.raises(SessionUnavailable, match="ended by another request"):
-        site.visit(slow, cookie)
-
-
-def be_ben(session: Session) -> None:
-    session.owner = "ben"
-
-
-@pytest.mark.parametrize("mode", ["list", "store"])
-def test_slow_request_does_not_outlive_a_log_in_with_a_cookie_that_has_expired_meanwhile(
-    clock: Clock, mode: str
-) -> None:
-    site = Site(**MODES[mode](), idle_timeout=100)
-    cookie = site.log_in("ann")
-
-    def slow(session: Session) -> None:
-        dict(session)
-        clock.advance(101)
-        site.visit(be_ben, cookie)
+        site.visit(end, f"{cookie}; {other}")
         session["late"] = True
 
     clock.advance(50)
