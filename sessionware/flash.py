@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 
@@ -12,6 +12,7 @@ class FlashMixin(MutableMapping[str, Any]):
     __slots__ = ()
 
     _csrf_token: str | None  # not in the data, which a form may be able to set
+    _make_csrf_token: Callable[[], str]  # the same token for two threads
 
     def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
         """Add a message to the end of the queue, where it stays until ``pop_flash``."""
@@ -32,12 +33,12 @@ class FlashMixin(MutableMapping[str, Any]):
 
     def new_csrf_token(self) -> str:
         """Return a new CSRF token of 256 bits, which replaces the session's present one."""
-        self._csrf_token = token = secrets.token_urlsafe(32)
+        self._csrf_token = token = random_token()
         return token
 
     def get_csrf_token(self) -> str:
         """Return the session's CSRF token, made on first use."""
-        return self._csrf_token or self.new_csrf_token()
+        return self._csrf_token or self._make_csrf_token()
 
     def check_csrf_token(self, token: object) -> bool:
         """Return whether this is the session's CSRF token. The comparison takes constant time.
@@ -48,3 +49,8 @@ class FlashMixin(MutableMapping[str, Any]):
         if expected is None or not isinstance(token, str):
             return False
         return hmac.compare_digest(token.encode(errors="surrogatepass"), expected.encode())
+
+
+def random_token() -> str:
+    """Return 256 random bits as text."""
+    return secrets.token_urlsafe(32)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 from uuid import UUID
 
 from .errors import LateWrite, SessionUnavailable, UnserializableValue
-from .flash import FlashMixin
+from .flash import FlashMixin, random_token
 
 Owner = str | int | UUID
 """How the application identifies the user a session belongs to, such as by a primary key."""
@@ -128,6 +128,7 @@ class State:
         "handed_out",
         "id",
         "loaded",
+        "made",
         "may_differ",
         "owner",
         "parent",
@@ -146,6 +147,7 @@ class State:
         self.parent: str = loaded.parent
         self.may_differ: bool = False  # set by a write, or by handing out what can be changed
         self.handed_out: dict[str, bytes] = {}  # snapshots of the mutable values that were read
+        self.made: dict[str, str] = {}  # if two threads make one at once, the first counts for both
         self.save_forced: bool = False  # set by modified = True, and with every new id
         self.begins_anew: bool = False  # set by a log-out and a log-in
         self.emptied: bool = False  # set by a log-out and a log-in of another user
@@ -207,13 +209,23 @@ class State:
         return False
 
     def make_id(self) -> str:
-        """Return a new id, which replaces the present one."""
-        self.id = secrets.token_urlsafe(16)
+        """Return the id of a session that has none yet."""
+        self.id = self.made.setdefault("id", secrets.token_urlsafe(16))
         return self.id
+
+    def make_csrf_token(self) -> str:
+        """Return the CSRF token of a session that has none yet."""
+        self.csrf_token = self.made.setdefault("csrf_token", random_token())
+        return self.csrf_token
+
+    def set_csrf_token(self, token: str) -> None:
+        """Replace the CSRF token, also for a thread that is about to make one."""
+        self.csrf_token = self.made["csrf_token"] = token
 
     def clear(self) -> None:
         """Begin a new session, which has nothing of this one."""
         self.data.clear()
+        self.made = {}
         self.id = self.csrf_token = self.owner = None
         self.stamp = self.parent = ""
         self.created = int(time.time())
@@ -449,9 +461,12 @@ class Session(SessionMixin, FlashMixin):
     def _csrf_token(self) -> str | None:
         return self._read().csrf_token
 
-    @_csrf_token.setter
-    def _csrf_token(self, value: str | None) -> None:
-        self._change().csrf_token = value
+    @_csrf_token.setter  # type: ignore[override]  # never set to None
+    def _csrf_token(self, value: str) -> None:
+        self._change().set_csrf_token(value)
+
+    def _make_csrf_token(self) -> str:
+        return self._change().make_csrf_token()
 
     @property
     def owner(self) -> Owner | None:
@@ -498,7 +513,7 @@ class Session(SessionMixin, FlashMixin):
         """
         state = self._change()
         state.save_forced = True
-        state.id, state.parent = None, ""
+        state.id, state.parent, state.made = None, "", {}
         if not keep_created:
             state.created = int(time.time())
 

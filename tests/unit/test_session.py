@@ -4,6 +4,7 @@ import copy
 import hmac
 import logging
 import pickle
+import secrets
 import threading
 from collections.abc import Callable, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,57 @@ def test_slow_first_use_does_not_undo_what_another_thread_did() -> None:
         session.invalidate()
         done.set()
     assert (slow.result(), dict(session), session.modified) == ({}, {}, True)
+
+
+def make(text: str) -> Callable[[int], str]:
+    """Return what makes this text in place of a random one."""
+    return lambda _: text
+
+
+MAKERS = pytest.mark.parametrize(
+    "ask",
+    [lambda session: session.id, lambda session: session.get_csrf_token()],
+    ids=["id", "csrf_token"],
+)
+
+
+@MAKERS
+def test_two_threads_that_ask_at_once_get_one(ask: Act, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second asks, and has its answer, while the first makes its own."""
+    session = Session(Source(id), "")
+
+    def interrupted(_: int) -> str:
+        monkeypatch.setattr(secrets, "token_urlsafe", make("of the second"))
+        assert ask(session) == "of the second"
+        return "of the first"
+
+    monkeypatch.setattr(secrets, "token_urlsafe", interrupted)
+    assert (ask(session), ask(session)) == ("of the second", "of the second")
+
+
+def test_new_csrf_token_counts_for_a_thread_that_is_about_to_make_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = Session(Source(id), "")
+
+    def interrupted(_: int) -> str:
+        monkeypatch.setattr(secrets, "token_urlsafe", make("new"))
+        session.new_csrf_token()
+        return "first"
+
+    monkeypatch.setattr(secrets, "token_urlsafe", interrupted)
+    assert (session.get_csrf_token(), session.get_csrf_token()) == ("new", "new")
+
+
+@MAKERS
+@pytest.mark.parametrize(
+    "renew", [Session.invalidate, lambda session: setattr(session, "owner", 1)], ids=["out", "in"]
+)
+def test_one_that_was_made_before_does_not_come_back(ask: Act, renew: Act) -> None:
+    session = opened()
+    before = ask(session)
+    renew(session)
+    assert ask(session) != before
 
 
 # Late
