@@ -102,6 +102,12 @@ class SessionCookie:
         """Whether the cookie is Secure even if the request came over http."""
         return self.secure is True or (self.secure == "auto" and _prefix(self.name) is not None)
 
+    def is_secure_in(self, environ: WSGIEnvironment) -> bool:
+        """Return whether the cookie is Secure in the answer to this request."""
+        if environ["wsgi.url_scheme"] == "https":
+            return self.secure is not False
+        return self.always_secure
+
     def write(self, value: str, secure: bool, expires: tuple[int, int] | None = None) -> str:
         """Return the value of a Set-Cookie header.
 

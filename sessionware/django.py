@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from http.cookies import Morsel
@@ -504,8 +504,9 @@ def interface() -> SecureCookieSessionInterface:
     former = given.get("migrate_from")
     if isinstance(former, list | tuple):
         given["migrate_from"] = [*map(_with_owner, former)]
+    make = SecureCookieSessionInterface if "refresh_after" in given else _WithoutRefresh
     try:
-        made = SecureCookieSessionInterface(**given | theirs)
+        made: SecureCookieSessionInterface = make(**given | theirs)
     except ConfigurationError as error:
         problems = [*map(_double, doubles), *map(_in_their_words, error.problems)]
         raise ConfigurationError(problems) from None
@@ -513,9 +514,13 @@ def interface() -> SecureCookieSessionInterface:
         raise ConfigurationError([_in_their_words(NEEDS_MIDDLEWARE)])
     if doubles:
         raise ConfigurationError(map(_double, doubles))
-    if "refresh_after" not in given:
-        made.expiry = WithoutRefresh(*astuple(made.expiry))
     return made
+
+
+class _WithoutRefresh(SecureCookieSessionInterface):
+    """Issues a cookie again only when its session changes."""
+
+    expiry_class = WithoutRefresh
 
 
 _OF_DJANGO = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from .errors import ConfigurationError, CookieRejected, Problem
 
@@ -39,7 +39,7 @@ class Expiry:
         absolute_timeout: Duration | None = None,
         refresh_after: Duration | None = None,
         permanent_timeout: Duration | None = None,
-    ) -> "Expiry":
+    ) -> Self:
         """Return the timeouts of these settings. Raises ConfigurationError with every problem."""
         settings: dict[str, Any] = {
             "idle_timeout": idle_timeout,

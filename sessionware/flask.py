@@ -10,7 +10,6 @@
 import difflib
 import logging
 from collections.abc import Iterator
-from dataclasses import astuple
 from inspect import getclosurevars
 from types import FunctionType
 from typing import Any, Unpack, cast
@@ -121,14 +120,20 @@ def _interface_of(app: flask.Flask, given: dict[str, Any]) -> SecureCookieSessio
                 "set it before Sessions(app): python -m sessionware secret prints one",
             )
         )
+    refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"] or "refresh_after" in given
+    make = SecureCookieSessionInterface if refreshes else _WithoutRefresh
     with collecting(problems):
-        interface = SecureCookieSessionInterface(**configured | given)
+        interface: SecureCookieSessionInterface = make(**configured | given)
         problems += [_NEEDS_MIDDLEWARE] if interface.binding is not None else []
     if problems:
         raise ConfigurationError(dict.fromkeys(_named(each, given) for each in problems))
-    if not (app.config["SESSION_REFRESH_EACH_REQUEST"] or "refresh_after" in given):
-        interface.expiry = WithoutRefresh(*astuple(interface.expiry))
     return interface
+
+
+class _WithoutRefresh(SecureCookieSessionInterface):
+    """Issues a cookie again only when its session changes."""
+
+    expiry_class = WithoutRefresh
 
 
 _NEEDS_MIDDLEWARE = NEEDS_MIDDLEWARE._replace(

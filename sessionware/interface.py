@@ -129,6 +129,7 @@ class SecureCookieSessionInterface(SessionInterface):
     """
 
     session_class = Session
+    expiry_class = Expiry
 
     def __init__(
         self,
@@ -169,7 +170,7 @@ class SecureCookieSessionInterface(SessionInterface):
             )
         timeouts = idle_timeout, absolute_timeout, refresh_after, permanent_timeout
         with collecting(problems):
-            self.expiry: Expiry = Expiry.of(*timeouts)
+            self.expiry: Expiry = self.expiry_class.of(*timeouts)
         make: Callable[..., Codec] = SignedCodec  # checks the keys even if encrypt is wrong
         with collecting(problems):
             make = codec_class(encrypt)
@@ -427,7 +428,7 @@ class SecureCookieSessionInterface(SessionInterface):
             if self.cookie.samesite == "None":
                 # In a frame on another site, browsers drop the rest (RFC 6265bis, section 5.7).
                 other = replace(other, secure=True, samesite="None")
-            fields.append(("Set-Cookie", other.delete(self._is_secure(other, environ))))
+            fields.append(("Set-Cookie", other.delete(other.is_secure_in(environ))))
 
     def _verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
         """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due."""
@@ -499,7 +500,7 @@ class SecureCookieSessionInterface(SessionInterface):
         is_permanent = self.backend.save(state, text)
         if state.id != state.loaded.id:
             self.adoption.end(state.loaded.id, state.loaded.created)
-        secure = self._is_secure(self.cookie, environ)
+        secure = self.cookie.is_secure_in(environ)
         if not (is_permanent or lasting or (beside_twins and state.owner is None)):
             return self.cookie.write(value, secure)
         max_age = (
@@ -612,7 +613,7 @@ class SecureCookieSessionInterface(SessionInterface):
         """
         if not state.loaded.came and not (state.begins_anew and self.adoption.others):
             return None
-        return self.cookie.delete(self._is_secure(self.cookie, environ))
+        return self.cookie.delete(self.cookie.is_secure_in(environ))
 
     def _write_ended(self, state: State, environ: WSGIEnvironment) -> str:
         """Return the header that leaves an empty cookie, which is newer than its twins."""
@@ -620,7 +621,7 @@ class SecureCookieSessionInterface(SessionInterface):
         empty = wrap(Envelope("{}", None, 0, place=self.cookie.place, beside=True))
         value = self.codec.encode(empty, self._next_issue(state, now))
         max_age = self._max_age_beside_twins()
-        secure = self._is_secure(self.cookie, environ)
+        secure = self.cookie.is_secure_in(environ)
         return self.cookie.write(value, secure, (max_age, now + max_age))
 
     def _max_age_beside_twins(self) -> int:
@@ -640,11 +641,6 @@ class SecureCookieSessionInterface(SessionInterface):
                 with suppress(CookieRejected):
                     twins.append(self._accept(verified, now))
         return twins
-
-    def _is_secure(self, cookie: SessionCookie, environ: WSGIEnvironment) -> bool:
-        if environ["wsgi.url_scheme"] == "https":
-            return cookie.secure is not False
-        return cookie.always_secure
 
 
 def _migration_problems(migrate_from: object) -> Iterator[Problem]:
