@@ -1,9 +1,11 @@
 """The sessions of former cookies, taken over; and what the browser may still have of them."""
 
+import re
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from wsgiref.types import WSGIEnvironment
 
 from .backend import CookieBackend
 from .cookie import SessionCookie, former_cookie, others
@@ -177,3 +179,18 @@ def _places_of(cookies: Iterable[SessionCookie]) -> dict[str, set[str | None]]:
     for cookie in cookies:
         places.setdefault(cookie.name, {None}).add(cookie.place)
     return places
+
+
+def client_of(environ: WSGIEnvironment) -> str:
+    """Return a text that is not the same for two clients, as far as the server can tell.
+
+    It is not trusted: a client can make it differ, but not equal to that of another one, because
+    a proxy adds the client's address.
+    """
+    told = "\0".join(str(environ.get(name, "")) for name in _TELLING)
+    return re.sub(
+        r"(\.[0-9]+|\]):[0-9]+", r"\1", told
+    )  # without ports: each connection has another
+
+
+_TELLING = ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_USER_AGENT")
