@@ -1,4 +1,4 @@
-"""SecureCookieSessionInterface: a request that only reads never undoes what another has saved."""
+"""Saver: a request that only reads never undoes what another has saved."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""SecureCookieSessionInterface: several valid cookies of our name, of which the newest counts."""
+"""Loader: several valid cookies of our name, of which the newest counts, and their log-out."""
 
 import logging
 from collections.abc import Callable
