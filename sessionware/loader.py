@@ -49,6 +49,29 @@ class Loader:
             loaded.newest = max(loaded.newest, 1)
         return loaded
 
+    def twins(self, cookie: str, loaded: Loaded) -> list[Loaded]:
+        """Return the other valid sessions of our name that the request has brought."""
+        if not loaded.newest:
+            return []
+        tokens, now, twins = self._cookie.find(cookie), int(time.time()), []
+        if loaded.token:
+            tokens.remove(loaded.token)
+        for verified in self._verify(tokens, now, []):
+            if not verified.ends:
+                with suppress(CookieRejected):
+                    twins.append(self._accept(verified, now))
+        return twins
+
+    def own_ids(self, cookie: str) -> dict[str, int]:
+        """Return the ids that the sessions of our own cookies can have, and when these began."""
+        ids: dict[str, int] = {}
+        for token in self._cookie.find(cookie):
+            with suppress(CookieRejected):
+                session_id, created = self._reader.id_of(token)
+                if session_id is not None or self._reader.backend.needs_id:
+                    ids |= dict.fromkeys(self._adoption.ids_of(session_id, token), created)
+        return ids
+
     def _load_own(
         self, tokens: list[str], now: int, refused: Refusals, evidence: Evidence | None
     ) -> Loaded | None:
@@ -136,26 +159,3 @@ class Loader:
                 self._reader.accept(bound, now)
                 return str(bound.envelope.id)
         return ""
-
-    def twins(self, cookie: str, loaded: Loaded) -> list[Loaded]:
-        """Return the other valid sessions of our name that the request has brought."""
-        if not loaded.newest:
-            return []
-        tokens, now, twins = self._cookie.find(cookie), int(time.time()), []
-        if loaded.token:
-            tokens.remove(loaded.token)
-        for verified in self._verify(tokens, now, []):
-            if not verified.ends:
-                with suppress(CookieRejected):
-                    twins.append(self._accept(verified, now))
-        return twins
-
-    def own_ids(self, cookie: str) -> dict[str, int]:
-        """Return the ids that the sessions of our own cookies can have, and when these began."""
-        ids: dict[str, int] = {}
-        for token in self._cookie.find(cookie):
-            with suppress(CookieRejected):
-                session_id, created = self._reader.id_of(token)
-                if session_id is not None or self._reader.backend.needs_id:
-                    ids |= dict.fromkeys(self._adoption.ids_of(session_id, token), created)
-        return ids
