@@ -10,7 +10,7 @@
 import difflib
 import logging
 from collections.abc import Iterator
-from inspect import getclosurevars
+from contextlib import suppress
 from types import FunctionType
 from typing import Any, Unpack, cast
 
@@ -256,11 +256,18 @@ def _layers_of(app: flask.Flask) -> Iterator[Any]:
     for layer in layers:
         yield layer
         inner = [getattr(layer, name, None) for name in _WRAPPED]
-        if isinstance(layer, FunctionType):
-            inner += getclosurevars(layer).nonlocals.values()
+        inner += _closed_over(layer)
         # A layer may lead back to the application, or make up any attribute, as a mock does.
         room = _MAX_LAYERS - len(layers)
         layers += [each for each in inner if callable(each) and each is not app][:room]
+
+
+def _closed_over(layer: Any) -> Iterator[Any]:
+    """Yield the values of the variables that a function has from the one around it."""
+    if isinstance(layer, FunctionType):
+        for cell in layer.__closure__ or ():
+            with suppress(ValueError):  # It was not set.
+                yield cell.cell_contents
 
 
 class _SessionsInterface(EnvironSessionInterface):

@@ -41,10 +41,25 @@ def in_a_closure(app: Any) -> Any:
     return lambda environ, start_response: app(environ, start_response)
 
 
+def in_a_closure_with_a_variable_that_is_not_set(app: Any) -> Any:
+    def traced(environ: Any, start_response: Any) -> Any:
+        return tracer(environ, start_response) if tracing else app(environ, start_response)
+
+    tracing = False
+    if tracing:
+        tracer = print
+    return traced
+
+
 wrappers = pytest.mark.parametrize(
     "wrapper",
-    [ProxyFix, lambda app: ProfilerMiddleware(app, stream=None), in_a_closure],
-    ids=["ProxyFix", "profiler", "closure"],
+    [
+        ProxyFix,
+        lambda app: ProfilerMiddleware(app, stream=None),
+        in_a_closure,
+        in_a_closure_with_a_variable_that_is_not_set,
+    ],
+    ids=["ProxyFix", "profiler", "closure", "empty closure"],
 )
 
 
