@@ -1,6 +1,7 @@
 """The response's headers, and what they tell caches: ``Vary`` and ``Cache-Control``."""
 
 import re
+from collections import Counter
 from collections.abc import Set
 
 from werkzeug.datastructures import Headers
@@ -108,7 +109,7 @@ def carry_over(before: Fields, after: Fields, page: Fields) -> None:
     """
     varied = _lowered(before, "vary")
     names = [name for name in _items(after, "vary") if name.lower() not in varied - _BY_COOKIE]
-    added = [field for field in after if after.count(field) > before.count(field)]
+    added = [*(Counter(after) - Counter(before)).elements()]
     cookies = [field for field in added if field[0].lower() == "set-cookie"]
     private = _NOT_SHARED & _lowered(after, "cache-control") - _lowered(before, "cache-control")
     _vary_by(names, page)

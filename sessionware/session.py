@@ -574,16 +574,26 @@ def plain_owner(value: Any, name: str) -> Owner:
     """Return the owner as a plain str, int or UUID.
 
     A subclass, such as a database driver's UUID, is converted. Raises UnserializableValue for
-    other types, with the name.
+    other types, and for an int that Python does not convert to text, with the name.
     """
     kind = type(value)  # not __class__, which a proxy copies from its target
     if issubclass(kind, str):
         return str.__str__(value)
     if issubclass(kind, int) and kind is not bool:
-        return int.__int__(value)
+        return _with_few_digits(int.__int__(value), name)
     if issubclass(kind, UUID):
         return UUID(int=value.int)
     raise UnserializableValue(f"{name}: found {kind.__name__}, expected str, int or UUID")
+
+
+def _with_few_digits(value: int, name: str) -> int:
+    try:
+        str(value)
+    except ValueError:
+        raise UnserializableValue(
+            f"{name}: found an int with too many digits, expected a primary key"
+        ) from None
+    return value
 
 
 # What the sessions of Beaker, Django, Flask-Session, Pyramid and secure-cookie have beside a dict.

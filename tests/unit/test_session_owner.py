@@ -278,6 +278,16 @@ def test_owner_of_another_type_is_refused_and_changes_nothing(found: str) -> Non
     assert session.modified is False
 
 
+@pytest.mark.parametrize("owner", [10**4300, -(10**4300)], ids=["positive", "negative"])
+def test_owner_with_too_many_digits_is_refused_and_changes_nothing(owner: int) -> None:
+    session = held("ann")
+    with pytest.raises(
+        UnserializableValue, match=r"^session\.owner: found an int with too many dig"
+    ):
+        set_owner(owner)(session)
+    assert (session.owner, session.modified) == ("ann", False)
+
+
 def test_refused_owner_is_named_as_the_caller_says() -> None:
     with pytest.raises(
         UnserializableValue, match=r"^owner: found float, expected str, int or UUID"
