@@ -193,4 +193,18 @@ def client_of(environ: WSGIEnvironment) -> str:
     )  # without ports: each connection has another
 
 
-_TELLING = ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_USER_AGENT")
+_TELLING = (
+    "REMOTE_ADDR",
+    "HTTP_FORWARDED",
+    "HTTP_USER_AGENT",
+    "HTTP_X_FORWARDED_FOR",
+    # Of nginx, Cloudflare, Akamai, Fly.io, Fastly, Rackspace, Azure and others.
+    "HTTP_X_REAL_IP",
+    "HTTP_CF_CONNECTING_IP",
+    "HTTP_TRUE_CLIENT_IP",
+    "HTTP_FLY_CLIENT_IP",
+    "HTTP_FASTLY_CLIENT_IP",
+    "HTTP_X_CLUSTER_CLIENT_IP",
+    "HTTP_X_AZURE_CLIENTIP",
+    "HTTP_X_CLIENT_IP",
+)

@@ -170,6 +170,19 @@ CLIENTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"HTTP_FORWARDED": "for=192.0.2.2"},
     ),
     "browsers": ({"HTTP_USER_AGENT": "Firefox"}, {"HTTP_USER_AGENT": "curl"}),
+    **{
+        f"addresses in {field}": ({field: "192.0.2.1"}, {field: "192.0.2.2"})
+        for field in (
+            "HTTP_X_REAL_IP",
+            "HTTP_CF_CONNECTING_IP",
+            "HTTP_TRUE_CLIENT_IP",
+            "HTTP_FLY_CLIENT_IP",
+            "HTTP_FASTLY_CLIENT_IP",
+            "HTTP_X_CLUSTER_CLIENT_IP",
+            "HTTP_X_AZURE_CLIENTIP",
+            "HTTP_X_CLIENT_IP",
+        )
+    },
 }
 
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tests.attacks.former import former
 from tests.attacks.jar import Jar
 from tests.attacks.modes import MODES, cookie_alone, every_mode, held_on_the_server
 from tests.attacks.victim import Victim
 from tests.conftest import Clock
-from tests.gateway import KEY, OLDER_KEY
+from tests.gateway import KEY, OLDER_KEY, call
 from tests.sites import MemoryRevocations, MemoryStore
 from tests.unit.foreign_cookies import LITERALS, reader
 
@@ -178,6 +179,21 @@ def test_clients_that_nothing_tells_apart_share_the_session_of_equal_former_cook
     victim = Victim(**MODES["store"](), migrate_from=[reader("Flask", limit=40 * DAY)])
     victim.visit(FLASK, count)
     assert victim.asks(FLASK, lambda session: session["n"]) == 1
+
+
+@pytest.mark.parametrize("helps", [False, True])
+def test_requests_through_two_addresses_of_a_proxy_take_over_a_former_cookie_twice(
+    helps: bool,
+) -> None:
+    """The address is what tells two clients apart. ProxyFix sets that of the client."""
+    victim = Victim(**MODES["store"](), migrate_from=[reader("Flask", limit=40 * DAY)])
+    app = ProxyFix(victim.app) if helps else victim.app
+    cookies = [
+        call(app, FLASK, REMOTE_ADDR=proxy, HTTP_X_FORWARDED_FOR="203.0.113.5").cookie
+        for proxy in ("192.0.2.1", "192.0.2.2")
+    ]
+    victim.visit(cookies[0], count)
+    assert victim.asks(cookies[1], lambda session: session.get("n")) == (1 if helps else None)
 
 
 def test_end_of_all_sessions_in_a_store_leaves_the_former_cookies_of_visitors() -> None:
