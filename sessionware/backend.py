@@ -170,13 +170,14 @@ class RevocableBackend(CookieBackend):
     def save(self, state: State, text: str) -> bool:
         """Put the session's previous id on the list. Of two requests, one can replace it."""
         last = state.loaded.id
-        if last is not None and last == state.id:
-            self._check_alive(state)
-        elif last is not None and state.has_ended:
+        if last in (None, state.id):
+            if not state.is_first_visit:
+                self._check_alive(state)
+        elif state.has_ended:
             self.log_out(state.loaded)
-        elif last is not None and state.id in self._bound_ids.of(last):
+        elif state.id in self._bound_ids.of(last):
             self._bind(state, last)
-        elif last is not None:
+        else:
             self._renew(state, last)
         return super().save(state, text)
 
@@ -186,6 +187,7 @@ class RevocableBackend(CookieBackend):
         self._revocations.revoke(binding_of(last), GRACE)
         if not self._revoke(last, state.loaded.created):
             raise SessionUnavailable(ENDED)
+        self._check_alive(state)
 
     def _renew(self, state: State, last: str) -> None:
         created = state.loaded.created
@@ -196,6 +198,8 @@ class RevocableBackend(CookieBackend):
                 self._end_bound(last, created)
             elif not state.begins_anew:
                 raise SessionUnavailable(ENDED)
+            # Last, so that no revoke_owner meanwhile is missed.
+            self._check_alive(state)
         except SessionUnavailable:
             # No session has come of it, so a later log-out has none to miss.
             with suppress(SessionUnavailable):

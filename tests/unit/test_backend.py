@@ -9,10 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from sessionware import (
-    Session,
-    SessionUnavailable,
-)
+from sessionware import Session, SessionUnavailable
 from sessionware.backend import MAX_REPEAT_TIME, MAX_REQUEST_TIME
 from sessionware.codec import SignedCodec
 from sessionware.migration import SessionwareCookie
@@ -292,6 +289,60 @@ def test_ended_session_is_refused_until_it_would_have_expired(
     clock.advance(900)
     site.visit(Session.invalidate, cookie)
     assert revocations.refused == {key_of(envelope(cookie)[2]): 600 + MAX_REQUEST_TIME}
+
+
+@pytest.mark.parametrize(
+    "end", [lambda ended: ended.revoke_owner("ann"), MemoryRevocations.revoke_all]
+)
+@pytest.mark.parametrize(
+    "act",
+    [
+        count,
+        Session.regenerate,
+        lambda session: session.regenerate(keep_created=True),
+        log_in,
+    ],
+    ids=["count", "regenerate", "keep_created", "log_in"],
+)
+@pytest.mark.parametrize("begin", ["new", "ann's"])
+def test_change_that_meets_the_end_of_all_sessions_of_the_owner_is_an_error(
+    revocable: Site, revocations: MemoryRevocations, end: Act, act: Act, begin: str
+) -> None:
+    """Otherwise, the response would set a cookie that the next request refuses."""
+
+    def slow(session: Session) -> None:
+        if begin == "new":
+            log_in(session)
+        act(session)
+        end(revocations)
+
+    cookie = revocable.log_in("ann") if begin == "ann's" else ""
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        revocable.visit(slow, cookie)
+
+
+def test_visitors_regenerate_that_meets_the_end_of_all_sessions_is_an_error(
+    revocable: Site, revocations: MemoryRevocations
+) -> None:
+    def slow(session: Session) -> None:
+        session.regenerate()
+        revocations.revoke_all()
+
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        revocable.visit(slow, revocable.visit(count).cookie)
+
+
+def test_log_out_succeeds_after_a_renewal_that_has_met_the_end_of_all_sessions(
+    revocable: Site, revocations: MemoryRevocations
+) -> None:
+    def slow(session: Session) -> None:
+        session.regenerate()
+        revocations.revoke_owner("ann")
+
+    cookie = revocable.log_in("ann")
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        revocable.visit(slow, cookie)
+    assert revocable.visit(Session.invalidate, cookie).cookie == ""
 
 
 def test_session_that_is_too_large_does_not_end_the_previous_one(revocable: Site) -> None:
