@@ -50,7 +50,8 @@ class Envelope:
       is the first cookie of a session.
     - ``data``: the same as a dict, or ``None``. ``wrap`` does not need it.
     - ``age``: the seconds between the session's creation and this writing, because they take fewer
-      bytes than the time itself. If the clocks of two servers differ, it may be negative.
+      bytes than the time itself. If the clocks of two servers differ, it may be negative. In a
+      store, which the age is not for, it is when the session's idle timeout became shorter, or 0.
     - ``stamp``: the owner's stamp at log-in, from the store or the list of revocations. Without an
       owner, that of the list itself when the session began.
     - ``place``: that of the cookie (``SessionCookie.place``). ``None``: it is one of version 1.0,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .backend import CookieBackend, RevocableBackend
+from .backend import GRACE, CookieBackend, RevocableBackend
 from .codec import Codec
 from .envelope import Envelope, unwrap
 from .errors import CookieRejected, Problem, kind_of
@@ -82,7 +82,9 @@ class Reader:
             verified.token,
         )
         if held is not None:
-            self.expiry.check(now, issued, created, loaded.permanent)
+            # The idle timeout may have become shorter after this cookie was sent.
+            permanent = None if now - whole.age <= GRACE else loaded.permanent
+            self.expiry.check(now, issued, created, permanent)
             loaded.version = held.version
             loaded.parent, loaded.renewed = held.parent, held.renewed > 0
             # Later, it is only there because an earlier request has done so.

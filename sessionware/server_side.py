@@ -230,7 +230,8 @@ class ServerBackend(CookieBackend):
 
     def _create(self, state: State, text: str) -> bool:
         session_id, adopted = str(state.id), state.id == state.loaded.id
-        record, permanent, ended = self._record(state, text), state.permanent, False
+        permanent, ended = state.permanent, False
+        record = self._record(state, text, permanent)
         key = key_of(session_id)
         if self._store.create(key, record, **self._life(state, permanent)):
             ended = adopted and not self._note_adoption(session_id, state.created)
@@ -257,7 +258,8 @@ class ServerBackend(CookieBackend):
         """Save what this request has changed, together with what others have changed meanwhile."""
         session_id = str(state.id)
         version = "" if state.loaded.renewed else state.loaded.version
-        record, permanent = self._record(state, text), state.permanent
+        permanent = state.permanent
+        record = self._record(state, text, permanent)
         for _ in range(MAX_ATTEMPTS):
             life = self._life(state, permanent)
             if self._store.replace(key_of(session_id), record, version=version, **life):
@@ -411,15 +413,30 @@ class ServerBackend(CookieBackend):
         # That of a visitor does not outlive a log-in.
         same = state.csrf_token == loaded.csrf_token and state.owner == loaded.owner
         token = theirs.csrf_token if same else state.csrf_token
-        return self._record(state, dumps(merged), token), bool(merged.get("_permanent", False))
+        permanent = bool(merged.get("_permanent", False))
+        return self._record(state, dumps(merged), permanent, token), permanent
 
-    def _record(self, state: State, text: str, csrf_token: str | None = None) -> str:
+    def _record(
+        self, state: State, text: str, permanent: bool, csrf_token: str | None = None
+    ) -> str:
         token = csrf_token or state.csrf_token
-        parent = state.parent or None
-        record = wrap(Envelope(text, None, 0, parent, token, state.owner, state.stamp))
+        parent, shortened = state.parent or None, self._shortened(state, permanent)
+        record = wrap(Envelope(text, None, shortened, parent, token, state.owner, state.stamp))
         if len(record) > self._store.limit:
             raise too_large("The session's JSON", len(record), self._store.limit, loads(text))
         return record
+
+    def _shortened(self, state: State, permanent: bool) -> int:
+        """Return the time now if the session is to have a shorter idle timeout than it had, or 0.
+
+        Requests that were sent before that have cookies which may be older.
+        """
+        now, expiry = int(time.time()), self._expiry
+        if expiry.permanent_timeout == expiry.idle_timeout:
+            return 0
+        was_permanent = bool(loads(state.loaded.text).get("_permanent", False))
+        is_shorter = expiry.left(now, now, permanent) < expiry.left(now, now, was_permanent)
+        return now if is_shorter else 0
 
     def _life(self, state: State, permanent: bool) -> Life:
         left = self._expiry.left(int(time.time()), state.created, permanent)

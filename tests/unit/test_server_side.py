@@ -17,7 +17,7 @@ from sessionware import (
     SessionTooLarge,
     SessionUnavailable,
 )
-from sessionware.backend import MAX_ATTEMPTS, MAX_REQUEST_TIME
+from sessionware.backend import GRACE, MAX_ATTEMPTS, MAX_REQUEST_TIME
 from sessionware.codec import SignedCodec
 from sessionware.migration import SessionwareCookie
 from sessionware.store import key_of
@@ -438,6 +438,61 @@ def test_merged_session_is_permanent_in_the_store_and_in_the_browser(
     page = site.visit_during(*acts, cookie)
     assert "Max-Age=1000" in (page.response.set_cookie or "")
     assert [*store.seconds.values()] == [1000]
+
+
+def leaving(session: Session) -> None:
+    session.permanent = False
+
+
+SHORTER = pytest.mark.parametrize(
+    ("timeouts", "begin", "shorten"),
+    [((100, 1000), staying, leaving), ((1000, 100), leaving, staying)],
+    ids=["no longer permanent", "permanent"],
+)
+
+
+@SHORTER
+@pytest.mark.parametrize("wait", [0, GRACE])
+def test_older_cookie_works_for_a_minute_after_the_idle_timeout_became_shorter(
+    store: MemoryStore,
+    clock: Clock,
+    timeouts: tuple[int, int],
+    begin: Act,
+    shorten: Act,
+    wait: int,
+) -> None:
+    """It may have been sent before that, and what its request changes is not lost."""
+    site = Site(store=store, idle_timeout=timeouts[0], permanent_timeout=timeouts[1])
+    cookie = site.visit(begin, site.log_in("ann", n=0)).cookie
+    clock.advance(101)
+    last = site.visit(shorten, cookie).cookie
+    clock.advance(wait)
+    assert site.visit(owner_of, site.visit(count, cookie).cookie).result == "ann"
+    assert site.visit(lambda session: session["n"], last).result == 1
+
+
+@SHORTER
+def test_older_cookie_is_refused_a_minute_after_the_idle_timeout_became_shorter(
+    store: MemoryStore, clock: Clock, timeouts: tuple[int, int], begin: Act, shorten: Act
+) -> None:
+    site = Site(store=store, idle_timeout=timeouts[0], permanent_timeout=timeouts[1])
+    cookie = site.visit(begin, site.log_in("ann")).cookie
+    clock.advance(101)
+    last = site.visit(shorten, cookie).cookie
+    clock.advance(GRACE + 1)
+    site.visit(count, last)
+    assert site.read(cookie) is None
+
+
+def test_change_that_leaves_the_idle_timeout_as_it_is_revives_no_older_cookie(
+    store: MemoryStore, clock: Clock
+) -> None:
+    site = Site(store=store, idle_timeout=100, permanent_timeout=1000)
+    copy = last = site.log_in("ann")
+    for _ in range(3):
+        clock.advance(40)
+        last = site.visit(count, last).cookie
+    assert site.read(copy) is None
 
 
 def test_limit_holds_after_a_merge(store: MemoryStore) -> None:
