@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from sessionware import SessionUnavailable
+from sessionware.backend import MAX_REPEAT_TIME
 from tests.attacks.former import former
 from tests.attacks.jar import Jar
 from tests.attacks.modes import MODES, cookie_alone, every_mode, held_on_the_server
@@ -117,6 +119,24 @@ def test_hand_over_to_another_user_does_not_end_what_another_request_renews(help
     if helps:
         keeper["revocations"].revoke_owner("ann")
     assert victim.asks(renewed, who) == (None if helps else "ann")
+
+
+@pytest.mark.parametrize("named", ["/", "/app"])
+def test_log_out_after_the_idle_timeout_fails_for_a_minute_beside_a_cookie_that_was_renewed(
+    clock: Clock, named: str
+) -> None:
+    """The list does not know that the present cookie is what the other one was renewed to."""
+    flask = reader("Flask", limit=40 * DAY, session_cookie_path=named)
+    victim = Victim(**MODES["revocations"](), migrate_from=[flask], idle_timeout=HOUR)
+    jar = Jar().plant(FLASK, "/app")
+    jar.visit(victim, lambda session: session.regenerate())
+    clock.advance(HOUR + 1)
+    if named == "/":
+        with pytest.raises(SessionUnavailable, match="log out again"):
+            jar.visit(victim, log_out)
+        clock.advance(MAX_REPEAT_TIME + 1)
+    jar.visit(victim, log_out)
+    assert jar.visit(victim, user) is None
 
 
 # Cookies without an id
