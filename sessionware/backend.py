@@ -49,6 +49,10 @@ _RENEWED, _SETTLED = "renewed\0", "settled\0"
 """What the list has of each renewal, and of those that were refused or whose session has ended."""
 
 
+class SessionEnded(SessionUnavailable):
+    """Another request has ended the session meanwhile, or given it another id."""
+
+
 @dataclass(slots=True, repr=False)
 class Held:
     """A whole session, and what the store tells about it.
@@ -186,7 +190,7 @@ class RevocableBackend(CookieBackend):
         # First, so that a request which still has the last id finds this one.
         self._revocations.revoke(binding_of(last), GRACE)
         if not self._revoke(last, state.loaded.created):
-            raise SessionUnavailable(ENDED)
+            raise SessionEnded(ENDED)
         self._check_alive(state)
 
     def _renew(self, state: State, last: str) -> None:
@@ -197,7 +201,7 @@ class RevocableBackend(CookieBackend):
             if self._revoke(last, created):
                 self._end_bound(last, created)
             elif not state.begins_anew:
-                raise SessionUnavailable(ENDED)
+                raise SessionEnded(ENDED)
             # Last, so that no revoke_owner meanwhile is missed.
             self._check_alive(state)
         except SessionUnavailable:
@@ -221,7 +225,7 @@ class RevocableBackend(CookieBackend):
         if loaded.id is None or self._end(loaded.id, loaded.created):
             return
         if any(self._renewals(loaded.id)):
-            raise SessionUnavailable(_NOT_ENDED)
+            raise SessionEnded(_NOT_ENDED)
 
     def end_successors(self, session_id: str, spared: str = "") -> None:
         """Note that a log-out with a valid cookie beside that of this session has ended them.
@@ -238,7 +242,7 @@ class RevocableBackend(CookieBackend):
         that answer was lost, and the log-out has nothing to end.
         """
         if any(self._renewals(session_id)) and self._is_to_be_told(session_id):
-            raise SessionUnavailable(_NOT_ENDED)
+            raise SessionEnded(_NOT_ENDED)
 
     def _is_to_be_told(self, session_id: str) -> bool:
         told, repeat = f"told\0{session_id}", f"repeat\0{session_id}"
@@ -274,7 +278,7 @@ class RevocableBackend(CookieBackend):
         try:
             self._check(str(state.id), state.owner, state.stamp)
         except CookieRejected:
-            raise SessionUnavailable(ENDED) from None
+            raise SessionEnded(ENDED) from None
 
     def _check(self, session_id: str, owner: Owner | None, stamp: str) -> str:
         present = self._revocations.check(key_of(session_id), owner)

@@ -39,7 +39,7 @@ from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
-from .backend import CookieBackend
+from .backend import CookieBackend, SessionEnded
 from .device import NEEDS_MIDDLEWARE
 from .django_auth import PasswordHash
 from .django_auth import owner_of as owner_of
@@ -48,7 +48,6 @@ from .errors import (
     ConfigurationError,
     CookieRejected,
     Problem,
-    SessionUnavailable,
     UsageError,
     collecting,
     kind_of,
@@ -475,19 +474,18 @@ class SessionMiddleware(DjangosMiddleware):
         if not isinstance(session, DjangoSession):
             return response
         opened = session._opened
-        is_ours = opened.opened_by is None
-        if is_ours and settings.SESSION_SAVE_EVERY_REQUEST and request.META.get("HTTP_COOKIE"):
-            session.is_empty()  # A use, after which the cookie is issued again.
-        session._prepare()
-        if is_ours and opened.accessed:
-            _save(request, response, session)
-        elif opened.accessed:
-            # Django's own cache looks at the response before the WSGI middleware has saved it.
-            patch_vary_headers(response, ["Cookie"])
-            if opened.modified:
-                patch_cache_control(response, private=True)
-        if is_ours:
-            opened.sealed = True
+        if opened.opened_by is not None:
+            session._prepare()
+            _tell_caches(response, opened)
+            return response
+        try:
+            if settings.SESSION_SAVE_EVERY_REQUEST and request.META.get("HTTP_COOKIE"):
+                session.is_empty()  # A use, after which the cookie is issued again.
+            session._prepare()
+            if opened.accessed:
+                _save(request, response, session)
+        finally:
+            opened.sealed = True  # Also if it failed: a later change would be lost in silence.
         return response
 
 
@@ -676,6 +674,14 @@ def _test_client(caller: object) -> Any:
     return caller if module is not None and isinstance(caller, module.ClientMixin) else None
 
 
+def _tell_caches(response: Any, opened: Session) -> None:
+    """Tell Django's own cache, which looks before the WSGI middleware has saved the session."""
+    if opened.accessed:
+        patch_vary_headers(response, ["Cookie"])
+        if opened.modified:
+            patch_cache_control(response, private=True)
+
+
 def _save(request: Any, response: Any, session: DjangoSession) -> None:
     """Save the session, and set what is needed in Django's response."""
     cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
@@ -684,9 +690,7 @@ def _save(request: Any, response: Any, session: DjangoSession) -> None:
     environ = {**request.META, "wsgi.url_scheme": request.scheme}
     try:
         interface().save_session(environ, session._opened, headers)
-    except SessionUnavailable as error:
-        if error.__cause__ is not None:  # the store does not answer
-            raise
+    except SessionEnded as error:
         if not session._hash.is_all_that_is_rotated:
             raise SessionInterrupted(str(error)) from error
     for name in [name for name, _ in response.items() if name not in headers]:

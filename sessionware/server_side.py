@@ -16,6 +16,7 @@ from .backend import (
     TOO_LATE,
     CookieBackend,
     Held,
+    SessionEnded,
     too_large,
 )
 from .envelope import IN_STORE, Envelope, unwrap, wrap
@@ -147,7 +148,7 @@ class ServerBackend(CookieBackend):
         """Save the session. The previous id is ended once the new one is saved."""
         loaded = state.loaded
         if loaded.renewed and not (state.begins_anew or self._may_be_bound(state)):
-            raise SessionUnavailable(ENDED)
+            raise SessionEnded(ENDED)
         if loaded.id == state.id:
             return self._create(state, text) if loaded.adopted else self._replace(state, text)
         saved = self._create(state, text)
@@ -238,7 +239,7 @@ class ServerBackend(CookieBackend):
         elif adopted:  # Another request of the same page has adopted the session meanwhile.
             permanent = self._replace(state, text)
         else:
-            raise SessionUnavailable(ENDED)
+            raise SessionEnded(ENDED)
         try:
             # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
             ended = ended or self._has_ended(state.parent) or self._is_revoked(state)
@@ -248,7 +249,7 @@ class ServerBackend(CookieBackend):
             raise
         if ended:
             self._store.delete(key)
-            raise SessionUnavailable(ENDED)
+            raise SessionEnded(ENDED)
         return permanent
 
     def _is_revoked(self, state: State) -> bool:
@@ -264,13 +265,13 @@ class ServerBackend(CookieBackend):
             life = self._life(state, permanent)
             if self._store.replace(key_of(session_id), record, version=version, **life):
                 if self._has_ended(state.parent):  # by the log-out of another copy of its cookie
-                    raise SessionUnavailable(ENDED)
+                    raise SessionEnded(ENDED)
                 return permanent
             held = self._present(session_id)
             if held is not None and (bound_id := self._bound_id(session_id, held)):
                 session_id, held = bound_id, self._present(bound_id)
             if held is None or held.successor:
-                raise SessionUnavailable(ENDED)
+                raise SessionEnded(ENDED)
             record, permanent = self._merged(state, text, held.envelope)
             version = held.version
         raise SessionUnavailable(BUSY)
@@ -304,7 +305,7 @@ class ServerBackend(CookieBackend):
                 permanent = self._hand_over(state, text, last)
             if self._end_copies(loaded, last) == _ENDED and not state.begins_anew:
                 self._store.delete(key)
-                raise SessionUnavailable(ENDED)
+                raise SessionEnded(ENDED)
         except (SessionTooLarge, SessionUnavailable):
             with suppress(SessionUnavailable):
                 self._take_back(key, last, note)
@@ -357,7 +358,7 @@ class ServerBackend(CookieBackend):
                 return permanent
             present = self._present(last)
             if (present is None or present.successor) and not state.begins_anew:
-                raise SessionUnavailable(ENDED)
+                raise SessionEnded(ENDED)
             if present is None:
                 return permanent
             held = present
@@ -366,7 +367,7 @@ class ServerBackend(CookieBackend):
                 kept, life = self._store.load(key), self._life(state, permanent)
                 version = "" if kept is None else kept.version
                 if not self._store.replace(key, record, version=version, **life):
-                    raise SessionUnavailable(ENDED)
+                    raise SessionEnded(ENDED)
         raise SessionUnavailable(BUSY)
 
     def _hand_over_adopted(self, state: State, text: str, last: str) -> bool:
@@ -381,7 +382,7 @@ class ServerBackend(CookieBackend):
         if before is None:
             before = self._note_end(last, created)
         if before == _ENDED and not state.begins_anew:
-            raise SessionUnavailable(ENDED)
+            raise SessionEnded(ENDED)
         return permanent
 
     def _close(self, session_id: str, held: Held, successor: str) -> bool:

@@ -26,7 +26,7 @@ from django.test import Client, RequestFactory
 from django.test.utils import override_settings
 from django.urls import path
 
-from sessionware import LateWrite, Session, UsageError
+from sessionware import LateWrite, Session, UnserializableValue, UsageError
 from sessionware import SessionMiddleware as Wrap
 from sessionware.django import SessionMiddleware, SessionStore
 from sessionware.migration import DjangoCookie, SessionwareCookie
@@ -201,6 +201,20 @@ def test_a_change_once_the_response_has_left_the_middleware_is_an_error() -> Non
     page = visit(lambda session: session)
     with pytest.raises(LateWrite):
         page.result["a"] = 1
+
+
+def test_a_change_after_a_save_that_failed_is_an_error() -> None:
+    """As by the view for errors, whose response does not come with the session."""
+    kept: list[Any] = []
+
+    def act(session: Any) -> None:
+        kept.append(session)
+        session["a"] = object()
+
+    with pytest.raises(UnserializableValue):
+        visit(act)
+    with pytest.raises(LateWrite):
+        kept[0]["error"] = "seen"
 
 
 def test_a_streamed_body_can_read_the_session() -> None:

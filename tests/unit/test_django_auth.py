@@ -178,9 +178,14 @@ def test_a_change_in_a_session_that_another_request_has_ended_is_djangos_interru
             visit(slow, cookie)
 
 
-def test_a_store_that_does_not_answer_is_no_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("cause", [None, ConnectionError()])
+def test_a_store_that_does_not_answer_is_no_interruption(
+    cause: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store of one's own need not tell the cause."""
+
     def refuse(*_: Any, **__: Any) -> bool:
-        raise SessionUnavailable("The store does not answer.") from ConnectionError()
+        raise SessionUnavailable("The store does not answer.") from cause
 
     monkeypatch.setattr(store := MemoryStore(), "create", refuse)
     with (
