@@ -15,7 +15,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -43,7 +42,7 @@ from .backend import CookieBackend, SessionEnded
 from .device import NEEDS_MIDDLEWARE
 from .django_auth import PasswordHash
 from .django_auth import owner_of as owner_of
-from .envelope import IN_STORE, Envelope
+from .envelope import IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
     CookieRejected,
@@ -54,6 +53,7 @@ from .errors import (
 )
 from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
+from .keys import may_be_id
 from .migration import DjangoCookie
 from .session import Owner, Session, State
 
@@ -63,6 +63,10 @@ EXPIRY, MESSAGES = "_session_expiry", "_messages"
 """Where ``set_expiry`` and ``messages`` keep what they are given."""
 
 _MISSING: Any = object()
+_ONLY_IN_COOKIE = (
+    "session_key: found that of another session, and only a store or a list of revocations can end "
+    "it: set one of the two in SESSIONWARE"
+)
 
 
 class DjangoSession(SessionBase):
@@ -221,6 +225,10 @@ class DjangoSession(SessionBase):
     @property
     def session_key(self) -> str | None:
         """The session's id, or ``None`` if it was not saved yet."""
+        return self._id
+
+    @property
+    def _id(self) -> str | None:
         state = self._session.state
         return None if state is None else state.id
 
@@ -268,11 +276,15 @@ class DjangoSession(SessionBase):
             self._session.invalidate()
 
     @property
-    def _backend(self) -> CookieBackend:
-        """Where the session is kept, be it by our settings or by those of the WSGI middleware."""
-        source: Any = self._opened._source
-        found: CookieBackend = getattr(source, "interface", source).backend
+    def _interface(self) -> SecureCookieSessionInterface:
+        """What has opened the session, by our settings or by those of the WSGI middleware."""
+        source: Any = getattr(self._opened, "_source", None) or interface()
+        found: SecureCookieSessionInterface = getattr(source, "interface", source)
         return found
+
+    @property
+    def _backend(self) -> CookieBackend:
+        return self._interface.backend
 
     def delete(self, session_key: str | None = None) -> None:
         """End this session, or, with a store or a list of revocations, the one of this key.
@@ -284,20 +296,19 @@ class DjangoSession(SessionBase):
         elif self._backend.needs_id:
             self._end(str(session_key))
         else:
-            raise UsageError(
-                "session_key: found that of another session, and only a store or a list of "
-                "revocations can end it: set one of the two in SESSIONWARE"
-            )
+            raise UsageError(_ONLY_IN_COOKIE)
 
     def _end(self, key: str) -> None:
-        opened = _open(key)
+        made = self._interface
+        cookie = _cookie_of(made, key)
+        opened = _open(made, cookie)
         if opened.new:  # The key is no valid cookie, but may be an id.
             self._backend.end(key, int(time.time()))
-        elif opened.id == self.session_key:
+        elif opened.id == self._id:
             self.flush()
         else:
             opened.invalidate()
-            interface().save_session(_environ_of(key), opened, Headers())
+            made.save_session(_environ_of(made, cookie), opened, Headers())
 
     def load(self) -> dict[str, Any]:
         """Return the application's data as a ``dict``."""
@@ -306,10 +317,8 @@ class DjangoSession(SessionBase):
 
     def exists(self, session_key: str) -> bool:
         """Return whether a store has a session of this key, or a cookie of this value is valid."""
-        with suppress(CookieRejected):
-            interface().backend.load(Envelope(IN_STORE, None, 0, session_key))
-            return True
-        return not _open(session_key).new
+        made = self._interface
+        return not _open(made, _cookie_of(made, session_key)).new
 
     @classmethod
     def clear_expired(cls) -> None:
@@ -416,8 +425,8 @@ class SessionStore(DjangoSession):
         if _is_theirs(type(caller)):
             raise ImproperlyConfigured(str(ConfigurationError([_in_place_of(type(caller))])))
         self._client = _test_client(caller)
-        self._cookie = session_key or None
-        super().__init__(_open(self._cookie))
+        self._cookie = _cookie_of(interface(), session_key) if session_key else None
+        super().__init__(_open(interface(), self._cookie))
 
     @property
     def session_key(self) -> str | None:
@@ -437,15 +446,19 @@ class SessionStore(DjangoSession):
 
     def flush(self) -> None:
         """End the session: the log-out."""
+        if self._cookie and self._opened.new and may_be_id(self._cookie):
+            if not self._backend.needs_id:
+                raise UsageError(_ONLY_IN_COOKIE)
+            self._end(self._cookie)
         super().flush()
         self._commit()
 
     def _commit(self) -> None:
-        headers = Headers()
-        interface().save_session(_environ_of(self._cookie), self._opened, headers)
+        made, headers = interface(), Headers()
+        made.save_session(_environ_of(made, self._cookie), self._opened, headers)
         lines = headers.getlist("Set-Cookie")
         self._cookie = (_morsel(lines[-1]).value or None) if lines else None
-        self._opened, self._is_checked = _open(self._cookie), False
+        self._opened, self._is_checked = _open(made, self._cookie), False
         if self._client is not None:
             self._client.cookies[settings.SESSION_COOKIE_NAME] = self._cookie or ""
 
@@ -644,9 +657,22 @@ def _shown(key: str, value: Any) -> Any:
     return json.dumps(value) if key == MESSAGES and type(value) is list else value
 
 
-def _open(cookie: str | None) -> Session:
+def _open(made: SecureCookieSessionInterface, cookie: str | None) -> Session:
     """Return the session of a cookie with this value."""
-    return cast(Session, interface().open_session(_environ_of(cookie)))
+    return cast(Session, made.open_session(_environ_of(made, cookie)))
+
+
+def _cookie_of(made: SecureCookieSessionInterface, key: str) -> str:
+    """Return the value of a cookie for the session of which a store has this id, or else the key.
+
+    The cookie is for this process alone: no browser gets it.
+    """
+    try:
+        made.backend.load(Envelope(IN_STORE, None, 0, key))
+    except CookieRejected:
+        return key
+    envelope = Envelope(IN_STORE, None, 0, key, place=made.cookie.place)
+    return made.codec.encode(wrap(envelope), int(time.time()))
 
 
 def _with_cookies(request: Any) -> dict[str, Any]:
@@ -655,16 +681,15 @@ def _with_cookies(request: Any) -> dict[str, Any]:
     cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
     if cookie is None or environ.get("HTTP_COOKIE"):
         return environ
-    return environ | _environ_of(cookie)
+    return environ | _environ_of(interface(), cookie)
 
 
-def _environ_of(cookie: str | None) -> dict[str, Any]:
+def _environ_of(made: SecureCookieSessionInterface, cookie: str | None) -> dict[str, Any]:
     """Return the environ of a request with this cookie, from which the site is within reach."""
-    name, domain = settings.SESSION_COOKIE_NAME, interface().cookie.bare_domain
     return {
-        "HTTP_COOKIE": "" if cookie is None else f"{name}={cookie}",
-        "SERVER_NAME": domain or "localhost",
-        "wsgi.url_scheme": "https" if settings.SESSION_COOKIE_SECURE else "http",
+        "HTTP_COOKIE": "" if cookie is None else f"{made.cookie.name}={cookie}",
+        "SERVER_NAME": made.cookie.bare_domain or "localhost",
+        "wsgi.url_scheme": "https" if made.cookie.secure is True else "http",
     }
 
 

@@ -160,6 +160,11 @@ def is_derived(session_id: str) -> bool:
     return len(session_id) == _DERIVED_SIZE
 
 
+def may_be_id(text: str) -> bool:
+    """Return whether the text may be an id, and not a cookie's value, which is longer."""
+    return len(text) <= _DERIVED_SIZE
+
+
 _DERIVED_SIZE = 43
 """Characters. A random id of ours has 22, those of Beaker and Django have 32."""
 

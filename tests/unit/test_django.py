@@ -331,9 +331,46 @@ def test_another_session_is_ended_by_its_key(kind: dict[str, Any]) -> None:
         assert visit(data_of, cookie).result == {}
 
 
-def test_another_session_cannot_be_ended_if_only_its_cookie_has_it() -> None:
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+@pytest.mark.parametrize("method", ["delete", "flush"])
+def test_a_session_store_of_a_session_s_key_can_end_it(kind: dict[str, Any], method: str) -> None:
+    [[name, make]] = kind.items()
+    with override_settings(SESSIONWARE={name: make()}):
+        page = visit(lambda session: session.create() or session.session_key)
+        getattr(SessionStore(page.result), method)()
+        assert visit(lambda session: session.new, page.cookie).result
+
+
+def test_a_session_store_of_a_session_s_key_has_what_the_store_has() -> None:
+    with override_settings(SESSIONWARE={"store": MemoryStore()}):
+        cookie = visit(put(a=1)).cookie
+        other = SessionStore(visit(lambda session: session.session_key, cookie).result)
+        assert data_of(other) == {"a": 1}
+        other["a"] = 2
+        other.save()
+        assert visit(data_of, cookie).result == {"a": 2}
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda session: session.delete("some other"),
+        lambda session: SessionStore(session.session_key).delete(),
+        lambda session: SessionStore(session.session_key).flush(),
+    ],
+    ids=["other", "delete", "flush"],
+)
+def test_another_session_cannot_be_ended_if_only_its_cookie_has_it(act: Act) -> None:
+    cookie = visit(put(a=1)).cookie
     with pytest.raises(UsageError, match=r"only a store or a list of revocations can end it"):
-        visit(lambda session: session.delete("some other"))
+        visit(act, cookie)
+
+
+def test_a_session_store_of_a_cookie_that_is_over_can_be_ended() -> None:
+    """As Django's test client does at log-out."""
+    store = SessionStore(visit(put(a=1)).cookie[:-1])
+    store.flush()
+    assert store.session_key is None
 
 
 def test_a_session_is_empty_until_something_is_put_into_it() -> None:
@@ -1082,6 +1119,22 @@ def test_another_session_that_the_wsgi_middleware_keeps_is_ended_by_its_key(
     key = wrapped(lambda session: session.session_key, page.cookie, **given).result
     wrapped(lambda session: session.delete(key), **given)
     assert wrapped(data_of, page.cookie, **given).result == {}
+
+
+def test_a_session_that_the_wsgi_middleware_keeps_exists() -> None:
+    store = MemoryStore()
+    page = wrapped(lambda session: session.create() or session.session_key, store=store)
+    value = page.cookie.removeprefix("session=")
+    keys = [page.result, value, "some other"]
+    found = wrapped(lambda session: [*map(session.exists, keys)], store=store).result
+    assert found == [True, True, False]
+
+
+def test_another_session_that_the_wsgi_middleware_keeps_is_ended_by_its_cookie() -> None:
+    store = MemoryStore()
+    cookie = wrapped(put(a=1), store=store).cookie
+    wrapped(lambda session: session.delete(cookie.removeprefix("session=")), store=store)
+    assert wrapped(data_of, cookie, store=store).result == {}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from sessionware.keys import (
     TokenMask,
     is_bound,
     is_derived,
+    may_be_id,
     purpose_of,
 )
 from tests.gateway import KEY, OLDER_KEY
@@ -274,6 +275,13 @@ def test_id_has_256_bits_in_the_form_of_every_id(text: str) -> None:
 @pytest.mark.parametrize("other", ["", "a" * 22, "a" * 32, "a" * 44])
 def test_id_of_another_length_was_not_made_from_a_cookie(other: str) -> None:
     assert not is_derived(other)
+
+
+@pytest.mark.parametrize("encrypt", [False, True])
+def test_id_is_shorter_than_any_cookie(encrypt: bool) -> None:
+    made = SecureCookieSessionInterface(KEY, encrypt=encrypt)
+    assert may_be_id(*DerivedIds([KEY]).of("text"))
+    assert not may_be_id(made.codec.encode("[{},0]", 0))
 
 
 def test_without_a_key_there_is_no_id() -> None:
