@@ -40,7 +40,7 @@ from werkzeug.http import http_date
 
 from .backend import CookieBackend, SessionEnded
 from .device import NEEDS_MIDDLEWARE
-from .django_auth import PasswordHash
+from .django_auth import PasswordHash, is_log_in
 from .django_auth import owner_of as owner_of
 from .envelope import IN_STORE, Envelope, wrap
 from .errors import (
@@ -173,10 +173,15 @@ class DjangoSession(SessionBase):
         return self.load().items()
 
     def update(self, *args: Any, **kwargs: Any) -> None:
-        """Set several keys."""
+        """Set several keys. Those of a log-in by ``contrib.auth`` set the owner, all together.
+
+        A user's id alone does not: it may come from a form.
+        """
         new = dict(*args, **kwargs)
-        if USER_ID in new:  # First: another user's empties the session.
-            self[USER_ID] = new.pop(USER_ID)
+        if is_log_in(new):  # First: another user's empties the session.
+            self.owner = owner_of(new)
+        if USER_ID in new:
+            self._session[USER_ID] = new.pop(USER_ID)
         for key, value in new.items():
             self[key] = value
 

@@ -4,6 +4,7 @@ Of a user who is logged in, it compares the hash with that of the present passwo
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +31,15 @@ def owner_of(data: dict[str, Any]) -> Owner | None:
     except (ImproperlyConfigured, ValidationError):  # It is not a user of contrib.auth.
         key = written
     return key if isinstance(key, OWNER_TYPES) else str(key)
+
+
+def is_log_in(data: Mapping[str, Any]) -> bool:
+    """Return whether ``contrib.auth`` would accept these data, which no form can have."""
+    if not (written := data.get(PASSWORD_HASH)):
+        return False
+    user = _user_of(data)
+    hashes = (_hashes_of(user, f"get_session_auth_{kind}") for kind in ("hash", "fallback_hash"))
+    return any(constant_time_compare(written, each) for each in chain(*hashes))
 
 
 class PasswordHash:
@@ -96,10 +106,14 @@ class PasswordHash:
 
         Nothing if ``contrib.auth`` has written no hash: an owner of the application's is no user.
         """
-        user = _user_of(self._session) if self._session.get(PASSWORD_HASH) else None
-        if hasattr(user, method):
-            found = getattr(user, method)()
-            yield from [found] if isinstance(found, str) else found
+        if self._session.get(PASSWORD_HASH):
+            yield from _hashes_of(_user_of(self._session), method)
+
+
+def _hashes_of(user: Any, method: str) -> Iterator[str]:
+    if hasattr(user, method):
+        found = getattr(user, method)()
+        yield from [found] if isinstance(found, str) else found
 
 
 def _user_of(data: Mapping[str, Any]) -> Any:

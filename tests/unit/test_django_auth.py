@@ -195,6 +195,54 @@ def test_a_store_that_does_not_answer_is_no_interruption(
         visit(put(a=1))
 
 
+# Several keys at once, which may be those of a form or of a former session
+
+
+@pytest.mark.parametrize("before", [lambda session: None, be("ben")], ids=["visitor", "user"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {auth.BACKEND_SESSION_KEY: "a backend"},
+        {auth.BACKEND_SESSION_KEY: "a backend", auth.HASH_SESSION_KEY: ""},
+        {auth.BACKEND_SESSION_KEY: "a backend", auth.HASH_SESSION_KEY: "a guess"},
+        {auth.BACKEND_SESSION_KEY: "none", auth.HASH_SESSION_KEY: "of the password"},
+    ],
+    ids=["id", "backend", "empty hash", "guess", "other backend"],
+)
+@pytest.mark.usefixtures("ann")
+def test_form_does_not_set_the_owner(before: Act, more: dict[str, str]) -> None:
+    def act(session: Any) -> Any:
+        before(session)
+        session["cart"] = 1
+        former = session.owner
+        session.update({auth.SESSION_KEY: "7", "theme": "dark"} | more)
+        return session.owner == former, data_of(session)
+
+    assert visit(act).result == (True, {"cart": 1, "theme": "dark"})
+
+
+def test_user_without_a_hash_is_not_told_from_one_of_a_form(ann: SimpleNamespace) -> None:
+    ann.get_session_auth_hash = str
+    keys = {auth.SESSION_KEY: "7", auth.BACKEND_SESSION_KEY: "a backend"}
+    assert (
+        visit(lambda s: (s.update(keys | {auth.HASH_SESSION_KEY: ""}), s.owner)).result[1] is None
+    )
+
+
+@pytest.mark.parametrize("fallback", [False, True])
+def test_former_session_of_a_user_sets_the_owner(ann: SimpleNamespace, fallback: bool) -> None:
+    """As ``take_over`` of DJANGO.md does."""
+    former = visit(lambda s: (log_in(ann)(s), s.update(cart=1), dict(s.items()))).result[2]
+    if fallback:
+        ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    cookie = visit(lambda session: session.update(former)).cookie
+    assert visit(owner, cookie).result == 7
+    assert visit(data_of, cookie).result == {"cart": 1}
+    other = visit(put(secret=1), visit(be("ben")).cookie).cookie
+    assert visit(data_of, visit(put(**former), other).cookie).result == {"cart": 1}
+
+
 # A new hash of the password
 
 
