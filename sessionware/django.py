@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from http.cookies import Morsel
 from importlib import import_module
@@ -42,6 +42,7 @@ from .backend import CookieBackend, SessionEnded
 from .device import NEEDS_MIDDLEWARE
 from .django_auth import PasswordHash, is_log_in
 from .django_auth import owner_of as owner_of
+from .django_expiry import EXPIRY, SINCE, SessionExpiry, valid
 from .envelope import IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
@@ -55,13 +56,15 @@ from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
 from .keys import may_be_id
 from .migration import DjangoCookie
-from .session import Owner, Session, State
+from .saver import is_quick
+from .session import NullSession, Owner, Session, State
 
 logger: logging.Logger = logging.getLogger("sessionware")
 
-EXPIRY, MESSAGES = "_session_expiry", "_messages"
-"""Where ``set_expiry`` and ``messages`` keep what they are given."""
+MESSAGES = "_messages"
+"""Where ``messages`` keeps what it is given."""
 
+_HIDDEN = ("_permanent", SINCE)
 _MISSING: Any = object()
 _ONLY_IN_COOKIE = (
     "session_key: found that of another session, and only a store or a list of revocations can end "
@@ -82,37 +85,38 @@ class DjangoSession(SessionBase):
         self._opened = opened
         self._is_checked = False
         self._is_verified = False
+        self._is_assigned = False
+        self._only_rotates = False
+        self._reveals_others = False
 
     @property
     def _session(self) -> Session:
         """The session, which is a new one if its own expiry is over."""
         opened = self._opened
         if not self._is_checked:
-            expiry, state = opened.get(EXPIRY), opened.state
-            if expiry and state is not None:
+            expiry, state = self._expiry, opened._read()
+            if not state.loaded.new:
                 self._apply(expiry, state)
             self._is_checked = True
         return opened
 
-    def _apply(self, expiry: Any, state: State) -> None:
+    @property
+    def _expiry(self) -> SessionExpiry:
+        return SessionExpiry(self._opened, self._interface.expiry)
+
+    def _apply(self, expiry: SessionExpiry, state: State) -> None:
         loaded = state.loaded
-        if self._is_over(expiry, loaded.issued):
+        if expiry.is_over:
             logger.info(
-                "A session has ended, as set_expiry says (expired_idle).",
+                "A session has ended, as set_expiry or SESSION_COOKIE_AGE says (expired_idle).",
                 extra={"reason": "expired_idle"},
             )
             # Another request may have prolonged it since, so its cookie stays.
             state.forget()
-            if state.loaded.newest and not self._opened.sealed:
-                self._opened.modified = True  # Or else an older one would count again.
-        elif loaded.newest and not loaded.outlived:
+            self._reveals_others = loaded.newest > 0  # They are older, and would count again.
+        elif expiry.is_short and loaded.newest and not loaded.outlived:
             # The browser keeps it for less time than an older cookie, which would count again.
             loaded.stale = True
-
-    def _is_over(self, expiry: Any, issued: int) -> bool:
-        if isinstance(expiry, str | datetime):
-            return bool(super().get_expiry_age(expiry=expiry) <= 0)
-        return bool(time.time() - issued > expiry)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -134,6 +138,7 @@ class DjangoSession(SessionBase):
         if key == USER_ID and value is not None:
             self.owner = owner_of({USER_ID: value})
         self._session[key] = _kept(key, value)
+        self._is_assigned = True
 
     def __delitem__(self, key: str) -> None:
         del self._session[key]
@@ -318,12 +323,12 @@ class DjangoSession(SessionBase):
     def load(self) -> dict[str, Any]:
         """Return the application's data as a ``dict``."""
         data = self._session.copy().items()
-        return {key: _shown(key, value) for key, value in data if key != "_permanent"}
+        return {key: _shown(key, value) for key, value in data if key not in _HIDDEN}
 
     def exists(self, session_key: str) -> bool:
         """Return whether a store has a session of this key, or a cookie of this value is valid."""
         made = self._interface
-        return not _open(made, _cookie_of(made, session_key)).new
+        return not DjangoSession(_open(made, _cookie_of(made, session_key))).new
 
     @classmethod
     def clear_expired(cls) -> None:
@@ -343,17 +348,20 @@ class DjangoSession(SessionBase):
     @permanent.setter
     def permanent(self, value: bool) -> None:
         if value != self.permanent:
-            self.set_expiry(_limit() if value else 0)
+            self.set_expiry(self._expiry.limit if value else 0)
 
     def get_session_cookie_age(self) -> int:
         """Return how many seconds the session lives on if it is not used, without an own expiry."""
-        session = self._session
-        return interface().expiry.left(int(time.time()), session.created, self.permanent)
+        return min(self._left(permanent=False), self._left(self.permanent))
 
     def get_expiry_age(self, **kwargs: Any) -> int:
         """Return in how many seconds the session expires."""
         age: int = super().get_expiry_age(**kwargs)
-        return min(age, self.get_session_cookie_age())
+        return min(age, self._left(self.permanent))
+
+    def _left(self, permanent: bool) -> int:
+        created = self._session.created
+        return self._interface.expiry.left(int(time.time()), created, permanent)
 
     def set_expiry(self, value: Any) -> None:
         """Have the session end after these seconds without a change, or at this time.
@@ -362,25 +370,45 @@ class DjangoSession(SessionBase):
         than the settings allow.
         """
         if isinstance(value, timedelta):
-            seconds = value.total_seconds()
-        else:
-            seconds = super().get_expiry_age(expiry=value)
-        if seconds > _limit():
-            raise UsageError(
-                f"set_expiry: found {seconds:.0f} seconds, expected at most {_limit()}, which is "
-                "SESSION_COOKIE_AGE: raise that, or set SESSIONWARE = {'permanent_timeout': "
-                f"{seconds:.0f}}}"
-            )
+            self._expiry.check(value.total_seconds())
+        elif value:
+            self._expiry.check(super().get_expiry_age(expiry=value))
         super().set_expiry(value)
+        self._expiry.restart()
 
     def _prepare(self) -> None:
         """Set the key and the cookie's life, as Django says, of a session that will be saved."""
         opened, state = self._opened, self._opened.state
-        if state is None or opened.sealed or not state.alive or not opened.modified:
+        is_ready = self._is_checked and not (opened.sealed or isinstance(opened, NullSession))
+        if state is None or not is_ready:
+            return
+        self._settle(state)
+        if not (state.alive and opened.modified):
             return
         self._make_key()
+        if not self._only_rotates:
+            self._expiry.restart()
         if opened.permanent != self.permanent:
             opened.permanent = self.permanent
+
+    def _settle(self, state: State) -> None:
+        """Decide whether a session is saved that the application has not changed.
+
+        A request that was slow could undo what another one has saved meanwhile.
+        """
+        expiry, loaded = self._expiry, state.loaded
+        self._only_rotates = self._hash.is_all_that_is_rotated
+        is_half_over = state.goes_on and expiry.is_half_over
+        if not (is_half_over or is_quick(self._opened)):
+            if self._only_rotates:
+                self._hash.take_back()
+        elif self._reveals_others:
+            self._opened.modified = True
+        elif self._is_assigned and state.goes_on and state.alive:
+            expiry.restart()
+            loaded.stale = loaded.urgent = True
+        elif state.goes_on and expiry.is_due:
+            loaded.stale, loaded.urgent = True, is_half_over
 
     # The same for coroutines, in a thread: a store may have to be asked.
 
@@ -641,11 +669,6 @@ def _with_owner(former: object) -> object:
     return former
 
 
-def _limit() -> int:
-    """Return for how many seconds a session can live on without a change."""
-    return int(interface().expiry.max_idle_timeout)
-
-
 def _kept(key: str, value: Any) -> Any:
     """Return what is kept of a value: of messages a list, which a store can merge."""
     if key == MESSAGES and isinstance(value, str):
@@ -659,6 +682,8 @@ def _kept(key: str, value: Any) -> Any:
 
 def _shown(key: str, value: Any) -> Any:
     """Return what was given to ``_kept``."""
+    if key == EXPIRY:
+        return valid(value)
     return json.dumps(value) if key == MESSAGES and type(value) is list else value
 
 
@@ -721,7 +746,7 @@ def _save(request: Any, response: Any, session: DjangoSession) -> None:
     try:
         interface().save_session(environ, session._opened, headers)
     except SessionEnded as error:
-        if not session._hash.is_all_that_is_rotated:
+        if not session._only_rotates:
             raise SessionInterrupted(str(error)) from error
     for name in [name for name, _ in response.items() if name not in headers]:
         del response[name]
@@ -738,9 +763,9 @@ def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> Non
     *others, own = map(_morsel, lines)
     state = session._opened.state
     hides_others = state is not None and state.loaded.newest > 0  # Then it has to outlive them.
-    if own["max-age"] and session.get(EXPIRY) and not hides_others:
-        age = max(0, min(int(own["max-age"]), session.get_expiry_age()))
-        own["max-age"], own["expires"] = age, http_date(int(time.time()) + age)
+    left = session._expiry.left
+    if own["max-age"] and left < int(own["max-age"]) and not hides_others:
+        own["max-age"], own["expires"] = left, http_date(int(time.time()) + left)
     response.cookies.pop(own.key, None)
     for number, other in enumerate(others):
         # Several may have one name, at several places. No cookie's name has a space.

@@ -73,7 +73,9 @@ class PasswordHash:
         Then nothing is lost if another request has done the same, or ended the session.
         """
         state = self._session.state
-        if state is None or state.begins_anew or state.csrf_token != state.loaded.csrf_token:
+        if not settings.SECRET_KEY_FALLBACKS or state is None:
+            return False
+        if state.begins_anew or state.csrf_token != state.loaded.csrf_token:
             return False
         before = loads(state.loaded.text)
         former, present = before.get(PASSWORD_HASH, ""), state.data.get(PASSWORD_HASH, "")
@@ -81,6 +83,12 @@ class PasswordHash:
         is_rotated = former != present and former in by_former_keys
         # As texts, because 1 and True are equal.
         return is_rotated and dumps(before | {PASSWORD_HASH: present}) == dumps(state.data)
+
+    def take_back(self) -> None:
+        """Undo what contrib.auth has replaced."""
+        state = self._session._change()
+        state.id, state.parent, state.save_forced = state.loaded.id, state.loaded.parent, False
+        state.data[PASSWORD_HASH] = loads(state.loaded.text)[PASSWORD_HASH]
 
     @property
     def is_outdated(self) -> bool:

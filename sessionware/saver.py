@@ -21,6 +21,12 @@ MAX_READER_TIME = 1
 """Seconds. A slower request that only reads could undo what another has saved meanwhile."""
 
 
+def is_quick(session: Session) -> bool:
+    """Return whether the request may still write although it has only read."""
+    # Below 0, the clock was set back meanwhile.
+    return 0 <= time.time() - session.started <= MAX_READER_TIME
+
+
 class Saver:
     """Saves the session of a request, or ends it."""
 
@@ -63,14 +69,14 @@ class Saver:
         loaded, now = state.loaded, time.time()
         if not state.alive:
             return None
-        seconds = now - session.started
-        half_over = self._expiry.is_half_over(int(now), loaded.issued, loaded.permanent)
-        is_quick = 0 <= seconds <= MAX_READER_TIME  # below 0, the clock was set back meanwhile
-        if not (is_quick or half_over):
+        urgent = loaded.urgent or self._expiry.is_half_over(
+            int(now), loaded.issued, loaded.permanent
+        )
+        if not (urgent or is_quick(session)):
             return None
         # Its age may make it a byte too large, or it was ended meanwhile: the old cookie stays.
         with suppress(SessionTooLarge, SessionUnavailable):
-            self._backend.check_duration(state, seconds)
+            self._backend.check_duration(state, now - session.started)
             return self._write(state, loaded.text, environ)
         return None
 

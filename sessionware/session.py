@@ -68,7 +68,7 @@ class Loaded:
     - ``version``: the version of what the store has, or ``""``.
     - ``token``: the value of our cookie that was accepted, or ``""``.
     - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
-    - ``stale``: whether the cookie has to be issued again.
+    - ``stale``: whether the cookie has to be issued again; ``urgent``: even if the request is slow.
     - ``parent``: in a store, the id that copies of a visitor's former cookie lead to, or ``""``.
     - ``renewed``: whether another session has taken its place a moment ago.
     - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
@@ -95,6 +95,7 @@ class Loaded:
     came: bool = True
     new: bool = False
     stale: bool = False
+    urgent: bool = False
     renewed: bool = False
     adopted: bool = False
     outlived: bool = False

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 import pytest
 from django.contrib import auth
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 from django.test.utils import override_settings
 
+from sessionware import SessionMiddleware as Wrap
 from sessionware.django import SessionMiddleware
 from tests.benchmarks.contestants import configure_django
-from tests.gateway import KEY
+from tests.gateway import KEY, make_environ, run
 
 Act = Callable[[Any], Any]
 SETTINGS = {
@@ -57,6 +59,30 @@ def visit(act: Act, cookie: str = "", response: Any = None, **environ: Any) -> P
     answer: Any = SessionMiddleware(view)(RequestFactory().get("/", **environ))
     held = answer.cookies["sessionid"].value if "sessionid" in answer.cookies else cookie
     return Page(results[0], held, answer)
+
+
+def cookie_of(page: Page) -> Any:
+    """Return the cookie that the response sets."""
+    return page.response.cookies["sessionid"]
+
+
+def wrapped(act: Act, cookie: str = "", **settings: Any) -> Page:
+    """Send one request through the WSGI middleware to Django's, and to a view that does this."""
+    results = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        results.append(act(request.session))
+        return HttpResponse()
+
+    def site(environ: Any, start_response: Any) -> Any:
+        response: Any = SessionMiddleware(view)(WSGIRequest(environ))
+        cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
+        start_response("200 OK", [*response.items(), *cookies])
+        return response
+
+    app = Wrap(site, **{"secret_key": KEY} | settings)
+    response = run(app, make_environ(cookie))
+    return Page(results[0], response.cookie or cookie, response)
 
 
 def put(**data: Any) -> Act:

@@ -50,6 +50,7 @@ ROWS = {
     "settings": 12,
     "inspect": 12,
     "django_auth": 12,
+    "django_expiry": 12,
     "flask": 13,
     "django": 13,
     "pyramid": 13,
@@ -66,6 +67,7 @@ OF_WERKZEUG = {"markupsafe"}
 EXTRAS = {
     "django": {"asgiref", "django"},
     "django_auth": {"django"},
+    "django_expiry": {"django"},
     "encryption": {"cryptography"},
     "flask": {"flask"},
     "proof": {"cryptography"},

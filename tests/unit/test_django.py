@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
 from typing import Any
@@ -36,8 +35,7 @@ from tests.sites import MemoryRevocations, MemoryStore, Site
 from tests.unit.applications import App
 from tests.unit.django_site import (
     Act,
-    Page,
-    be,
+    cookie_of,
     data_of,
     its_settings,
     log_in,
@@ -47,10 +45,10 @@ from tests.unit.django_site import (
     user_model,
     user_of,
     visit,
+    wrapped,
 )
 from tests.unit.foreign_cookies import KEY as FORMER_KEY
 from tests.unit.foreign_cookies import SIGN
-from tests.unit.sessions import sign
 
 WEEK = 7 * 24 * 60 * 60
 
@@ -471,230 +469,6 @@ def test_messages_of_two_requests_at_once_are_merged_in_a_store() -> None:
     assert [each[-1] for each in kept] == ["One.", "Two."]
 
 
-# How long it lives
-
-
-def cookie_of(page: Page) -> Any:
-    return page.response.cookies["sessionid"]
-
-
-def test_the_cookie_lives_as_long_as_djangos_setting_says() -> None:
-    assert cookie_of(visit(put(a=1)))["max-age"] == str(2 * WEEK)
-    with override_settings(SESSION_COOKIE_AGE=60):
-        assert cookie_of(visit(put(a=1)))["max-age"] == "60"
-
-
-def test_the_server_enforces_djangos_setting(clock: Clock) -> None:
-    cookie = visit(put(a=1)).cookie
-    clock.advance(2 * WEEK)
-    assert visit(data_of, cookie).result == {"a": 1}
-    clock.advance(1)
-    assert visit(data_of, cookie).result == {}
-
-
-def test_a_session_ends_so_long_after_its_last_change(clock: Clock) -> None:
-    """As in Django: a reading request does not issue the cookie again."""
-    cookie = visit(put(a=1)).cookie
-    clock.advance(2 * WEEK - 1)
-    assert not visit(data_of, cookie).response.cookies
-
-
-def test_save_every_request_counts_from_the_last_request(clock: Clock) -> None:
-    with override_settings(SESSION_SAVE_EVERY_REQUEST=True):
-        cookie = visit(put(a=1)).cookie
-        clock.advance(1)
-        page = visit(lambda session: None, cookie)
-        assert cookie_of(page)["max-age"] == str(2 * WEEK)
-        assert not visit(lambda session: None).response.has_header("Vary")
-
-
-def test_refresh_after_counts_too(clock: Clock) -> None:
-    with override_settings(SESSIONWARE={"refresh_after": 60}):
-        cookie = visit(put(a=1)).cookie
-        clock.advance(61)
-        assert visit(data_of, cookie).response.cookies
-
-
-def test_a_site_can_have_its_sessions_end_with_the_browser() -> None:
-    with override_settings(SESSION_EXPIRE_AT_BROWSER_CLOSE=True):
-        page = visit(put(a=1))
-        assert cookie_of(page)["max-age"] == ""
-        assert visit(lambda s: s.get_expire_at_browser_close(), page.cookie).result is True
-
-
-def test_one_session_can_end_with_the_browser() -> None:
-    def act(session: Any) -> Any:
-        session.set_expiry(0)
-        return session.get_expire_at_browser_close(), session.permanent
-
-    page = visit(act)
-    assert page.result == (True, False)
-    assert cookie_of(page)["max-age"] == ""
-
-
-def test_an_expiry_is_taken_back_by_none() -> None:
-    def act(session: Any) -> Any:
-        session.set_expiry(0)
-        session.set_expiry(None)
-        session["a"] = 1
-
-    assert cookie_of(visit(act))["max-age"] == str(2 * WEEK)
-
-
-@pytest.mark.parametrize(("by_default", "wanted"), [(True, True), (False, False), (True, False)])
-def test_permanent_is_the_expiry_s_other_name(by_default: bool, wanted: bool) -> None:
-    def act(session: Any) -> Any:
-        session["a"] = 1
-        session.permanent = wanted
-        return session.permanent
-
-    with override_settings(SESSION_EXPIRE_AT_BROWSER_CLOSE=by_default):
-        page = visit(act)
-        assert page.result is wanted
-        assert str(cookie_of(page)["max-age"]) == (str(2 * WEEK) if wanted else "")
-
-
-EXPIRIES = [60, timedelta(seconds=60), datetime.fromtimestamp(1_800_000_060, UTC)]
-
-
-@pytest.fixture
-def django_clock(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock, which Django's ``timezone.now`` shows too."""
-    monkeypatch.setattr("django.utils.timezone.now", lambda: datetime.fromtimestamp(clock.now, UTC))
-    return clock
-
-
-@pytest.mark.parametrize("expiry", EXPIRIES, ids=["seconds", "timedelta", "datetime"])
-def test_an_expiry_is_the_cookie_s_and_the_server_s(expiry: Any, django_clock: Clock) -> None:
-    def act(session: Any) -> Any:
-        session["a"] = 1
-        session.set_expiry(expiry)
-        return session.get_expiry_age()
-
-    page = visit(act)
-    assert page.result == 60
-    assert cookie_of(page)["max-age"] == 60
-    assert cookie_of(page)["expires"] == "Fri, 15 Jan 2027 08:01:00 GMT"
-    django_clock.advance(59)
-    assert visit(data_of, page.cookie).result == {"a": 1}
-    django_clock.advance(2)
-    assert visit(data_of, page.cookie).result == {}
-
-
-@pytest.mark.parametrize(
-    "keeper", [{}, {"store": MemoryStore()}, {"revocations": MemoryRevocations()}]
-)
-def test_a_late_request_does_not_end_a_session_that_another_has_prolonged(
-    keeper: dict[str, Any], django_clock: Clock
-) -> None:
-    """Neither on the server nor by deleting its cookie, which the browser may have by then."""
-
-    def act(session: Any) -> None:
-        session.set_expiry(60)
-
-    with override_settings(SESSIONWARE=keeper):
-        old = visit(act).cookie
-        django_clock.advance(59)
-        new = visit(put(a=1), old).cookie
-        django_clock.advance(2)
-        late = visit(data_of, old)
-        assert (late.result, len(late.response.cookies)) == ({}, 0)
-        assert visit(data_of, new).result == {"a": 1}
-
-
-def be_ben_for_a_minute(session: Any) -> None:
-    session.owner = "ben"
-    session.set_expiry(60)
-
-
-@pytest.fixture(params=[{}, {"store": MemoryStore}, {"revocations": MemoryRevocations}])
-def twins(request: pytest.FixtureRequest, clock: Clock) -> Iterator[tuple[str, str]]:
-    """The cookies of one browser: Ann's at another place, and Ben's, whose own expiry is over."""
-    with override_settings(SESSIONWARE={name: make() for name, make in request.param.items()}):
-        with override_settings(SESSION_COOKIE_PATH="/app"):
-            older = visit(be("ann")).cookie
-        clock.advance(2)
-        newer = visit(be_ben_for_a_minute).cookie
-        clock.advance(61)
-        yield older, newer
-
-
-@pytest.mark.parametrize("method", ["is_empty", "flush", "invalidate"])
-def test_an_expiry_that_is_over_reveals_no_older_cookie(
-    method: str, twins: tuple[str, str]
-) -> None:
-    older, newer = twins
-    page = visit(lambda session: getattr(session, method)(), f"{older}; sessionid={newer}")
-    deleted, own = page.response.cookies.values()
-    assert (deleted["path"], deleted["max-age"]) == ("/app", "0")
-    assert int(own["max-age"]) > 2 * WEEK
-    assert visit(owner, f"{older}; sessionid={page.cookie}").result is None
-
-
-def test_an_expiry_does_not_shorten_the_life_of_a_cookie_that_hides_an_older_one(
-    clock: Clock,
-) -> None:
-    """The older one, of version 1.0, may be at any place."""
-    older = sign('[0,{"_owner":["ann",""]}]', cookie_name="sessionid")
-    clock.advance(2)
-    newer = visit(be_ben_for_a_minute).cookie
-    page = visit(put(a=1), f"{older}; sessionid={newer}")
-    assert int(cookie_of(page)["max-age"]) > 2 * WEEK
-    clock.advance(62)
-    late = visit(owner, f"{older}; sessionid={page.cookie}")
-    assert late.result is None
-    assert visit(owner, f"{older}; sessionid={late.cookie}").result is None
-
-
-def test_a_cookie_with_an_expiry_is_issued_again_once_to_outlive_an_older_one(
-    clock: Clock,
-) -> None:
-    older = sign('[0,{"_owner":["ann",""]}]', cookie_name="sessionid")
-    clock.advance(2)
-    page = visit(owner, f"{older}; sessionid={visit(be_ben_for_a_minute).cookie}")
-    assert int(cookie_of(page)["max-age"]) > 2 * WEEK
-    assert not visit(owner, f"{older}; sessionid={page.cookie}").response.cookies
-
-
-def test_the_log_tells_that_an_expiry_is_over(
-    clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    cookie = visit(lambda session: session.set_expiry(60)).cookie
-    clock.advance(61)
-    with caplog.at_level("INFO", logger="sessionware"):
-        visit(data_of, cookie)
-    assert [vars(record)["reason"] for record in caplog.records] == ["expired_idle"]
-
-
-def test_a_session_that_is_over_reads_as_empty_while_the_body_is_sent(clock: Clock) -> None:
-    def act(session: Any) -> Any:
-        session["a"] = 1
-        session.set_expiry(60)
-
-    cookie = visit(act).cookie
-    clock.advance(61)
-    session = visit(lambda session: session, cookie).result
-    assert data_of(session) == {}
-
-
-def test_an_expiry_beyond_the_settings_is_an_error_that_says_which_to_raise() -> None:
-    month = timedelta(days=30)
-    for expiry in (30 * 86400, month, datetime.now(UTC) + month + timedelta(seconds=9)):
-        with pytest.raises(UsageError, match=r"at most 1209600.*\{'permanent_timeout': 25920"):
-            SessionStore().set_expiry(expiry)
-    with override_settings(SESSIONWARE={"permanent_timeout": month}):
-        session = SessionStore()
-        session.set_expiry(30 * 86400)
-        assert session.get_expiry_age() == 30 * 86400
-
-
-def test_an_absolute_timeout_is_part_of_the_age(clock: Clock) -> None:
-    with override_settings(SESSIONWARE={"absolute_timeout": 600}):
-        cookie = visit(put(a=1)).cookie
-        clock.advance(100)
-        assert visit(lambda session: session.get_expiry_age(), cookie).result == 500
-
-
 # Settings
 
 
@@ -1080,25 +854,6 @@ def test_a_session_store_warns_of_nothing(caplog: pytest.LogCaptureFixture) -> N
 # Inside the WSGI middleware
 
 
-def wrapped(act: Act, cookie: str = "", **settings: Any) -> Page:
-    """Send one request through the WSGI middleware to Django's, and to a view that does this."""
-    results = []
-
-    def view(request: HttpRequest) -> HttpResponse:
-        results.append(act(request.session))
-        return HttpResponse()
-
-    def site(environ: Any, start_response: Any) -> Any:
-        response: Any = SessionMiddleware(view)(WSGIRequest(environ))
-        cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
-        start_response("200 OK", [*response.items(), *cookies])
-        return response
-
-    app = Wrap(site, **{"secret_key": KEY} | settings)
-    response = run(app, make_environ(cookie))
-    return Page(results[0], response.cookie or cookie, response)
-
-
 def test_the_session_that_the_wsgi_middleware_has_opened_is_the_request_s() -> None:
     page = wrapped(put(a=1))
     assert page.cookie.startswith("session=")
@@ -1165,30 +920,6 @@ def test_djangos_cache_inside_it_is_told_of_the_session(
 def test_its_environ_key_is_a_setting() -> None:
     with override_settings(SESSIONWARE={"environ_key": "mine"}):
         assert wrapped(put(a=1), environ_key="mine").cookie.startswith("session=")
-
-
-def test_djangos_rules_of_key_and_expiry_hold_inside_it(clock: Clock) -> None:
-    def act(session: Any) -> Any:
-        session["a"] = 1
-        session.set_expiry(60)
-
-    page = wrapped(act)
-    assert f"Max-Age={31 * 86400}" in str(page.response.set_cookie)
-    assert wrapped(lambda session: session.session_key, page.cookie).result
-    clock.advance(61)
-    late = wrapped(data_of, page.cookie)
-    assert late.result == {}
-    assert late.response.set_cookie is None
-
-
-def test_an_expiry_that_is_over_reveals_no_older_cookie_inside_it(clock: Clock) -> None:
-    older = f"""session={sign('[0,{"_owner":["ann",""]}]')}"""
-    clock.advance(2)
-    newer = wrapped(be_ben_for_a_minute).cookie
-    clock.advance(61)
-    late = wrapped(owner, f"{older}; {newer}")
-    assert late.result is None
-    assert wrapped(owner, f"{older}; {late.cookie}").result is None
 
 
 def test_a_log_out_holds_inside_it(model: SimpleNamespace) -> None:

@@ -18,10 +18,12 @@ from django.test.utils import override_settings
 
 from sessionware import SessionUnavailable
 from sessionware.django import owner_of
+from tests.conftest import Clock
 from tests.gateway import OLDER_KEY
 from tests.sites import MemoryRevocations, MemoryStore
 from tests.unit.django_site import (
     Act,
+    Page,
     PrimaryKey,
     be,
     data_of,
@@ -33,6 +35,7 @@ from tests.unit.django_site import (
     user_model,
     user_of,
     visit,
+    wrapped,
 )
 
 
@@ -421,6 +424,78 @@ def test_request_whose_key_another_replaces_at_the_same_time_shows_its_page(
         assert (page.result, page.response["Vary"]) == (7, "Cookie")
         assert not page.response.cookies
         assert visit(owner, pages[0].cookie).result == 7
+
+
+@pytest.fixture(params=[False, True], ids=["alone", "inside"])
+def browse(request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """A site without the WSGI middleware, and inside it, while there are fallback keys."""
+    with override_settings(SECRET_KEY_FALLBACKS=[OLDER_KEY]):
+        yield wrapped if request.param else visit
+
+
+@pytest.mark.parametrize("other", [log_out, put(cart=1)], ids=["log-out", "change"])
+def test_slow_request_with_a_hash_by_a_former_key_undoes_no_change(
+    other: Act, browse: Callable[..., Page], ann: SimpleNamespace, clock: Clock
+) -> None:
+    def slow(session: Any) -> Any:
+        take_hash_of(ann)(session)
+        browse(other, former)
+        clock.advance(2)
+        return session.owner
+
+    former = browse(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    page = browse(slow, former)
+    assert (page.result, page.cookie) == (7, former)
+
+
+def test_slow_request_with_a_hash_by_a_former_key_saves_it_once_half_of_the_time_is_over(
+    browse: Callable[..., Page], ann: SimpleNamespace, clock: Clock
+) -> None:
+    """Else the user of a slow site is logged out once that key is gone."""
+
+    def slow(session: Any) -> None:
+        take_hash_of(ann)(session)
+        clock.advance(2)
+
+    former = browse(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    clock.advance(20 * 86400 if browse is wrapped else 8 * 86400)
+    page = browse(slow, former)
+    assert browse(lambda session: session[auth.HASH_SESSION_KEY], page.cookie).result == ann.hash
+
+
+def test_slow_request_with_a_hash_by_a_former_key_saves_its_own_change(
+    browse: Callable[..., Page], ann: SimpleNamespace, clock: Clock
+) -> None:
+    def slow(session: Any) -> None:
+        take_hash_of(ann)(session)
+        session["cart"] = 1
+        clock.advance(2)
+
+    former = browse(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    page = browse(slow, former)
+    assert browse(data_of, page.cookie).result == {"cart": 1}
+
+
+@pytest.mark.parametrize("keeper", [{"store": MemoryStore()}, {"revocations": MemoryRevocations()}])
+def test_request_with_an_expiry_whose_key_another_replaces_at_the_same_time_shows_its_page(
+    ann: SimpleNamespace, keeper: dict[str, Any], clock: Clock
+) -> None:
+    """The new hash alone is no change from which the expiry would count."""
+    with override_settings(SESSIONWARE=keeper, SECRET_KEY_FALLBACKS=[OLDER_KEY]):
+        former = visit(lambda s: (log_in(ann)(s), s.set_expiry(60))).cookie
+        ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+        clock.advance(10)
+
+        def race(session: Any) -> Any:
+            take_hash_of(ann)(session)
+            visit(take_hash_of(ann), former)
+            return session.owner
+
+        page = visit(race, former)
+        assert (page.result, page.cookie) == (7, former)
 
 
 @pytest.mark.usefixtures("stored")
