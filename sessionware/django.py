@@ -83,11 +83,11 @@ class DjangoSession(SessionBase):
 
     def __init__(self, opened: Session) -> None:
         self._opened = opened
-        self._is_checked = False
-        self._is_verified = False
-        self._is_assigned = False
-        self._only_rotates = False
-        self._reveals_others = False
+        self._is_checked = False  # whether its own expiry is over
+        self._is_verified = False  # by contrib.auth, which has looked at the hash
+        self._is_assigned = False  # also if the value is an equal one
+        self._only_rotates = False  # the hash of the password, and nothing else
+        self._reveals_others = False  # which are older, now that this one is over
 
     @property
     def _session(self) -> Session:
@@ -95,7 +95,7 @@ class DjangoSession(SessionBase):
         opened = self._opened
         if not self._is_checked:
             expiry, state = self._expiry, opened._read()
-            if not state.loaded.new:
+            if state.goes_on:
                 self._apply(expiry, state)
             self._is_checked = True
         return opened
@@ -113,7 +113,7 @@ class DjangoSession(SessionBase):
             )
             # Another request may have prolonged it since, so its cookie stays.
             state.forget()
-            self._reveals_others = loaded.newest > 0  # They are older, and would count again.
+            self._reveals_others = loaded.newest > 0
         elif expiry.is_short and loaded.newest and not loaded.outlived:
             # The browser keeps it for less time than an older cookie, which would count again.
             loaded.stale = True
@@ -366,6 +366,7 @@ class DjangoSession(SessionBase):
     def set_expiry(self, value: Any) -> None:
         """Have the session end after these seconds without a change, or at this time.
 
+        With ``refresh_after``, or SESSION_SAVE_EVERY_REQUEST: after these seconds without a use.
         ``0``: when the browser closes. ``None``: as the settings say. Raises UsageError for more
         than the settings allow.
         """
@@ -394,12 +395,12 @@ class DjangoSession(SessionBase):
     def _settle(self, state: State) -> None:
         """Decide whether a session is saved that the application has not changed.
 
-        A request that was slow could undo what another one has saved meanwhile.
+        A slow request does not save it, because it could undo what another one has saved meanwhile.
         """
         expiry, loaded = self._expiry, state.loaded
         self._only_rotates = self._hash.is_all_that_is_rotated
-        is_half_over = state.goes_on and expiry.is_half_over
-        if not (is_half_over or is_quick(self._opened)):
+        loaded.urgent = state.goes_on and expiry.is_half_over
+        if not (loaded.urgent or is_quick(self._opened)):
             if self._only_rotates:
                 self._hash.take_back()
         elif self._reveals_others:
@@ -408,7 +409,7 @@ class DjangoSession(SessionBase):
             expiry.restart()
             loaded.stale = loaded.urgent = True
         elif state.goes_on and expiry.is_due:
-            loaded.stale, loaded.urgent = True, is_half_over
+            loaded.stale = True
 
     # The same for coroutines, in a thread: a store may have to be asked.
 
@@ -719,7 +720,7 @@ def _environ_of(made: SecureCookieSessionInterface, cookie: str | None) -> dict[
     return {
         "HTTP_COOKIE": "" if cookie is None else f"{made.cookie.name}={cookie}",
         "SERVER_NAME": made.cookie.bare_domain or "localhost",
-        "wsgi.url_scheme": "https" if made.cookie.secure is True else "http",
+        "wsgi.url_scheme": "https" if made.cookie.always_secure else "http",
     }
 
 
