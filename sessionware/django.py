@@ -42,7 +42,7 @@ from .backend import CookieBackend, SessionEnded
 from .device import NEEDS_MIDDLEWARE
 from .django_auth import PasswordHash, is_log_in
 from .django_auth import owner_of as owner_of
-from .django_expiry import EXPIRY, SINCE, SessionExpiry, valid
+from .django_expiry import EXPIRY, SINCE, SessionExpiry, plain, valid
 from .envelope import IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
@@ -368,8 +368,9 @@ class DjangoSession(SessionBase):
 
         With ``refresh_after``, or SESSION_SAVE_EVERY_REQUEST: after these seconds without a use.
         ``0``: when the browser closes. ``None``: as the settings say. Raises UsageError for more
-        than the settings allow.
+        than the settings allow, and for another type.
         """
+        value = plain(value)
         if isinstance(value, timedelta):
             self._expiry.check(value.total_seconds())
         elif value:
@@ -451,7 +452,8 @@ class SessionStore(DjangoSession):
     """A session without a request, as Django's test client uses it: SESSION_ENGINE.
 
     ``session_key`` is the cookie's value, which may be another one after ``save``. Of the test
-    client's own ``session``, the client then has the new one.
+    client's own ``session``, the client then has the new one. With the id of a session, it can
+    only end that one, in a store or by a list of revocations.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
@@ -459,7 +461,8 @@ class SessionStore(DjangoSession):
         if _is_theirs(type(caller)):
             raise ImproperlyConfigured(str(ConfigurationError([_in_place_of(type(caller))])))
         self._client = _test_client(caller)
-        self._cookie = _cookie_of(interface(), session_key) if session_key else None
+        # Not an id, with which a client could take over a session, be it found in a log.
+        self._cookie = session_key or None
         super().__init__(_open(interface(), self._cookie))
 
     @property

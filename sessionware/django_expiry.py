@@ -4,17 +4,28 @@ import math
 import time
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from .errors import UsageError
+from .errors import UsageError, kind_of
 from .expiry import CLOCK_SKEW, Expiry
 from .session import Session
 
 EXPIRY, SINCE = "_session_expiry", "_session_since"
 """Where a session keeps what ``set_expiry`` was given, and since when its seconds count."""
+
+
+def plain(expiry: Any) -> Any:
+    """Return what ``set_expiry`` is given, without subclasses of numbers, or raise UsageError."""
+    for kind in (int, float):
+        if isinstance(expiry, kind):
+            return kind(expiry)
+    if expiry is None or isinstance(expiry, str | datetime | timedelta):
+        return expiry
+    expected = "expected a number of seconds, a timedelta, a datetime or None"
+    raise UsageError(f"set_expiry: found {kind_of(expiry)}, {expected}")
 
 
 def valid(expiry: Any) -> Any:

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import IntEnum
 from functools import partial
 from typing import Any
 
@@ -512,6 +514,22 @@ def test_an_expiry_beyond_another_timeout_is_an_error(given: dict[str, Any], exp
         visit(lambda session: (session.set_expiry(0), session.set_expiry(None)))
     with pytest.raises(UsageError, match=re.escape(expected)):
         wrapped(lambda session: session.set_expiry(7200), **given)
+
+
+class Minute(IntEnum):
+    LONG = 60
+
+
+@pytest.mark.parametrize("expiry", [Minute.LONG, 60.0])
+def test_an_expiry_may_be_a_number_of_another_kind(expiry: Any, clock: Clock) -> None:
+    page = visit(lambda session: session.set_expiry(expiry))
+    assert cookie_of(page)["max-age"] == 60
+
+
+@pytest.mark.parametrize(("expiry", "found"), [(Decimal(60), "Decimal"), ([60], "list")])
+def test_an_expiry_of_another_type_is_an_error(expiry: Any, found: str) -> None:
+    with pytest.raises(UsageError, match=f"set_expiry: found {found}, expected a number"):
+        visit(lambda session: session.set_expiry(expiry))
 
 
 LONG: dict[str, Any] = {"permanent_timeout": 90 * DAY}
