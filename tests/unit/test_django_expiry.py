@@ -596,11 +596,29 @@ def test_djangos_rules_of_key_and_expiry_hold_inside_it(clock: Clock) -> None:
     assert late.response.set_cookie is None
 
 
-def test_an_expiry_that_is_over_reveals_no_older_cookie_inside_it(clock: Clock) -> None:
+@pytest.fixture
+def twins_inside(clock: Clock) -> str:
+    """The cookies of one browser: Ann's of version 1.0, and Ben's, whose own expiry is over."""
     older = f"""session={sign('[0,{"_owner":["ann",""]}]')}"""
     clock.advance(2)
     newer = wrapped(be_ben_for_a_minute).cookie
     clock.advance(61)
-    late = wrapped(owner, f"{older}; {newer}")
+    return f"{older}; {newer}"
+
+
+def test_an_expiry_that_is_over_reveals_no_older_cookie_inside_it(twins_inside: str) -> None:
+    older, _ = twins_inside.split("; ")
+    late = wrapped(owner, twins_inside)
     assert late.result is None
     assert wrapped(owner, f"{older}; {late.cookie}").result is None
+
+
+def test_a_slow_request_whose_expiry_is_over_undoes_no_log_in_inside_it(
+    twins_inside: str, clock: Clock
+) -> None:
+    def slow(session: Any) -> Any:
+        clock.advance(2)
+        return session.owner
+
+    page = wrapped(slow, twins_inside)
+    assert (page.result, page.response.set_cookie) == (None, None)
