@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .envelope import Envelope
-from .errors import CookieRejected, SessionTooLarge, SessionUnavailable
+from .errors import CookieRejected, SessionEnded, SessionTooLarge, SessionUnavailable
 from .expiry import Expiry
 from .keys import BoundIds
 from .serializer import dumps
@@ -47,10 +47,6 @@ _NOT_ENDED = (
 )
 _RENEWED, _SETTLED = "renewed\0", "settled\0"
 """What the list has of each renewal, and of those that were refused or whose session has ended."""
-
-
-class SessionEnded(SessionUnavailable):
-    """Another request has ended the session meanwhile, or given it another id."""
 
 
 @dataclass(slots=True, repr=False)

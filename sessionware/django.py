@@ -38,7 +38,7 @@ from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
-from .backend import CookieBackend, SessionEnded
+from .backend import CookieBackend
 from .device import NEEDS_MIDDLEWARE
 from .django_auth import PasswordHash, is_log_in
 from .django_auth import owner_of as owner_of
@@ -48,6 +48,7 @@ from .errors import (
     ConfigurationError,
     CookieRejected,
     Problem,
+    SessionEnded,
     UsageError,
     collecting,
     kind_of,

@@ -53,6 +53,10 @@ class SessionUnavailable(UsageError, RuntimeError):
     """
 
 
+class SessionEnded(SessionUnavailable):
+    """Another request has ended the session meanwhile, or given it another id."""
+
+
 class UnserializableValue(UsageError, TypeError):
     """The session holds a value that would not be loaded as what it was."""
 

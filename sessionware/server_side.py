@@ -16,11 +16,10 @@ from .backend import (
     TOO_LATE,
     CookieBackend,
     Held,
-    SessionEnded,
     too_large,
 )
 from .envelope import IN_STORE, Envelope, unwrap, wrap
-from .errors import CookieRejected, SessionTooLarge, SessionUnavailable
+from .errors import CookieRejected, SessionEnded, SessionTooLarge, SessionUnavailable
 from .expiry import Expiry
 from .keys import BoundIds, is_derived
 from .merge import merge
