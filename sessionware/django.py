@@ -15,9 +15,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from http.cookies import Morsel
 from importlib import import_module
 from typing import Any, cast
@@ -32,17 +30,16 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured
-from django.core.signals import setting_changed
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
 
 from .backend import CookieBackend
-from .device import NEEDS_MIDDLEWARE
 from .django_auth import PasswordHash, is_log_in
 from .django_auth import owner_of as owner_of
 from .django_expiry import EXPIRY, SINCE, SessionExpiry, plain, valid
+from .django_settings import given, interface
 from .envelope import IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
@@ -51,12 +48,9 @@ from .errors import (
     SessionEnded,
     UsageError,
     collecting,
-    kind_of,
 )
-from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
 from .keys import may_be_id
-from .migration import DjangoCookie
 from .saver import is_quick
 from .session import NullSession, Owner, Session, State
 
@@ -335,7 +329,7 @@ class DjangoSession(SessionBase):
     def clear_expired(cls) -> None:
         """Delete what has expired from a store or list that does not do so by itself."""
         for name in ("store", "revocations"):
-            delete = getattr(_given().get(name), "delete_expired", None)
+            delete = getattr(given().get(name), "delete_expired", None)
             while delete is not None and delete():
                 pass
 
@@ -514,7 +508,7 @@ class SessionMiddleware(DjangosMiddleware):
 
     def process_request(self, request: Any) -> None:
         """Set ``request.session``: what the WSGI middleware has opened, or else one of our own."""
-        found: Any = request.META.get(_given().get("environ_key", "session"))
+        found: Any = request.META.get(given().get("environ_key", "session"))
         if not isinstance(found, Session) or found.sealed:
             found = interface().open_session(_with_cookies(request))
         request.session = DjangoSession(found)
@@ -540,49 +534,6 @@ class SessionMiddleware(DjangosMiddleware):
         return response
 
 
-@cache
-def interface() -> SecureCookieSessionInterface:
-    """Return what opens and saves sessions by Django's settings. Raises ConfigurationError."""
-    given = {name: value for name, value in _given().items() if name != "environ_key"}
-    doubles = sorted(given.keys() & _OF_DJANGO.keys())
-    theirs = {ours: getattr(settings, name) for ours, name in _OF_DJANGO.items()}
-    for name, default in (("cookie_secure", "auto"), ("cookie_samesite", None)):
-        theirs[name] = default if theirs[name] is False else theirs[name]
-    if settings.SESSION_SAVE_EVERY_REQUEST:
-        given.setdefault("refresh_after", 0)
-    former = given.get("migrate_from")
-    if isinstance(former, list | tuple):
-        given["migrate_from"] = [*map(_with_owner, former)]
-    make = SecureCookieSessionInterface if "refresh_after" in given else _WithoutRefresh
-    try:
-        made: SecureCookieSessionInterface = make(**given | theirs)
-    except ConfigurationError as error:
-        problems = [*map(_double, doubles), *map(_in_their_words, error.problems)]
-        raise ConfigurationError(problems) from None
-    if made.binding is not None:
-        raise ConfigurationError([_in_their_words(NEEDS_MIDDLEWARE)])
-    if doubles:
-        raise ConfigurationError(map(_double, doubles))
-    return made
-
-
-class _WithoutRefresh(SecureCookieSessionInterface):
-    """Issues a cookie again only when its session changes."""
-
-    expiry_class = WithoutRefresh
-
-
-_OF_DJANGO = {
-    "secret_key": "SECRET_KEY",
-    "secret_key_fallbacks": "SECRET_KEY_FALLBACKS",
-    "cookie_name": "SESSION_COOKIE_NAME",
-    "cookie_domain": "SESSION_COOKIE_DOMAIN",
-    "cookie_path": "SESSION_COOKIE_PATH",
-    "cookie_secure": "SESSION_COOKIE_SECURE",
-    "cookie_httponly": "SESSION_COOKIE_HTTPONLY",
-    "cookie_samesite": "SESSION_COOKIE_SAMESITE",
-    "idle_timeout": "SESSION_COOKIE_AGE",
-}
 _NOT_USED = {
     "SESSION_SERIALIZER": "django.contrib.sessions.serializers.JSONSerializer",
     "SESSION_CACHE_ALIAS": "default",
@@ -645,33 +596,6 @@ def _unused() -> Iterator[Problem]:
     for name, default in _NOT_USED.items():
         if getattr(settings, name) != default:
             yield Problem(name, "found, but no session here uses it", "remove it")
-
-
-def _given() -> dict[str, Any]:
-    """Return what SESSIONWARE holds. Raises ConfigurationError."""
-    given = getattr(settings, "SESSIONWARE", {})
-    if not isinstance(given, dict):
-        problem = Problem("SESSIONWARE", f"found {kind_of(given)}, expected a dict of settings")
-        raise ConfigurationError([problem])
-    return given
-
-
-def _double(name: str) -> Problem:
-    advice = f"set {_OF_DJANGO[name]}"
-    return Problem(f"SESSIONWARE[{name!r}]", "found, but Django has its own setting", advice)
-
-
-def _in_their_words(problem: Problem) -> Problem:
-    name, bracket, index = problem.setting.partition("[")
-    theirs = _OF_DJANGO.get(name, f"SESSIONWARE[{name!r}]")
-    return problem._replace(setting=f"{theirs}{bracket}{index}")
-
-
-def _with_owner(former: object) -> object:
-    """Return a cookie of Django's that tells whose a session is."""
-    if isinstance(former, DjangoCookie) and former.owner is None:
-        return replace(former, owner=owner_of)
-    return former
 
 
 def _kept(key: str, value: Any) -> Any:
@@ -798,18 +722,11 @@ def _morsel(line: str) -> _Morsel:
     return morsel
 
 
-def _forget(*, setting: str, **_: object) -> None:
-    """Read the settings again in a test that overrides one of them."""
-    if setting.startswith(("SESSION", "SECRET_KEY")):
-        interface.cache_clear()
-
-
 def _log_out(*, request: Any = None, **_: object) -> None:
     """Have the ``flush`` that follows end the session, even if its password was just changed."""
     if isinstance(session := getattr(request, "session", None), DjangoSession):
         session._is_verified = False
 
 
-setting_changed.connect(_forget)
 user_logged_out.connect(_log_out)
 register(check_settings, "sessionware")
