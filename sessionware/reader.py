@@ -85,7 +85,7 @@ class Reader:
             # The idle timeout may have become shorter after this cookie was sent.
             permanent = None if now - whole.age <= GRACE else loaded.permanent
             self.expiry.check(now, issued, created, permanent)
-            loaded.version = held.version
+            loaded.version, loaded.shortened = held.version, whole.age
             loaded.parent, loaded.renewed = held.parent, held.renewed > 0
             # Later, it is only there because an earlier request has done so.
             is_visit = carried.is_first and now - issued <= MAX_VISITOR_TIME + CLOCK_SKEW

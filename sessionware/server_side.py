@@ -349,7 +349,13 @@ class ServerBackend(CookieBackend):
         if loaded.renewed:
             return permanent
         before = Envelope(
-            loaded.text, loaded.data, 0, None, loaded.csrf_token, loaded.owner, loaded.stamp
+            loaded.text,
+            loaded.data,
+            loaded.shortened,
+            None,
+            loaded.csrf_token,
+            loaded.owner,
+            loaded.stamp,
         )
         held = Held(before, loaded.version)
         for _ in range(MAX_ATTEMPTS):
@@ -414,6 +420,7 @@ class ServerBackend(CookieBackend):
         same = state.csrf_token == loaded.csrf_token and state.owner == loaded.owner
         token = theirs.csrf_token if same else state.csrf_token
         permanent = bool(merged.get("_permanent", False))
+        loaded.shortened = max(loaded.shortened, theirs.age)
         return self._record(state, dumps(merged), permanent, token), permanent
 
     def _record(
@@ -427,16 +434,16 @@ class ServerBackend(CookieBackend):
         return record
 
     def _shortened(self, state: State, permanent: bool) -> int:
-        """Return the time now if the session is to have a shorter idle timeout than it had, or 0.
+        """Return when the session's idle timeout became shorter, which may be now, or 0.
 
         Requests that were sent before that have cookies which may be older.
         """
-        now, expiry = int(time.time()), self._expiry
-        if expiry.permanent_timeout == expiry.idle_timeout:
+        now, expiry, loaded = int(time.time()), self._expiry, state.loaded
+        if expiry.permanent_timeout == expiry.idle_timeout or not state.goes_on:
             return 0
-        was_permanent = bool(loads(state.loaded.text).get("_permanent", False))
+        was_permanent = bool(loads(loaded.text).get("_permanent", False))
         is_shorter = expiry.left(now, now, permanent) < expiry.left(now, now, was_permanent)
-        return now if is_shorter else 0
+        return now if is_shorter else loaded.shortened
 
     def _life(self, state: State, permanent: bool) -> Life:
         left = self._expiry.left(int(time.time()), state.created, permanent)

@@ -69,6 +69,7 @@ class Loaded:
     - ``token``: the value of our cookie that was accepted, or ``""``.
     - ``came``: whether the request had a cookie of our name; ``new``: whether none was valid.
     - ``stale``: whether the cookie has to be issued again; ``urgent``: even if the request is slow.
+    - ``shortened``: in a store, when the session's idle timeout became shorter, or 0.
     - ``parent``: in a store, the id that copies of a visitor's former cookie lead to, or ``""``.
     - ``renewed``: whether another session has taken its place a moment ago.
     - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
@@ -91,6 +92,7 @@ class Loaded:
     stamp: str = ""
     token: str = ""
     version: str = ""
+    shortened: int = 0
     parent: str = ""
     came: bool = True
     new: bool = False
