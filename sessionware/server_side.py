@@ -21,7 +21,7 @@ from .backend import (
 from .envelope import IN_STORE, Envelope, unwrap, wrap
 from .errors import CookieRejected, SessionEnded, SessionTooLarge, SessionUnavailable
 from .expiry import Expiry
-from .keys import BoundIds, is_derived
+from .keys import BoundIds, is_bound, is_derived
 from .merge import merge
 from .serializer import dumps, loads
 from .session import Loaded, Owner, State
@@ -233,19 +233,23 @@ class ServerBackend(CookieBackend):
         permanent, ended = state.permanent, False
         record = self._record(state, text, permanent)
         key = key_of(session_id)
-        if self._store.create(key, record, **self._life(state, permanent)):
-            ended = adopted and not self._note_adoption(session_id, state.created)
-        elif adopted:  # Another request of the same page has adopted the session meanwhile.
-            permanent = self._replace(state, text)
-        else:
-            raise SessionEnded(ENDED)
         try:
+            is_first = self._store.create(key, record, **self._life(state, permanent))
+            if is_first:
+                ended = adopted and not self._note_adoption(session_id, state.created)
+            elif adopted:  # Another request of the same page has adopted the session meanwhile.
+                permanent = self._replace(state, text)
             # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
             ended = ended or self._has_ended(state.parent) or self._is_revoked(state)
         except SessionUnavailable:
-            if not adopted:  # No browser has a cookie that leads to it.
-                self._store.delete(key)
+            # Even if it was the answer to create that was lost. No browser has a cookie that leads
+            # to it, unless another request has bound the same session to a device.
+            if not (adopted or is_bound(session_id)):
+                with suppress(SessionUnavailable):
+                    self._store.delete(key)
             raise
+        if not (is_first or adopted):
+            raise SessionEnded(ENDED)
         if ended:
             self._store.delete(key)
             raise SessionEnded(ENDED)
