@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .device import Binding, identifier_of, is_from_elsewhere, state_of
-from .errors import SessionUnavailable, UsageError
+from .errors import SessionEnded, SessionUnavailable, UsageError
 from .headers import Fields
 from .log import log
 from .session import Session
@@ -66,8 +66,13 @@ class Endpoints:
                 status, fields, body = answer(session, environ)
                 # write() saves the session, so that what this raises can still be answered.
                 start_response(status, [*_JSON, *fields])(json.dumps(body).encode())
-            except UsageError as error:
+            except SessionEnded:
                 session.accessed = False  # or it would be saved again
+                status, fields, body = _refusal("device_unexpected")
+                start_response(status, [*_JSON, *fields], sys.exc_info())
+                return [json.dumps(body).encode()]
+            except UsageError as error:
+                session.accessed = False  # as above
                 message = "A session could not be bound to a device, or its key not be checked"
                 log("device_unavailable", f"{message}: {error}", logging.WARNING)
                 start_response("503 Service Unavailable", [*_JSON], sys.exc_info())

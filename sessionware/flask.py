@@ -18,6 +18,7 @@ import flask
 from flask.sessions import SecureCookieSessionInterface as FlasksOwnInterface
 from flask.sessions import SessionInterface as FlasksInterface
 from markupsafe import Markup
+from werkzeug.local import LocalProxy
 
 from .device import NEEDS_MIDDLEWARE
 from .errors import ConfigurationError, Problem, collecting
@@ -201,7 +202,8 @@ class EnvironSessionInterface(FlasksInterface):
         """Return the session of this request, or ``None`` if it could not be loaded."""
         environ = request.environ
         session: Any = environ.get(self.environ_key)
-        if not isinstance(session, SessionMixin):
+        # A sealed session belongs to an earlier request, whose environ is used again.
+        if not isinstance(session, SessionMixin) or session.sealed:
             session = self._interface_of(app).open_session(environ)
         if type(session) is Session and _PRESERVE in environ:
             session.__class__ = _PreservedSession
@@ -243,23 +245,37 @@ class EnvironSessionInterface(FlasksInterface):
 
     def _middleware_of(self, app: flask.Flask) -> SessionMiddleware | None:
         """Return the middleware that ``app.wsgi_app`` is wrapped in, at whatever depth."""
-        for found in _layers_of(app):
-            if isinstance(found, SessionMiddleware) and found.environ_key == self.environ_key:
-                return found
-        return None
+        if "wsgi_app" not in vars(app):
+            return None  # It is Flask's method.
+        found = [each for each in _layers_of(app.wsgi_app) if isinstance(each, SessionMiddleware)]
+        # Another application, which is called beside this one, may have its own.
+        with_key = [each for each in found if each.environ_key == self.environ_key]
+        return next((each for each in with_key if _wraps(each, app)), None)
 
 
-def _layers_of(app: flask.Flask) -> Iterator[Any]:
-    """Yield what ``app.wsgi_app`` is wrapped in: objects, and functions with a closure."""
-    # Unless it was set, it is Flask's method.
-    layers: list[Any] = [app.wsgi_app] if "wsgi_app" in vars(app) else []
+def _layers_of(outermost: Any) -> Iterator[Any]:
+    """Yield what an application is wrapped in: objects, and functions with a closure."""
+    layers = [outermost]
     for layer in layers:
         yield layer
+        if isinstance(layer, flask.Flask):
+            continue  # Its own wsgi_app may lead back to where we are.
         inner = [getattr(layer, name, None) for name in _WRAPPED]
         inner += _closed_over(layer)
-        # A layer may lead back to the application, or make up any attribute, as a mock does.
+        # A layer may make up any attribute, as a mock does.
         room = _MAX_LAYERS - len(layers)
-        layers += [each for each in inner if callable(each) and each is not app][:room]
+        layers += [each for each in inner if _may_be_application(each)][:room]
+
+
+def _may_be_application(found: Any) -> bool:
+    # To look into a proxy, such as flask.session, may open what it stands for.
+    return callable(found) and not issubclass(type(found), LocalProxy)
+
+
+def _wraps(layer: Any, app: flask.Flask) -> bool:
+    layers = [*_layers_of(layer)]
+    methods_of = [getattr(each, "__self__", None) for each in layers]
+    return any(each is app for each in [*layers, *methods_of])
 
 
 def _closed_over(layer: Any) -> Iterator[Any]:

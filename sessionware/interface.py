@@ -259,6 +259,7 @@ class SecureCookieSessionInterface(SessionInterface):
         fields = fields_of(headers)
         names = names_of(fields)
         vary_by_cookie(fields, names)
+        session.varies = True
         cookie = self._saver.verdict(session, environ)
         if cookie is None:
             if is_shared(fields, names):

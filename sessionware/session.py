@@ -285,6 +285,7 @@ class Session(SessionMixin, FlashMixin):
         "opened_by",
         "sealed",
         "started",
+        "varies",
     )
 
     def __init__(self, source: Source, cookie: str) -> None:
@@ -294,6 +295,7 @@ class Session(SessionMixin, FlashMixin):
         self._loads: list[State] = []  # if two threads load it at once, the first counts for both
         self.started: float = time.time()
         self.accessed: bool = False
+        self.varies: bool = False  # set by the interface: whether the response tells caches of it
         self.opened_by: object = None
         self.sealed: bool = False
 
@@ -306,7 +308,7 @@ class Session(SessionMixin, FlashMixin):
         return self._state or self._open()
 
     def _open(self) -> State:
-        if self.sealed and not self.accessed:
+        if self.sealed and not self.varies:
             self._source.late_look()
         self.accessed = True  # even if loading fails: the response depends on the cookie anyway
         self._loads.append(State(self._source.load(self.cookie)))

@@ -79,6 +79,24 @@ def test_a_registration_that_is_not_right_is_refused(
     assert browser.visit(count) == 1
 
 
+@held_on_the_server
+def test_a_registration_that_is_repeated_with_the_cookie_from_before_it_is_refused(
+    mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing has failed on the server, which a warning would say."""
+    browser = unbound_browser(site_in(mode))
+    [(url, challenge)] = browser.offers
+    proof, cookie = jwt(new_key(), challenge, registers=True), browser.header("")
+    for status in ("200 OK", "400 Bad Request"):
+        browser.send(
+            path=url, cookie=cookie, REQUEST_METHOD="POST", HTTP_SECURE_SESSION_RESPONSE=proof
+        )
+        assert browser.responses[-1].status == status
+    assert browser.responses[-1].data == b"{}"
+    assert [record.levelname for record in caplog.records] == ["INFO"]
+    assert reasons(caplog) == ["device_unexpected"]
+
+
 def test_a_registration_comes_in_time(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     browser = unbound_browser(site_in())
     clock.advance(LIFETIME + 1)

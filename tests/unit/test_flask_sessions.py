@@ -22,7 +22,7 @@ from sessionware import (
     UnserializableValue,
 )
 from sessionware.flask import EnvironSessionInterface, Sessions, session
-from tests.gateway import KEY, call
+from tests.gateway import KEY, OLDER_KEY, call, make_environ, run
 from tests.peers.flask_sites import (
     MakeApp,
     each_way_of_ours,
@@ -34,6 +34,7 @@ from tests.peers.flask_sites import (
     wrap,
 )
 from tests.sites import MemoryStore
+from tests.unit.applications import acting
 from tests.unit.interfaces import MySessionInterface
 
 
@@ -117,6 +118,48 @@ def inside(middleware: dict[str, Any], wrapper: Callable[[Any], Any] = ProxyFix)
     wrap(app, **middleware)
     app.wsgi_app = wrapper(app.wsgi_app)  # type: ignore[method-assign]  # Flask says so
     return app
+
+
+@pytest.mark.parametrize("other", [KEY, flask.session], ids=["key", "proxy"])
+def test_middleware_of_another_application_beside_it_is_not_its_own(other: Any) -> None:
+    """Such as an administration below /admin, whose key must not sign the site's log-ins."""
+
+    def beside(site: Any, admin: Any, shared: Any) -> Any:
+        def dispatch(environ: Any, start_response: Any) -> Any:
+            is_admin = shared is not None and environ["PATH_INFO"].startswith("/admin")
+            return (admin if is_admin else site)(environ, start_response)
+
+        return dispatch
+
+    app = ours(put=put(a=42), read=read)
+    before = call(app, PATH_INFO="/put").cookie
+    admin = SessionMiddleware(flasks(read=read), OLDER_KEY)
+    app.wsgi_app = beside(app.wsgi_app, admin, other)  # type: ignore[method-assign]  # Flask says so
+    assert call(app, before, PATH_INFO="/read").data == b"42"
+    assert call(app, call(app, PATH_INFO="/put").cookie, PATH_INFO="/read").data == b"42"
+
+
+def test_sealed_session_of_an_earlier_application_is_not_taken_again() -> None:
+    """A cascade tries one application after the other, with one environ."""
+    app = ours(put=put(a=42), read=read)
+    cookie = call(app, PATH_INFO="/put").cookie
+    environ = make_environ(cookie, PATH_INFO="/read")
+    run(acting(dict), environ)
+    response = run(app, environ)
+    assert (response.data, response.headers.getlist("Vary")) == (b"42", ["Cookie"])
+
+
+@each_way_of_ours
+def test_first_use_while_a_page_is_streamed_is_warned_about(
+    make: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    def streamed() -> flask.Response:
+        return flask.Response(flask.stream_with_context(str(read()) for _ in "1"))
+
+    app = make(put=put(a=42), streamed=streamed)
+    cookie = call(app, PATH_INFO="/put").cookie
+    assert call(app, cookie, PATH_INFO="/streamed").data == b"42"
+    assert [vars(record)["reason"] for record in caplog.records] == ["late_look"]
 
 
 def test_session_that_a_middleware_has_opened_is_the_one() -> None:

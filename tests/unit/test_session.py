@@ -198,7 +198,7 @@ def test_use_after_the_response_has_begun_is_not_reported_if_it_is_not_the_first
     assert (len(session), source.late_looks) == (1, 0)
 
 
-def test_late_use_that_fails_is_reported_once() -> None:
+def test_late_use_that_fails_is_reported() -> None:
     def before_load(number: int) -> None:
         if number == 1:
             raise SessionUnavailable("the store does not answer")
@@ -208,7 +208,22 @@ def test_late_use_that_fails_is_reported_once() -> None:
     session.sealed = True
     with pytest.raises(SessionUnavailable):
         len(session)
-    assert (session.accessed, session.state) == (True, None)
+    assert (session.accessed, session.state, source.late_looks) == (True, None, 1)
+
+
+def test_use_is_not_late_if_the_response_varies() -> None:
+    """Such as after one that has failed, before the response began."""
+    source = Source(id)
+    session = Session(source, "")
+    session.sealed = session.varies = True
+    assert (len(session), source.late_looks) == (1, 0)
+
+
+def test_use_is_late_whoever_else_says_that_the_session_was_accessed() -> None:
+    """Flask does so just before the first use, whether the response has begun or not."""
+    source = Source(id)
+    session = Session(source, "")
+    session.sealed = session.accessed = True
     assert (len(session), source.late_looks) == (1, 1)
 
 
