@@ -15,6 +15,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from http.cookies import Morsel
 from importlib import import_module
@@ -29,7 +30,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.checks import Error, register
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
@@ -46,6 +47,7 @@ from .errors import (
     CookieRejected,
     Problem,
     SessionEnded,
+    SessionUnavailable,
     UsageError,
     collecting,
 )
@@ -90,6 +92,8 @@ class DjangoSession(SessionBase):
         opened = self._opened
         if not self._is_checked:
             expiry, state = self._expiry, opened._read()
+            if state.loaded.adopted:
+                expiry.take_over()
             if state.goes_on:
                 self._apply(expiry, state)
             self._is_checked = True
@@ -133,7 +137,7 @@ class DjangoSession(SessionBase):
         if key == USER_ID and value is not None:
             self.owner = owner_of({USER_ID: value})
         self._session[key] = _kept(key, value)
-        self._is_assigned = True
+        self._is_assigned = self._is_assigned or key != PASSWORD_HASH
 
     def __delitem__(self, key: str) -> None:
         del self._session[key]
@@ -273,12 +277,16 @@ class DjangoSession(SessionBase):
         does not mean the session that goes on with the new password, or is about to: with a store
         or a list, this one alone is ended, and the browser keeps whatever cookie it has by then.
         """
-        state, backend = self._session.state, self._backend
-        if state is not None and backend.needs_id and self._is_verified and self._hash.is_outdated:
+        state, backend = self._session._read(), self._backend
+        if backend.needs_id and self._is_verified and self._hash.is_outdated:
             backend.end(str(state.loaded.id), state.loaded.created)
             state.forget()
-        else:
-            self._session.invalidate()
+            self._reveals_others = state.loaded.newest > 0
+            return
+        self._session.invalidate()
+        # At once, and again with the response: until then, a request may be cut off.
+        with suppress(SessionUnavailable):  # as it will be told then
+            backend.log_out(state.loaded)
 
     @property
     def _interface(self) -> SecureCookieSessionInterface:
@@ -672,6 +680,8 @@ def _save(request: Any, response: Any, session: DjangoSession) -> None:
     headers = Headers([*response.items(), *cookies])
     before = len(headers.getlist("Set-Cookie"))
     environ = {**request.META, "wsgi.url_scheme": request.scheme}
+    with suppress(SuspiciousOperation):  # Behind a proxy, Django may know another host.
+        environ["HTTP_HOST"] = request.get_host()
     try:
         interface().save_session(environ, session._opened, headers)
     except SessionEnded as error:

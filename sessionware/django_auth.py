@@ -35,7 +35,8 @@ def owner_of(data: dict[str, Any]) -> Owner | None:
 
 def is_log_in(data: Mapping[str, Any]) -> bool:
     """Return whether ``contrib.auth`` would accept these data, which no form can have."""
-    if not (written := data.get(PASSWORD_HASH)):
+    written = data.get(PASSWORD_HASH)
+    if not (isinstance(written, str) and written.isascii() and written):
         return False
     user = _user_of(data)
     hashes = (_hashes_of(user, f"get_session_auth_{kind}") for kind in ("hash", "fallback_hash"))
@@ -130,6 +131,6 @@ def _user_of(data: Mapping[str, Any]) -> Any:
         return None
     try:
         key = get_user_model()._meta.pk.to_python(data.get(USER_ID))
-    except (ImproperlyConfigured, ValidationError):
+    except (ImproperlyConfigured, OverflowError, ValidationError):
         return None
     return load_backend(data[BACKEND]).get_user(key)

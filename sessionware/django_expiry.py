@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from .errors import UsageError, kind_of
 from .expiry import CLOCK_SKEW, Expiry
+from .serializer import dumps
 from .session import Session
 
 EXPIRY, SINCE = "_session_expiry", "_session_since"
@@ -19,13 +21,16 @@ EXPIRY, SINCE = "_session_expiry", "_session_since"
 
 def plain(expiry: Any) -> Any:
     """Return what ``set_expiry`` is given, without subclasses of numbers, or raise UsageError."""
-    for kind in (int, float):
-        if isinstance(expiry, kind):
-            return kind(expiry)
-    if expiry is None or isinstance(expiry, str | datetime | timedelta):
+    found = kind_of(expiry)
+    if isinstance(expiry, int | float):
+        seconds = int(expiry) if isinstance(expiry, int) else float(expiry)
+        if abs(seconds) <= timedelta.max.total_seconds():
+            return seconds
+        found = str(seconds) if type(seconds) is float else "an int with too many digits"
+    elif expiry is None or isinstance(expiry, str | datetime | timedelta):
         return expiry
     expected = "expected a number of seconds, a timedelta, a datetime or None"
-    raise UsageError(f"set_expiry: found {kind_of(expiry)}, {expected}")
+    raise UsageError(f"set_expiry: found {found}, {expected}")
 
 
 def valid(expiry: Any) -> Any:
@@ -108,6 +113,14 @@ class SessionExpiry:
         now = int(time.time())
         since = now if self._counts_uses else self._since
         return max(0, since + int(self._idle.idle_timeout) - now)
+
+    def take_over(self) -> None:
+        """Keep whether the session of a former cookie ends with the browser."""
+        state = self._session._read()
+        loaded, data = state.loaded, state.data
+        if EXPIRY not in data and loaded.permanent is settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
+            data[EXPIRY] = self.limit if loaded.permanent else 0
+            loaded.text = dumps(data)  # No change of the application's.
 
     def restart(self) -> None:
         """Have the seconds count from now."""

@@ -729,3 +729,13 @@ def test_without_a_secret_key_it_reads_as_empty() -> None:
     page = wrapped(data_of, secret_key=None)
     assert page.result == {}
     assert page.response.set_cookie is None
+
+
+@pytest.mark.parametrize(("host", "told"), [("www.example.com", []), ("a b", ["out_of_reach"])])
+def test_host_that_a_proxy_has_told_django_is_the_one(
+    host: str, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Unless Django refuses it."""
+    with override_settings(USE_X_FORWARDED_HOST=True, SESSION_COOKIE_DOMAIN="example.com"):
+        visit(put(a=1), HTTP_HOST="app:8000", HTTP_X_FORWARDED_HOST=host)
+    assert [vars(record)["reason"] for record in caplog.records] == told

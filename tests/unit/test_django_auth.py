@@ -16,7 +16,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import ValidationError
 from django.test.utils import override_settings
 
-from sessionware import SessionUnavailable
+from sessionware import SessionUnavailable, UnserializableValue
 from sessionware.django import owner_of
 from tests.conftest import Clock
 from tests.gateway import OLDER_KEY
@@ -210,8 +210,10 @@ def test_a_store_that_does_not_answer_is_no_interruption(
         {auth.BACKEND_SESSION_KEY: "a backend", auth.HASH_SESSION_KEY: ""},
         {auth.BACKEND_SESSION_KEY: "a backend", auth.HASH_SESSION_KEY: "a guess"},
         {auth.BACKEND_SESSION_KEY: "none", auth.HASH_SESSION_KEY: "of the password"},
+        {auth.BACKEND_SESSION_KEY: "a backend", auth.HASH_SESSION_KEY: "\ud800"},
+        {auth.BACKEND_SESSION_KEY: "a backend", auth.HASH_SESSION_KEY: 1},
     ],
-    ids=["id", "backend", "empty hash", "guess", "other backend"],
+    ids=["id", "backend", "empty hash", "guess", "other backend", "no text", "number"],
 )
 @pytest.mark.usefixtures("ann")
 def test_form_does_not_set_the_owner(before: Act, more: dict[str, str]) -> None:
@@ -223,6 +225,14 @@ def test_form_does_not_set_the_owner(before: Act, more: dict[str, str]) -> None:
         return session.owner == former, data_of(session)
 
     assert visit(act).result == (True, {"cart": 1, "theme": "dark"})
+
+
+@pytest.mark.usefixtures("ann")
+def test_number_that_is_no_primary_key_is_no_user() -> None:
+    """JSON may have it, as no form may."""
+    keys = {auth.SESSION_KEY: float("inf"), auth.HASH_SESSION_KEY: "a guess"}
+    with pytest.raises(UnserializableValue, match="not a finite number"):
+        visit(put(**keys, **{auth.BACKEND_SESSION_KEY: "a backend"}))
 
 
 def test_user_without_a_hash_is_not_told_from_one_of_a_form(ann: SimpleNamespace) -> None:
@@ -652,3 +662,45 @@ def test_late_log_out_of_a_user_whose_backend_was_removed_holds(ann: SimpleNames
     with override_settings(AUTHENTICATION_BACKENDS=[]):
         visit(verify_and_flush, former)
     assert visit(owner, renewed).result is None
+
+
+# A log-out in a request that is cut off
+
+
+@pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
+@pytest.mark.parametrize("later", [SystemExit, lambda: object()], ids=["cut off", "unserializable"])
+def test_log_out_holds_whatever_becomes_of_the_response(
+    model: SimpleNamespace, keeper: type, later: Callable[[], Any]
+) -> None:
+    """Such as if the user closes the tab: then Django cancels an asynchronous request."""
+
+    def leave(session: Any) -> None:
+        log_out(session)
+        if isinstance(found := later(), BaseException):
+            raise found
+        session["a"] = found
+
+    name = "store" if keeper is MemoryStore else "revocations"
+    with override_settings(SESSIONWARE={name: keeper()}):
+        cookie = visit(log_in(user_of(model, 7))).cookie
+        with pytest.raises((SystemExit, UnserializableValue)):
+            visit(leave, cookie)
+        assert visit(owner, cookie).result is None
+
+
+@pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
+def test_log_out_by_a_changed_password_reveals_no_older_cookie(
+    model: SimpleNamespace, ann: SimpleNamespace, keeper: type, clock: Clock
+) -> None:
+    """It is that of another user, at a place that the page of her log-in was not sent to."""
+    name = "store" if keeper is MemoryStore else "revocations"
+    kept = {name: keeper()}
+    with override_settings(SESSIONWARE=kept, SESSION_COOKIE_PATH="/app"):
+        bens = visit(be("ben")).cookie
+    clock.advance(1)
+    with override_settings(SESSIONWARE=kept):
+        anns = visit(log_in(ann)).cookie
+        clock.advance(1)
+        ann.hash = "of a new password"
+        page = visit(verify_and_flush, f"{bens}; sessionid={anns}")
+        assert visit(owner, f"{bens}; sessionid={page.cookie}").result is None

@@ -12,10 +12,12 @@ import pytest
 
 pytest.importorskip("django", reason="django is not installed: pip install 'sessionware[dev]'")
 
+from django.contrib.sessions.backends import signed_cookies
 from django.test.utils import override_settings
 
 from sessionware import UsageError
 from sessionware.django import SessionStore
+from sessionware.migration import DjangoCookie
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY
 from tests.sites import MemoryRevocations, MemoryStore
@@ -526,10 +528,51 @@ def test_an_expiry_may_be_a_number_of_another_kind(expiry: Any, clock: Clock) ->
     assert cookie_of(page)["max-age"] == 60
 
 
-@pytest.mark.parametrize(("expiry", "found"), [(Decimal(60), "Decimal"), ([60], "list")])
-def test_an_expiry_of_another_type_is_an_error(expiry: Any, found: str) -> None:
+@pytest.mark.parametrize(
+    ("expiry", "found"),
+    [
+        (Decimal(60), "Decimal"),
+        ([60], "list"),
+        (float("inf"), "inf"),
+        (float("nan"), "nan"),
+        (10**400, "an int with too many digits"),
+    ],
+    ids=["Decimal", "list", "inf", "nan", "int"],
+)
+def test_an_expiry_that_is_no_number_of_seconds_is_an_error(expiry: Any, found: str) -> None:
     with pytest.raises(UsageError, match=f"set_expiry: found {found}, expected a number"):
         visit(lambda session: session.set_expiry(expiry))
+
+
+# A session of a former cookie
+
+
+@pytest.mark.parametrize("kind", MODES)
+@pytest.mark.parametrize(
+    ("until_closed", "expiry", "ends"),
+    [(False, 0, True), (False, None, False), (True, 5 * DAY, False), (True, None, True)],
+    ids=["set_expiry(0)", "by default", "set_expiry(days)", "setting"],
+)
+def test_a_former_session_ends_with_the_browser_if_it_did(
+    kind: dict[str, Any], until_closed: bool, expiry: Any, ends: bool
+) -> None:
+    """Also once it has changed: "remember me" is what the user has chosen, or not."""
+    former = signed_cookies.SessionStore()
+    former["a"] = 1
+    if expiry is not None:
+        former.set_expiry(expiry)
+    with override_settings(SESSION_EXPIRE_AT_BROWSER_CLOSE=until_closed):
+        former.save()
+        reader = DjangoCookie(
+            KEY, session_cookie_name="former", session_expire_at_browser_close=until_closed
+        )
+        given = {name: make() for name, make in kind.items()} | {"migrate_from": [reader]}
+        with override_settings(SESSIONWARE=given):
+            first = visit(data_of, HTTP_COOKIE=f"former={former.session_key}")
+            second = visit(put(b=2), first.cookie)
+            told = visit(lambda session: session.get_expire_at_browser_close(), second.cookie)
+    assert (cookie_of(first)["max-age"] == "", cookie_of(second)["max-age"] == "") == (ends, ends)
+    assert told.result is ends
 
 
 LONG: dict[str, Any] = {"permanent_timeout": 90 * DAY}
