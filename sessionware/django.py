@@ -31,6 +31,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.http import parse_cookie
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
@@ -643,12 +644,18 @@ def _cookie_of(made: SecureCookieSessionInterface, key: str) -> str:
 
 
 def _with_cookies(request: Any) -> dict[str, Any]:
-    """Return the environ, with a cookie that a test has put into the request's COOKIES."""
+    """Return the environ, with the session's cookie that the request has.
+
+    A test or a middleware may have put another one into its COOKIES, or taken it out.
+    """
     environ: dict[str, Any] = request.META
-    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
-    if cookie is None or environ.get("HTTP_COOKIE"):
+    name, sent = settings.SESSION_COOKIE_NAME, environ.get("HTTP_COOKIE", "")
+    cookie = request.COOKIES.get(name)
+    if cookie == parse_cookie(sent).get(name):
         return environ
-    return environ | _environ_of(interface(), cookie)
+    others = [pair for pair in sent.split(";") if pair.partition("=")[0].strip() != name]
+    own = [] if cookie is None else [f"{name}={cookie}"]
+    return environ | {"HTTP_COOKIE": ";".join([*own, *others])}
 
 
 def _environ_of(made: SecureCookieSessionInterface, cookie: str | None) -> dict[str, Any]:

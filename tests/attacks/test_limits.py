@@ -229,6 +229,17 @@ def test_end_of_all_sessions_in_a_store_leaves_the_former_cookies_of_visitors() 
 # Settings
 
 
+@pytest.mark.parametrize("helps", [False, True])
+def test_store_that_comes_back_has_the_sessions_as_it_had_them(helps: bool) -> None:
+    """Nothing tells them from those that another request of the page has just taken over."""
+    store = MemoryStore()
+    cookie = Victim(store=store).visit("", count).cookie
+    between = Victim(migrate_from=[former(store=store)])
+    cookie = between.visit(cookie, count).cookie
+    back = Victim(store=MemoryStore() if helps else store, migrate_from=[former()])
+    assert back.asks(cookie, lambda session: session["n"]) == (2 if helps else 1)
+
+
 @pytest.mark.parametrize("salt", ["", "new"])
 def test_list_in_place_of_a_store_needs_another_salt(salt: str) -> None:
     """A cookie with an id from before the store is read as one of the list's, which is empty."""

@@ -608,11 +608,19 @@ def test_a_session_store_is_saved_more_than_once() -> None:
     assert SessionStore(session.session_key)["n"] == 2
 
 
-def test_the_cookie_of_a_request_may_be_put_into_it_by_hand() -> None:
-    request = RequestFactory().get("/")
+@pytest.mark.parametrize("sent", ["", "csrftoken=x", "sessionid=junk; csrftoken=x"])
+def test_the_cookie_of_a_request_may_be_put_into_it_by_hand(sent: str) -> None:
+    request = RequestFactory().get("/", HTTP_COOKIE=sent)
     request.COOKIES["sessionid"] = visit(put(a=1)).cookie
     SessionMiddleware(HttpResponse).process_request(request)
     assert request.session["a"] == 1
+
+
+def test_the_cookie_of_a_request_may_be_taken_out_of_it_by_hand() -> None:
+    request = RequestFactory().get("/", HTTP_COOKIE=f"sessionid={visit(put(a=1)).cookie}")
+    del request.COOKIES["sessionid"]
+    SessionMiddleware(HttpResponse).process_request(request)
+    assert request.session.is_empty()
 
 
 def test_a_session_store_in_place_of_the_request_s_session_is_saved() -> None:

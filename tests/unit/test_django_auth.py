@@ -664,6 +664,18 @@ def test_late_log_out_of_a_user_whose_backend_was_removed_holds(ann: SimpleNames
     assert visit(owner, renewed).result is None
 
 
+@pytest.mark.usefixtures("stored")
+def test_new_hash_by_a_new_key_does_not_prolong_the_session(
+    ann: SimpleNamespace, clock: Clock
+) -> None:
+    """Only the application's own change does."""
+    cookie = visit(lambda session: (log_in(ann)(session), session.set_expiry(300))).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    clock.advance(100)
+    page = visit(take_hash_of(ann), cookie)
+    assert page.response.cookies["sessionid"]["max-age"] == 200
+
+
 # A log-out in a request that is cut off
 
 
