@@ -17,8 +17,8 @@ from django.urls import path
 from sessionware.sql import SQLStore
 from tests.live.pages import block, executed
 
-take_over = executed(block("def take_over(get_response)"))["take_over"]
-"""The middleware of the page, which stands in the settings."""
+ReadByDjango = executed(block("class ReadByDjango"))["ReadByDjango"]
+"""The reader of the page."""
 
 log_in = executed(block("def log_in(request, user)"))["log_in"]
 log_out_everywhere = executed(block("logout(request)"))["log_out_everywhere"]
@@ -83,16 +83,17 @@ class SiteTest(TestCase):
 class MoveTest(TestCase):
     """A user who comes with a session of Django's own."""
 
-    def visitor(self, engine: str) -> Any:
+    def visitor(self, engine: str, expiry: int | None = None) -> Any:
         """Return the browser of a user who has logged in before the move, and a cart."""
         with override_settings(
             SESSION_ENGINE=f"django.contrib.sessions.backends.{engine}",
             SESSION_COOKIE_NAME="sessionid",
         ):
             browser = Client()
-            browser.force_login(User.objects.create(username="ann"))
+            browser.force_login(User.objects.get_or_create(username="ann")[0])
             session = browser.session
             session["cart"] = ["tea"]
+            session.set_expiry(expiry)
             session.save()
             if engine == "signed_cookies":
                 browser.cookies["sessionid"] = str(session.session_key)
@@ -101,22 +102,39 @@ class MoveTest(TestCase):
     def page(self, browser: Client) -> str:
         return browser.get("/cart/", secure=True).content.decode()
 
-    @override_settings(SESSIONWARE={"store": SQLStore("sqlite://")})
-    def test_a_session_of_the_database_is_taken_over_once(self) -> None:
-        browser = self.visitor("db")
-        copy = Client()
-        copy.cookies["sessionid"] = browser.cookies["sessionid"].value
-        assert self.page(browser) == "ann: ['tea']"
-        assert (browser.cookies["sessionid"].value, Session.objects.count()) == ("", 0)
-        assert [self.page(each) for each in (browser, copy)] == [
-            "ann: ['tea']",
-            "AnonymousUser: None",
-        ]
+    def test_a_session_of_the_database_is_taken_over_until_its_log_out(self) -> None:
+        """What is in the database stays, so that nothing is lost if a response fails."""
+        settings = {"store": SQLStore("sqlite://"), "migrate_from": [ReadByDjango()]}
+        with override_settings(SESSIONWARE=settings):
+            browser = self.visitor("db")
+            copies = [Client() for _ in range(2)]
+            for copy in copies:
+                copy.cookies["sessionid"] = browser.cookies["sessionid"].value
+            assert self.page(copies[0]) == self.page(browser) == "ann: ['tea']"
+            assert (browser.cookies["sessionid"].value, Session.objects.count()) == ("", 1)
+            assert self.page(browser) == "ann: ['tea']"
+            browser.logout()
+            assert [self.page(each) for each in copies] == ["AnonymousUser: None"] * 2
+
+    def test_a_session_of_the_database_ends_with_the_browser_if_it_did(self) -> None:
+        settings = {"store": SQLStore("sqlite://"), "migrate_from": [ReadByDjango()]}
+        for expiry, age in ((None, "1209600"), (0, "")):
+            with override_settings(SESSIONWARE=settings):
+                browser = self.visitor("db", expiry)
+                self.page(browser)
+                assert str(browser.cookies["__Host-session"]["max-age"]) == age
+
+    def test_a_cookie_that_is_no_key_of_djangos_is_refused(self) -> None:
+        settings = {"store": SQLStore("sqlite://"), "migrate_from": [ReadByDjango()]}
+        with override_settings(SESSIONWARE=settings):
+            for value in ("", "a\0b", "a" * 32, "A" * 32, "é" * 32):
+                browser = Client()
+                browser.cookies["sessionid"] = value
+                assert self.page(browser) == "AnonymousUser: None"
 
     def test_a_signed_cookie_is_taken_over(self) -> None:
         names = executed(block("DjangoCookie(SECRET_KEY, "), SECRET_KEY=settings.SECRET_KEY)
-        middleware = [name for name in settings.MIDDLEWARE if "take_over" not in name]
-        with override_settings(SESSIONWARE=names["SESSIONWARE"], MIDDLEWARE=middleware):
+        with override_settings(SESSIONWARE=names["SESSIONWARE"]):
             browser = self.visitor("signed_cookies")
             assert self.page(browser) == "ann: ['tea']"
             assert browser.cookies["sessionid"].value == ""

@@ -16,10 +16,7 @@ def _completed(name: str, rest: list[str]) -> list[str]:
 INSTALLED_APPS = _completed(
     "INSTALLED_APPS", [f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions")]
 )
-MIDDLEWARE = _completed(
-    "MIDDLEWARE",
-    ["tests.live.django_page.take_over", "django.contrib.auth.middleware.AuthenticationMiddleware"],
-)
+MIDDLEWARE = _completed("MIDDLEWARE", ["django.contrib.auth.middleware.AuthenticationMiddleware"])
 SESSION_ENGINE = _PAGE["SESSION_ENGINE"]
 SESSION_COOKIE_NAME = _PAGE["SESSION_COOKIE_NAME"]
 SESSIONWARE = _PAGE["SESSIONWARE"]

@@ -245,7 +245,7 @@ def test_user_without_a_hash_is_not_told_from_one_of_a_form(ann: SimpleNamespace
 
 @pytest.mark.parametrize("fallback", [False, True])
 def test_former_session_of_a_user_sets_the_owner(ann: SimpleNamespace, fallback: bool) -> None:
-    """As ``take_over`` of DJANGO.md does."""
+    """All of its keys together, such as those of a session that Django had."""
     former = visit(lambda s: (log_in(ann)(s), s.update(cart=1), dict(s.items()))).result[2]
     if fallback:
         ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
