@@ -5,6 +5,7 @@ The settings are those of ``from_settings`` whose names begin with ``session.``.
 """
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -18,6 +19,7 @@ from .session import Session, SessionMixin
 from .settings import from_settings
 
 _DISPATCH = "sessionware.pyramid"
+_BEFORE = "sessionware.pyramid.before"
 
 classImplements(Session, ISession)
 
@@ -33,12 +35,14 @@ def includeme(config: Any) -> None:
     config.registry["sessionware"] = middleware
     config.set_session_factory(SessionFactory(middleware))
     config.set_csrf_storage_policy(CSRFStoragePolicy())
-    config.add_subscriber(lambda event: _wrap(event.app, middleware), ApplicationCreated)
     try:
         from pyramid_retry import IBeforeRetry
     except ImportError:
-        return
-    config.add_subscriber(lambda event: _forget(event.environ, middleware), IBeforeRetry)
+        pass
+    else:  # first, so that it is inside of what _wrap puts around the policy
+        config.add_subscriber(lambda event: _remember(event.app, middleware), ApplicationCreated)
+        config.add_subscriber(lambda event: _undo(event.environ, middleware), IBeforeRetry)
+    config.add_subscriber(lambda event: _wrap(event.app, middleware), ApplicationCreated)
 
 
 @implementer(ISessionFactory)
@@ -118,8 +122,23 @@ def _dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterab
     return body
 
 
-def _forget(environ: WSGIEnvironment, middleware: SessionMiddleware) -> None:
-    """Forget the changes of an attempt before pyramid_retry makes the next one."""
+def _remember(router: Any, middleware: SessionMiddleware) -> None:
+    """Have the execution policy note what the session is like before the first attempt."""
+    policy = router.execution_policy
+
+    def remembering(environ: WSGIEnvironment, router: Any) -> Any:
+        session = environ.get(middleware.environ_key)
+        # There is nothing to copy, unless a WSGI filter has used the session before Pyramid.
+        environ[_BEFORE] = deepcopy(session.state) if isinstance(session, Session) else None
+        return policy(environ, router)
+
+    router.execution_policy = remembering
+
+
+def _undo(environ: WSGIEnvironment, middleware: SessionMiddleware) -> None:
+    """Undo the changes of an attempt before pyramid_retry makes the next one."""
     session = environ.get(middleware.environ_key)
     if isinstance(session, Session):
-        session._loads, session._state = [], None  # it is loaded again on its next use
+        state = deepcopy(environ[_BEFORE])  # the next attempt may fail too
+        # Without one, the session is loaded again on its next use.
+        session._loads, session._state = [] if state is None else [state], state

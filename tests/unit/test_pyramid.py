@@ -15,6 +15,7 @@ from pyramid.events import NewResponse
 from pyramid.interfaces import ICSRFStoragePolicy, ISession, ISessionFactory
 from pyramid.request import Request
 from pyramid.response import Response
+from pyramid.router import Router
 from pyramid.scripting import prepare
 from zope.interface.verify import verifyObject
 
@@ -412,23 +413,82 @@ def test_the_debug_toolbar_shows_the_session_and_uses_none_itself() -> None:
     assert "Vary" not in browser.get("/plain").headers
 
 
-def test_an_attempt_begins_with_the_session_that_the_first_one_had() -> None:
-    """pyramid_retry makes a request once more, and what the failed attempt did has to be undone."""
+def retrying(view: View) -> Router:
+    """Return a site with pyramid_retry, whose view "flaky" succeeds in the third attempt."""
     require("pyramid_retry")
     from pyramid_retry import RetryableException
 
-    def flaky(request: Any) -> int:
-        count(request)
-        if request.environ["retry.attempt"] == 0:
+    def flaky(request: Any) -> object:
+        result = view(request)
+        if request.environ["retry.attempt"] < 2:
             raise RetryableException
-        return count(request)
+        return result
 
     config = configured(flaky=flaky)
     config.include("pyramid_retry")
-    browser = browser_of(config)
+    return config.make_wsgi_app()
+
+
+def test_an_attempt_begins_with_the_session_that_the_first_one_had() -> None:
+    """pyramid_retry makes a request once more, and what the failed attempt did has to be undone."""
+    browser = TestApp(retrying(count))
     browser.get("/count")
-    assert browser.get("/flaky").json == 3
-    assert browser.get("/data").json == {"n": 3}
+    assert browser.get("/flaky").json == 2
+    assert browser.get("/data").json == {"n": 2}
+
+
+def log_out_and_in(request: Any) -> str:
+    request.session["cart"].append(2)
+    seen = [request.session.owner, request.session["cart"], request.session.get_csrf_token()]
+    request.session.invalidate()
+    request.session.owner = "bob"
+    return str(seen)
+
+
+def test_an_attempt_begins_with_the_session_that_a_wsgi_filter_has_changed() -> None:
+    """Of a log-in before Pyramid, every attempt sees all, and nothing of another attempt."""
+    seen: list[str] = []
+    pyramid = retrying(lambda request: seen.append(log_out_and_in(request)))
+
+    def sso(environ: Any, start_response: Any) -> Any:
+        environ["session"].update(cart=[1])
+        environ["session"].owner = "ann"
+        environ["session"].get_csrf_token()
+        return pyramid(environ, start_response)
+
+    TestApp(SessionMiddleware(sso, KEY)).get("/flaky")
+    assert len(seen) == 3
+    assert len({*seen}) == 1
+    assert seen[0].startswith("['ann', [1, 2], ")
+
+
+def test_the_log_in_of_a_wsgi_filter_is_saved_after_an_attempt_that_failed() -> None:
+    pyramid = retrying(lambda request: request.session.owner)
+
+    def sso(environ: Any, start_response: Any) -> Any:
+        if environ["session"].owner is None:
+            environ["session"].owner = environ["REMOTE_USER"]
+        return pyramid(environ, start_response)
+
+    browser = TestApp(SessionMiddleware(sso, KEY))
+    answers = [
+        browser.get("/flaky", extra_environ={"REMOTE_USER": name}) for name in ("ann", "bob")
+    ]
+    assert [answer.json for answer in answers] == ["ann", "ann"]
+
+
+def test_an_attempt_does_not_begin_with_the_session_of_an_answer_that_has_begun() -> None:
+    """A request that is sent from the body of an answer has a session of its own."""
+    pyramid = retrying(count)
+
+    def page(environ: Any, start_response: Any) -> Iterator[bytes]:
+        environ["session"]["n"] = 5
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield b"first "
+        inner = Request({**environ, "PATH_INFO": "/flaky"})
+        yield inner.get_response(pyramid).body
+
+    assert TestApp(SessionMiddleware(page, KEY)).get("/").text == "first 1"
 
 
 def test_a_session_of_another_kind_is_left_to_the_application_between_attempts() -> None:
