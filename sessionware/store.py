@@ -34,8 +34,12 @@ class Store(Protocol):
       whose time is over is absent for every method, whether or not it takes up space. Do not forget
       an entry earlier.
     - ``owner``: whose session it is now, or ``None``. ``1`` and ``"1"`` are two owners. It is for
-      stores that list the sessions of an owner, as RedisStore and SQLStore do; others ignore it. If
-      it ends all of them at once, the store needs ``stamp(owner)`` as well.
+      stores that list the sessions of an owner, as RedisStore and SQLStore do; others ignore it.
+
+    A store that ends all sessions of an owner at once (``revoke_owner(owner)``), or of everyone
+    (``revoke_all()``), needs ``stamp(owner)`` as well, or a log-in that is under way meanwhile
+    survives. It returns a str of a few ASCII characters: ``""`` at first, and another one, never
+    used before, from each such call on. Change it before the sessions are ended.
 
     Several threads and processes call the methods at once. **Each call is atomic**: whatever
     happens at once has the outcome of the same calls made one after the other. So check and write

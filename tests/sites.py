@@ -194,7 +194,7 @@ class MemoryStore(Stamps):
 
     def revoke_owner(self, owner: Owner) -> int:
         self._renew(owner)
-        keys = [key for key in self.kept if is_same(self.owners[key], owner)]
+        keys = [key for key in [*self.kept] if is_same(self.owners[key], owner)]
         return sum(map(self.delete, keys))
 
     def revoke_all(self) -> int:

@@ -24,6 +24,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.rows: dict[str, tuple[Kept, float]] = {}
+        self.owners: dict[str, Owner | None] = {}
         self.lock: AbstractContextManager[Any] = Lock()
 
     def load(self, key: str, /) -> Kept | None:
@@ -35,6 +36,7 @@ class Shelf:
             if self.found(key):
                 return False
             self.write(key, text, seconds)
+            self.owners[key] = owner
             return True
 
     def replace(
@@ -45,6 +47,7 @@ class Shelf:
             if kept is None or kept.version != version:
                 return False
             self.write(key, text, seconds)
+            self.owners[key] = owner
             return True
 
     def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:
@@ -67,6 +70,33 @@ class Shelf:
 
     def write(self, key: str, text: str, seconds: int) -> None:
         self.rows[key] = Kept(text, secrets.token_hex(8)), time.time() + seconds
+
+
+class Library(Shelf):
+    """A store that knows whose each session is, and ends all of an owner's, or of everyone's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.board = Board()
+
+    def stamp(self, owner: Owner, /) -> str:
+        return self.board.check("", owner) or ""
+
+    def revoke_owner(self, owner: Owner) -> None:
+        with self.lock:
+            self.board.revoke_owner(owner)
+            self.end(owner)
+
+    def revoke_all(self) -> None:
+        with self.lock:
+            self.board.revoke_all()
+            self.rows.clear()
+
+    def end(self, owner: Owner) -> None:
+        for key in [*self.rows]:
+            other = self.owners[key]
+            if other is not None and self.board.name(other) == self.board.name(owner):
+                del self.rows[key]
 
 
 class Board:
@@ -112,6 +142,7 @@ class Minimal:
 
 CONTRACTS: dict[type, type[StoreContract] | type[RevocationsContract]] = {
     Shelf: StoreContract,
+    Library: StoreContract,
     Board: RevocationsContract,
     Minimal: RevocationsContract,
 }
@@ -333,6 +364,91 @@ class Partial(Board):
 
     def revoke_all(self) -> None:
         self.of_all = secrets.token_hex(8)
+
+
+class Stampless(Library):
+    """Tells no log-in that is under way that its owner was revoked."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "stamp":
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+class Constant(Library):
+    """Has one stamp for good."""
+
+    def stamp(self, owner: Owner, /) -> str:
+        return ""
+
+
+class Late(Library):
+    """Changes the stamp once the sessions are ended, and lets a log-in in between."""
+
+    def revoke_owner(self, owner: Owner) -> None:
+        with self.lock:
+            self.end(owner)
+        self.board.revoke_owner(owner)
+
+
+class Muddled(Library):
+    """Takes 1 and "1" for one owner when it ends sessions."""
+
+    def end(self, owner: Owner) -> None:
+        for key in [*self.rows]:
+            if str(self.owners[key]) == str(owner):
+                del self.rows[key]
+
+
+class Outdated(Library):
+    """Knows whose a session was when it began."""
+
+    def replace(
+        self, key: str, text: str, /, *, version: str, seconds: int, owner: Owner | None
+    ) -> bool:
+        first = self.owners.get(key)
+        return super().replace(key, text, version=version, seconds=seconds, owner=first)
+
+
+class OwnersOnly(Library):
+    """Leaves the sessions of visitors when it ends all."""
+
+    def revoke_all(self) -> None:
+        self.board.revoke_all()
+        for key in [*self.rows]:
+            if self.owners[key] is not None:
+                del self.rows[key]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "told"),
+    [
+        (Stampless, "stamp_changes_with_revoke_owner", "needs stamp"),
+        (Stampless, "stamp_changes_with_revoke_all", "needs stamp"),
+        (Constant, "stamp_changes_with_revoke_owner", "revoke_owner did not change the stamp"),
+        (Constant, "stamp_changes_with_revoke_all", "a stamp came again"),
+        (Late, "log_in_during_revoke_owner_can_be_ended", "missed a session"),
+        (Muddled, "revoke_owner_ends_the_sessions_of_this_owner", "a session of another owner"),
+        (Outdated, "revoke_owner_ends_the_sessions_of_this_owner", "left a session of the owner"),
+        (OwnersOnly, "revoke_all_ends_every_session", "left a session of the owner None"),
+    ],
+)
+def test_mistake_with_owners_is_named(kind: type, name: str, told: str, clock: Clock) -> None:
+    assert told in Proof(kind(), clock).run(f"test_{name}")
+
+
+class Leaving(Board):
+    """Cannot end the sessions of one owner."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "revoke_owner":
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+def test_list_that_only_ends_all_sessions_passes(clock: Clock) -> None:
+    proof = Proof(Leaving(), clock)
+    assert [proof.run(name) for name in names_of(RevocationsContract)] == [""] * 9
 
 
 @pytest.mark.parametrize(
