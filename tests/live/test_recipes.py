@@ -16,7 +16,7 @@ import pytest
 import requests
 from webtest import TestApp
 
-from sessionware import Session, SessionMiddleware, SessionUnavailable
+from sessionware import Session, SessionMiddleware, SessionUnavailable, UnserializableValue
 from sessionware.redis import RedisStore
 from sessionware.settings import from_settings
 from tests.conftest import Clock
@@ -26,7 +26,16 @@ from tests.live.certificates import Certificate, make_certificate
 from tests.live.pages import EXAMPLES, PYRAMID, README, block, blocks, cells, counter, executed
 from tests.live.recipe_app import app as shop
 from tests.processes import ROOT, require, serving, wait_for
-from tests.sites import MemoryStore, Site, act_out, count, data_of, owner_of, untouched
+from tests.sites import (
+    MemoryRevocations,
+    MemoryStore,
+    Site,
+    act_out,
+    count,
+    data_of,
+    owner_of,
+    untouched,
+)
 from tests.stores.sentinel import NAME, Trio
 from tests.stores.servers import RedisServer
 from tests.unit.foreign_cookies import KEY as THEIRS
@@ -384,51 +393,118 @@ def test_the_time_outs_of_nist_end_an_idle_session_and_one_in_use(
 # Beaker
 
 
-def shop_on_beaker(environ: Any, start_response: Any) -> list[bytes]:
-    environ["beaker.session"].update(user_id="ann", cart=["tea"])
-    environ["beaker.session"].save()
-    start_response("200 OK", [])
-    return []
+class Price:
+    """An object that has no place in a session of ours."""
 
 
 class Move:
     """A site before and after it has left Beaker, and the browser of a user."""
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, folder: Path, kind: str = "file", **ours: Any) -> None:
         require("beaker")
         beaker = import_module("beaker.middleware").SessionMiddleware
-        settings = {"session.type": kind, "session.data_dir": str(folder), "session.secret": KEY}
-        settings["session.validate_key"] = KEY
-        take_over = executed(block("def take_over(app)"))["take_over"]
-        self._app = SessionMiddleware(beaker(take_over(act_out), settings), KEY)
+        settings = {"type": kind, "data_dir": str(folder), "secret": KEY, "validate_key": KEY}
+        reader = executed(block("class ReadByBeaker"), folder=str(folder))["ReadByBeaker"]
+        self.app = SessionMiddleware(act_out, KEY, **ours, migrate_from=[reader(**settings)])
+        self.former = beaker(act_out_on_beaker, {f"session.{k}": settings[k] for k in settings})
         self.jar = CookieJar()
-        TestApp(beaker(shop_on_beaker, settings), cookiejar=self.jar).get("/")
+        self.begin({"user_id": "ann", "cart": ["tea"]})
         self.cookie = "; ".join(f"{each.name}={each.value}" for each in self.jar)
+
+    def begin(self, data: dict[str, Any]) -> None:
+        TestApp(self.former, {"test.data": data}, cookiejar=self.jar).get("/")
 
     def visit(self, act: Any, cookie: str = "") -> Any:
         """Return what the act returned, in the browser or with a copy of a cookie."""
         jar = CookieJar() if cookie else self.jar
         headers = {"Cookie": cookie} if cookie else {}
-        answer = TestApp(self._app, {"test.act": act}, cookiejar=jar).get("/", headers=headers)
+        answer = TestApp(self.app, {"test.act": act}, cookiejar=jar).get("/", headers=headers)
         return answer.request.environ["test.result"]
+
+    def owner_after_a_slow_page(self) -> Any:
+        """Return who is logged in once a page is answered that a log-out in another tab outran."""
+
+        def slow(session: Session) -> None:
+            assert session.owner == "ann"
+            other = TestApp(self.app, {"test.act": owner_of}, cookiejar=CookieJar())
+            other.get("/", headers={"Cookie": self.cookie})
+            other.get("/", extra_environ={"test.act": Session.invalidate})
+
+        self.visit(slow)
+        return self.visit(owner_of)
+
+
+def act_out_on_beaker(environ: Any, start_response: Any) -> list[bytes]:
+    environ["beaker.session"].update(environ["test.data"])
+    environ["beaker.session"].save()
+    start_response("200 OK", [])
+    return []
+
+
+LASTING: list[Callable[[], dict[str, Any]]] = [
+    lambda: {"store": MemoryStore()},
+    lambda: {"revocations": MemoryRevocations()},
+]
 
 
 @pytest.mark.parametrize("kind", ["file", "cookie"])
 def test_a_session_that_only_beaker_can_read_is_taken_over(kind: str, tmp_path: Path) -> None:
     """Beaker keeps it in a file, or in a cookie as a pickle."""
-    move = Move(kind, tmp_path)
+    move = Move(tmp_path, kind)
     assert [move.visit(owner_of) for _ in range(2)] == ["ann", "ann"]
     assert move.visit(data_of) == {"user_id": "ann", "cart": ["tea"]}
     assert [cookie.name for cookie in move.jar] == ["session"]
 
 
-def test_a_session_that_beaker_had_in_a_file_does_not_come_back_after_the_log_out(
-    tmp_path: Path,
+@pytest.mark.parametrize("cookie", ["beaker.session.id=junk", "beaker.session.id="])
+def test_a_cookie_of_which_beaker_knows_nothing_begins_a_new_session(
+    cookie: str, tmp_path: Path
 ) -> None:
-    move = Move("file", tmp_path)
+    assert Move(tmp_path).visit(data_of, cookie) is None
+
+
+@pytest.mark.parametrize("ours", LASTING, ids=["store", "revocations"])
+def test_a_session_that_beaker_had_does_not_come_back_after_the_log_out(
+    ours: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    move = Move(tmp_path, **ours())
     move.visit(untouched)
     move.visit(Session.invalidate)
     assert move.visit(owner_of, move.cookie) is None
+
+
+def test_beakers_cookie_in_another_spelling_does_not_come_back_after_the_log_out(
+    tmp_path: Path,
+) -> None:
+    """Beaker takes away any number of quotes."""
+    move = Move(tmp_path, store=MemoryStore())
+    move.visit(Session.invalidate)
+    name, _, value = move.cookie.partition("=")
+    assert move.visit(owner_of, f'{name}=""{value}""') is None
+
+
+@pytest.mark.parametrize("ours", LASTING, ids=["store", "revocations"])
+def test_a_page_slower_than_the_log_out_does_not_bring_a_session_of_beakers_back(
+    ours: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    assert Move(tmp_path, **ours()).owner_after_a_slow_page() is None
+
+
+def test_with_signed_cookies_alone_a_slow_page_and_a_copy_log_in_again(tmp_path: Path) -> None:
+    move = Move(tmp_path)
+    assert move.owner_after_a_slow_page() == "ann"
+    move.visit(Session.invalidate)
+    assert move.visit(owner_of, move.cookie) == "ann"
+
+
+def test_what_cannot_be_taken_over_stays_with_beaker(tmp_path: Path) -> None:
+    move = Move(tmp_path, store=MemoryStore())
+    move.begin({"price": Price()})
+    for _ in range(2):
+        with pytest.raises(UnserializableValue, match="price"):
+            move.visit(owner_of)
+    move.begin({"price": 3})
+    assert move.visit(data_of) == {"user_id": "ann", "cart": ["tea"], "price": 3}
 
 
 # Flask
