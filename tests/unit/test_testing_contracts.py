@@ -437,6 +437,29 @@ def test_mistake_with_owners_is_named(kind: type, name: str, told: str, clock: C
     assert told in Proof(kind(), clock).run(f"test_{name}")
 
 
+class Archive(Library):
+    """Deletes nothing, so each call goes through more than the last one did."""
+
+    def end(self, owner: Owner) -> None:
+        for key, (kept, _) in [*self.rows.items()]:
+            if self.owners[key] == owner:
+                self.rows[key] = kept, 0.0
+
+    def delete(self, key: str, /) -> bool:
+        with self.lock:
+            there = self.found(key)
+            if there:
+                self.rows[key] = there, 0.0
+            return there is not None
+
+
+def test_store_that_takes_longer_each_time_is_not_tested_for_ever(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    monkeypatch.setattr("sessionware.testing._MAX_PLACES", 100)
+    assert Proof(Archive(), clock).run("test_log_in_during_revoke_owner_can_be_ended") == ""
+
+
 class Leaving(Board):
     """Cannot end the sessions of one owner."""
 
