@@ -31,7 +31,6 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
-from django.http import parse_cookie
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
@@ -41,7 +40,7 @@ from .backend import CookieBackend
 from .django_auth import PasswordHash, is_log_in
 from .django_auth import owner_of as owner_of
 from .django_expiry import EXPIRY, SINCE, SessionExpiry, plain, valid
-from .django_settings import given, interface
+from .django_settings import given, interface, may_read_by_django
 from .envelope import IN_STORE, Envelope, wrap
 from .errors import (
     ConfigurationError,
@@ -603,7 +602,7 @@ def _unused() -> Iterator[Problem]:
             "SESSION_ENGINE", f"found {settings.SESSION_ENGINE!r}, expected 'sessionware.django'"
         )
     for name, default in _NOT_USED.items():
-        if getattr(settings, name) != default:
+        if getattr(settings, name) != default and not may_read_by_django():
             yield Problem(name, "found, but no session here uses it", "remove it")
 
 
@@ -644,18 +643,15 @@ def _cookie_of(made: SecureCookieSessionInterface, key: str) -> str:
 
 
 def _with_cookies(request: Any) -> dict[str, Any]:
-    """Return the environ, with the session's cookie that the request has.
+    """Return the environ, with a cookie that a test has put into the request's COOKIES.
 
-    A test or a middleware may have put another one into its COOKIES, or taken it out.
+    What a browser has sent is left to our own scanner, which takes no other name for ours.
     """
     environ: dict[str, Any] = request.META
-    name, sent = settings.SESSION_COOKIE_NAME, environ.get("HTTP_COOKIE", "")
-    cookie = request.COOKIES.get(name)
-    if cookie == parse_cookie(sent).get(name):
+    if environ.get("HTTP_COOKIE"):
         return environ
-    others = [pair for pair in sent.split(";") if pair.partition("=")[0].strip() != name]
-    own = [] if cookie is None else [f"{name}={cookie}"]
-    return environ | {"HTTP_COOKIE": ";".join([*own, *others])}
+    cookie = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return environ if cookie is None else environ | _environ_of(interface(), cookie)
 
 
 def _environ_of(made: SecureCookieSessionInterface, cookie: str | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from .django_auth import owner_of
 from .errors import ConfigurationError, Problem, kind_of
 from .expiry import WithoutRefresh
 from .interface import SecureCookieSessionInterface
-from .migration import DjangoCookie
+from .migration import DjangoCookie, ForeignCookie, FormerCookie, SessionwareCookie
 
 _OF_DJANGO = {
     "secret_key": "SECRET_KEY",
@@ -66,6 +66,16 @@ def given() -> dict[str, Any]:
         problem = Problem("SESSIONWARE", f"found {kind_of(found)}, expected a dict of settings")
         raise ConfigurationError([problem])
     return found
+
+
+def may_read_by_django() -> bool:
+    """Return whether a reader of the site's own may have Django read its former sessions."""
+    found = getattr(settings, "SESSIONWARE", None)
+    readers = found.get("migrate_from") if isinstance(found, dict) else None
+    ours = (ForeignCookie, SessionwareCookie)
+    return isinstance(readers, list | tuple) and any(
+        isinstance(each, FormerCookie) and not isinstance(each, ours) for each in readers
+    )
 
 
 def _double(name: str) -> Problem:

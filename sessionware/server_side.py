@@ -128,6 +128,7 @@ class ServerBackend(CookieBackend):
                 owner=kept.owner,
                 stamp=kept.stamp,
                 version=held.version,
+                shortened=kept.age,
                 parent=held.parent,
                 adopted=False,
             )

@@ -23,6 +23,7 @@ from sessionware.migration import BeakerCookie, FlaskCookie
 from sessionware.settings import from_settings
 from tests.attacks.victim import Victim, sign
 from tests.conftest import Clock
+from tests.sites import MemoryRevocations
 
 
 def secret(name: str) -> str:
@@ -101,6 +102,17 @@ def too_late() -> None:
     session_of(COOKIE)["user"] = VALUE
 
 
+def ended_meanwhile() -> None:
+    revocations = MemoryRevocations()
+    victim = Victim(KEY, revocations=revocations)
+
+    def change(session: Any) -> None:
+        session["mail"] = VALUE
+        revocations.revoke_all()
+
+    victim.visit(victim.log_in(VALUE), change)
+
+
 ERRORS: dict[str, Callable[[], object]] = {
     "UnserializableValue": failing(lambda session: session.update(x={VALUE, object})),
     "UnserializableValue, a text": failing(lambda session: session.update(x=UserString(VALUE))),
@@ -114,6 +126,7 @@ ERRORS: dict[str, Callable[[], object]] = {
     "SessionUnavailable": lambda: Victim(None).visit(  # type: ignore[arg-type]
         COOKIE, lambda session: session.update(user=VALUE)
     ),
+    "SessionEnded": ended_meanwhile,
     "ConfigurationError": lambda: Victim(SHORT, secret_key_fallbacks=[KEY, SHORT]),
     "ConfigurationError, one text": lambda: Victim(KEY, secret_key_fallbacks=OLD_KEY),
     "ConfigurationError, another setting": lambda: Victim(KEY, cookie_path=""),
@@ -154,7 +167,8 @@ def test_no_traceback_and_no_page_of_werkzeugs_debugger_shows_a_secret(case: str
 
 def test_every_public_error_is_tested() -> None:
     tried = {case.partition(",")[0] for case in ERRORS}
-    assert tried == {"ConfigurationError", *errors_of(SessionwareError)} - {"CookieRejected"}
+    bases = {"ConfigurationError", "SessionUnavailable"}
+    assert tried == {*bases, *errors_of(SessionwareError)} - {"CookieRejected"}
 
 
 def errors_of(kind: type[SessionwareError]) -> Iterator[str]:

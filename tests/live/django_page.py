@@ -6,6 +6,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
@@ -14,7 +15,7 @@ from django.test import Client, TestCase
 from django.test.utils import override_settings
 from django.urls import path
 
-from sessionware.sql import SQLStore
+from sessionware.sql import SQLRevocations, SQLStore
 from tests.live.pages import block, executed
 
 ReadByDjango = executed(block("class ReadByDjango"))["ReadByDjango"]
@@ -40,7 +41,17 @@ def leave_everywhere(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
-urlpatterns = [path("cart/", cart), path("in/", enter), path("out/", leave_everywhere)]
+def leave(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return HttpResponse()
+
+
+urlpatterns = [
+    path("cart/", cart),
+    path("in/", enter),
+    path("leave/", leave),
+    path("out/", leave_everywhere),
+]
 
 
 @override_settings(SESSIONWARE={"store": SQLStore("sqlite://")})
@@ -103,18 +114,22 @@ class MoveTest(TestCase):
         return browser.get("/cart/", secure=True).content.decode()
 
     def test_a_session_of_the_database_is_taken_over_until_its_log_out(self) -> None:
-        """What is in the database stays, so that nothing is lost if a response fails."""
-        settings = {"store": SQLStore("sqlite://"), "migrate_from": [ReadByDjango()]}
-        with override_settings(SESSIONWARE=settings):
-            browser = self.visitor("db")
-            copies = [Client() for _ in range(2)]
-            for copy in copies:
+        """What is in the database stays until then: nothing is lost if a response fails."""
+        for kept in (
+            {"store": SQLStore("sqlite://")},
+            {"revocations": SQLRevocations("sqlite://")},
+            {"store": SQLStore("sqlite://"), "absolute_timeout": 60},
+            {},
+        ):
+            with override_settings(SESSIONWARE=kept | {"migrate_from": [ReadByDjango()]}):
+                browser, copy = self.visitor("db"), Client()
                 copy.cookies["sessionid"] = browser.cookies["sessionid"].value
-            assert self.page(copies[0]) == self.page(browser) == "ann: ['tea']"
-            assert (browser.cookies["sessionid"].value, Session.objects.count()) == ("", 1)
-            assert self.page(browser) == "ann: ['tea']"
-            browser.logout()
-            assert [self.page(each) for each in copies] == ["AnonymousUser: None"] * 2
+                assert self.page(browser) == "ann: ['tea']"
+                assert (browser.cookies["sessionid"].value, Session.objects.count()) == ("", 1)
+                assert self.page(browser) == "ann: ['tea']"
+                browser.post("/leave/", secure=True)
+                assert Session.objects.count() == 0
+                assert [self.page(each) for each in (browser, copy)] == ["AnonymousUser: None"] * 2
 
     def test_a_session_of_the_database_ends_with_the_browser_if_it_did(self) -> None:
         settings = {"store": SQLStore("sqlite://"), "migrate_from": [ReadByDjango()]}

@@ -14,7 +14,11 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.test.utils import override_settings
 
+from sessionware.cookie import SessionCookie
 from sessionware.django import SessionMiddleware, SessionStore
+from sessionware.errors import CookieRejected
+from sessionware.migration import FormerCookie
+from sessionware.session import Loaded
 from tests.gateway import OLDER_KEY
 from tests.unit.django_site import (
     cookie_of,
@@ -76,6 +80,25 @@ def test_fallback_keys_are_djangos() -> None:
         page = visit(data_of, cookie)
     assert page.result == {"a": 1}
     assert page.cookie != cookie
+
+
+def test_a_reader_of_the_site_s_own_may_use_what_no_session_of_ours_does() -> None:
+    """Such as one that has Django read its former sessions from a cache."""
+
+    class Reader(FormerCookie):
+        cookie = SessionCookie(name="sessionid")
+
+        def load(self, value: str, now: int) -> Loaded:
+            raise CookieRejected("malformed")
+
+        def id_of(self, value: str) -> tuple[str | None, int]:
+            raise CookieRejected("malformed")
+
+    with override_settings(
+        SESSION_CACHE_ALIAS="sessions", SESSIONWARE={"migrate_from": [Reader()]}
+    ):
+        SessionMiddleware(HttpResponse)
+        assert visit(data_of, HTTP_COOKIE="sessionid=junk").result == {}
 
 
 def test_every_problem_is_named_in_djangos_words_at_the_start() -> None:

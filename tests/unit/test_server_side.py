@@ -494,6 +494,22 @@ def test_older_cookies_of_several_requests_work_for_that_minute(
     assert site.visit(owner_of, cookie).result == "ann"
 
 
+def test_older_cookie_works_though_another_request_brings_the_former_one_alone(
+    store: MemoryStore, clock: Clock
+) -> None:
+    def log_in_to_stay(session: Session) -> None:
+        session.owner, session.permanent = "ann", True
+
+    former = Site(cookie_name="former", permanent_timeout=9000).visit(log_in_to_stay).cookie
+    reader = SessionwareCookie(KEY, cookie_name="former", permanent_timeout=9000)
+    site = Site(store=store, idle_timeout=100, permanent_timeout=9000, migrate_from=[reader])
+    cookie = site.visit(dict, former).cookie
+    clock.advance(101)
+    site.visit(leaving, cookie)
+    site.visit(count, former)
+    assert site.visit(owner_of, cookie).result == "ann"
+
+
 @SHORTER
 def test_older_cookie_works_though_another_request_saves_at_the_same_time(
     store: MemoryStore, clock: Clock, timeouts: tuple[int, int], begin: Act, shorten: Act
