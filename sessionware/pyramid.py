@@ -13,6 +13,7 @@ from pyramid.events import ApplicationCreated
 from pyramid.interfaces import ICSRFStoragePolicy, ISession, ISessionFactory
 from zope.interface import classImplements, implementer
 
+from .errors import UnserializableValue
 from .headers import fields_of, headers_of
 from .middleware import SessionMiddleware
 from .session import Session, SessionMixin
@@ -128,17 +129,28 @@ def _remember(router: Any, middleware: SessionMiddleware) -> None:
 
     def remembering(environ: WSGIEnvironment, router: Any) -> Any:
         session = environ.get(middleware.environ_key)
-        # There is nothing to copy, unless a WSGI filter has used the session before Pyramid.
-        environ[_BEFORE] = deepcopy(session.state) if isinstance(session, Session) else None
+        try:
+            # There is nothing to copy, unless a WSGI filter has used the session before Pyramid.
+            environ[_BEFORE] = deepcopy(session.state) if isinstance(session, Session) else None
+        except Exception as error:
+            environ[_BEFORE] = error  # which matters only if there is another attempt
         return policy(environ, router)
 
     router.execution_policy = remembering
 
 
 def _undo(environ: WSGIEnvironment, middleware: SessionMiddleware) -> None:
-    """Undo the changes of an attempt before pyramid_retry makes the next one."""
-    session = environ.get(middleware.environ_key)
+    """Undo the changes of an attempt before pyramid_retry makes the next one.
+
+    Raises UnserializableValue if the session had a value that cannot be copied.
+    """
+    session, before = environ.get(middleware.environ_key), environ[_BEFORE]
+    if isinstance(before, Exception):
+        raise UnserializableValue(
+            "The changes of an attempt cannot be undone for pyramid_retry, because a WSGI filter "
+            "has put a value into the session that copy.deepcopy refuses: convert it."
+        ) from before
     if isinstance(session, Session):
-        state = deepcopy(environ[_BEFORE])  # the next attempt may fail too
+        state = deepcopy(before)  # the next attempt may fail too
         # Without one, the session is loaded again on its next use.
         session._loads, session._state = [] if state is None else [state], state

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from webtest import TestApp
@@ -19,7 +19,13 @@ from pyramid.router import Router
 from pyramid.scripting import prepare
 from zope.interface.verify import verifyObject
 
-from sessionware import ConfigurationError, LateWrite, NullSession, SessionMiddleware
+from sessionware import (
+    ConfigurationError,
+    LateWrite,
+    NullSession,
+    SessionMiddleware,
+    UnserializableValue,
+)
 from sessionware.pyramid import CSRFStoragePolicy
 from sessionware.testing import session_transaction
 from tests.conftest import Clock
@@ -475,6 +481,25 @@ def test_the_log_in_of_a_wsgi_filter_is_saved_after_an_attempt_that_failed() -> 
         browser.get("/flaky", extra_environ={"REMOTE_USER": name}) for name in ("ann", "bob")
     ]
     assert [answer.json for answer in answers] == ["ann", "ann"]
+
+
+def test_a_value_that_cannot_be_copied_matters_only_to_another_attempt() -> None:
+    """It serializes as its base type."""
+
+    class Token(dict[str, str]):
+        def __deepcopy__(self, _: object) -> NoReturn:
+            raise TypeError("no copy")
+
+    pyramid = retrying(lambda request: request.session["token"])
+
+    def sso(environ: Any, start_response: Any) -> Any:
+        environ["session"]["token"] = Token(access="x")
+        return pyramid(environ, start_response)
+
+    browser = TestApp(SessionMiddleware(sso, KEY))
+    assert browser.get("/data").json == {"token": {"access": "x"}}
+    with pytest.raises(UnserializableValue, match=r"cannot be undone.*convert it"):
+        browser.get("/flaky")
 
 
 def test_an_attempt_does_not_begin_with_the_session_of_an_answer_that_has_begun() -> None:
