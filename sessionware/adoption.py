@@ -188,9 +188,8 @@ def client_of(environ: WSGIEnvironment) -> str:
     a proxy adds the client's address.
     """
     told = "\0".join(str(environ.get(name, "")) for name in _TELLING)
-    return re.sub(
-        r"(\.[0-9]+|\]):[0-9]+", r"\1", told
-    )  # without ports: each connection has another
+    # Without ports, because each connection has another.
+    return re.sub(r"(\.[0-9]+|\]):[0-9]+", r"\1", told)
 
 
 _TELLING = (

@@ -719,8 +719,8 @@ def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> Non
 class _Morsel(Morsel[str]):
     """A cookie that may be Partitioned, which Python knows from 3.14 on."""
 
-    _reserved = Morsel._reserved | {"partitioned": "Partitioned"}  # type: ignore[attr-defined]  # private
-    _flags = Morsel._flags | {"partitioned"}  # type: ignore[attr-defined]  # private
+    _reserved = Morsel._reserved | {"partitioned": "Partitioned"}  # type: ignore[attr-defined]  # typeshed leaves out what is private
+    _flags = Morsel._flags | {"partitioned"}  # type: ignore[attr-defined]  # typeshed leaves out what is private
 
 
 def _morsel(line: str) -> _Morsel:

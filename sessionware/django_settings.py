@@ -10,8 +10,7 @@ from django.core.signals import setting_changed
 from .device import NEEDS_MIDDLEWARE
 from .django_auth import owner_of
 from .errors import ConfigurationError, Problem, kind_of
-from .expiry import WithoutRefresh
-from .interface import SecureCookieSessionInterface
+from .interface import InterfaceWithoutRefresh, SecureCookieSessionInterface
 from .migration import DjangoCookie, ForeignCookie, FormerCookie, SessionwareCookie
 
 _OF_DJANGO = {
@@ -40,7 +39,7 @@ def interface() -> SecureCookieSessionInterface:
     former = ours.get("migrate_from")
     if isinstance(former, list | tuple):
         ours["migrate_from"] = [*map(_with_owner, former)]
-    make = SecureCookieSessionInterface if "refresh_after" in ours else _WithoutRefresh
+    make = SecureCookieSessionInterface if "refresh_after" in ours else InterfaceWithoutRefresh
     try:
         made: SecureCookieSessionInterface = make(**ours | theirs)
     except ConfigurationError as error:
@@ -51,12 +50,6 @@ def interface() -> SecureCookieSessionInterface:
     if doubles:
         raise ConfigurationError(map(_double, doubles))
     return made
-
-
-class _WithoutRefresh(SecureCookieSessionInterface):
-    """Issues a cookie again only when its session changes."""
-
-    expiry_class = WithoutRefresh
 
 
 def given() -> dict[str, Any]:

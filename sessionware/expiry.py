@@ -151,7 +151,7 @@ class WithoutRefresh(Expiry):
 
     __slots__ = ()
 
-    def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:  # noqa: ARG002 - at no age
+    def is_due(self, now: int, issued: int, permanent: bool = False) -> bool:  # noqa: ARG002 - it is the same for all
         """Return ``False``."""
         return False
 

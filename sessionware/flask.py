@@ -22,9 +22,13 @@ from werkzeug.local import LocalProxy
 
 from .device import NEEDS_MIDDLEWARE
 from .errors import ConfigurationError, Problem, collecting
-from .expiry import WithoutRefresh
 from .headers import Fields, carry_over, fields_of
-from .interface import SecureCookieSessionInterface, SessionInterface, Settings
+from .interface import (
+    InterfaceWithoutRefresh,
+    SecureCookieSessionInterface,
+    SessionInterface,
+    Settings,
+)
 from .keys import SecretKey
 from .middleware import SessionMiddleware
 from .session import NullSession, Session, SessionMixin
@@ -122,19 +126,13 @@ def _interface_of(app: flask.Flask, given: dict[str, Any]) -> SecureCookieSessio
             )
         )
     refreshes = app.config["SESSION_REFRESH_EACH_REQUEST"] or "refresh_after" in given
-    make = SecureCookieSessionInterface if refreshes else _WithoutRefresh
+    make = SecureCookieSessionInterface if refreshes else InterfaceWithoutRefresh
     with collecting(problems):
         interface: SecureCookieSessionInterface = make(**configured | given)
         problems += [_NEEDS_MIDDLEWARE] if interface.binding is not None else []
     if problems:
         raise ConfigurationError(dict.fromkeys(_named(each, given) for each in problems))
     return interface
-
-
-class _WithoutRefresh(SecureCookieSessionInterface):
-    """Issues a cookie again only when its session changes."""
-
-    expiry_class = WithoutRefresh
 
 
 _NEEDS_MIDDLEWARE = NEEDS_MIDDLEWARE._replace(

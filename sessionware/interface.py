@@ -15,7 +15,7 @@ from .codec import Codec, SignedCodec, codec_of
 from .cookie import SameSite, Secure, SessionCookie
 from .device import Binding, device_problems
 from .errors import ConfigurationError, Problem, collecting, kind_of
-from .expiry import Duration, Expiry
+from .expiry import Duration, Expiry, WithoutRefresh
 from .headers import Fields, fields_of, is_shared, keep_private, names_of, vary_by_cookie
 from .keys import BoundIds, SecretKey, TokenMask, purpose_of
 from .loader import Loader
@@ -195,17 +195,9 @@ class SecureCookieSessionInterface(SessionInterface):
             )
         mask = TokenMask(keys, purpose_of("csrf", cookie_name, salt))
         reader = Reader(self.cookie.room, self.codec, mask, self.expiry, self.backend)
-        self._loader = Loader(self.cookie, reader, self.adoption, self.binding)
-        self._saver = Saver(
-            self._loader,
-            cookie=self.cookie,
-            codec=self.codec,
-            mask=mask,
-            expiry=self.expiry,
-            backend=self.backend,
-            adoption=self.adoption,
-            binding=self.binding,
-        )
+        parts = self.cookie, reader, self.adoption, self.binding
+        self._loader = Loader(*parts)
+        self._saver = Saver(*parts, self._loader)
 
     def open_session(self, environ: WSGIEnvironment) -> SessionMixin | None:
         """Return a session that reads its cookie on first use; ``None`` without a secret key."""
@@ -322,6 +314,12 @@ class SecureCookieSessionInterface(SessionInterface):
                 # In a frame on another site, browsers drop the rest (RFC 6265bis, section 5.7).
                 other = replace(other, secure=True, samesite="None")
             fields.append(("Set-Cookie", other.delete(other.is_secure_in(environ))))
+
+
+class InterfaceWithoutRefresh(SecureCookieSessionInterface):
+    """Issues a cookie again only when its session changes: settings of Django and Flask say so."""
+
+    expiry_class = WithoutRefresh
 
 
 def _migration_problems(migrate_from: object) -> Iterator[Problem]:

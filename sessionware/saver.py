@@ -5,16 +5,16 @@ from contextlib import suppress
 from wsgiref.types import WSGIEnvironment
 
 from .adoption import Adoption, client_of
-from .backend import CookieBackend, too_large
-from .codec import MAX_TEXT, Codec
+from .backend import too_large
+from .codec import MAX_TEXT
 from .cookie import MAX_PAIR, SessionCookie
 from .device import Binding
 from .envelope import FIRST, IN_STORE, Envelope, wrap
 from .errors import SessionTooLarge, SessionUnavailable
-from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE, Expiry
-from .keys import TokenMask
+from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE
 from .loader import Loader
 from .log import log
+from .reader import Reader
 from .session import Loaded, Session, State
 
 MAX_READER_TIME = 1
@@ -32,24 +32,20 @@ class Saver:
 
     def __init__(
         self,
-        loader: Loader,
-        *,
         cookie: SessionCookie,
-        codec: Codec,
-        mask: TokenMask,
-        expiry: Expiry,
-        backend: CookieBackend,
+        reader: Reader,
         adoption: Adoption,
         binding: Binding | None,
+        loader: Loader,
     ) -> None:
-        self._loader = loader
         self._cookie = cookie
-        self._codec = codec
-        self._mask = mask
-        self._expiry = expiry
-        self._backend = backend
+        self._codec = reader.codec
+        self._mask = reader.mask
+        self._expiry = reader.expiry
+        self._backend = reader.backend
         self._adoption = adoption
         self._binding = binding
+        self._loader = loader
 
     def verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
         """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due."""

@@ -425,7 +425,7 @@ class ServerBackend(CookieBackend):
         same = state.csrf_token == loaded.csrf_token and state.owner == loaded.owner
         token = theirs.csrf_token if same else state.csrf_token
         permanent = bool(merged.get("_permanent", False))
-        loaded.shortened = max(loaded.shortened, theirs.age)
+        loaded.shortened = max(loaded.shortened, theirs.age)  # for the record
         return self._record(state, dumps(merged), permanent, token), permanent
 
     def _record(

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
@@ -444,54 +444,68 @@ def leaving(session: Session) -> None:
     session.permanent = False
 
 
-SHORTER = pytest.mark.parametrize(
-    ("timeouts", "begin", "shorten"),
-    [((100, 1000), staying, leaving), ((1000, 100), leaving, staying)],
+class Shortening(NamedTuple):
+    """A site, a cookie, and an act that gives its session a shorter idle timeout than its age."""
+
+    site: Site
+    older: str
+    shorten: Act
+
+
+@pytest.fixture(
+    params=[((100, 1000), staying, leaving), ((1000, 100), leaving, staying)],
     ids=["no longer permanent", "permanent"],
 )
+def shortening(request: pytest.FixtureRequest, store: MemoryStore, clock: Clock) -> Shortening:
+    (idle, permanent), begin, shorten = request.param
+    site = Site(store=store, idle_timeout=idle, permanent_timeout=permanent)
+    older = site.visit(begin, site.log_in("ann", n=0)).cookie
+    clock.advance(101)
+    return Shortening(site, older, shorten)
 
 
-@SHORTER
 @pytest.mark.parametrize("wait", [0, GRACE])
 def test_older_cookie_works_for_a_minute_after_the_idle_timeout_became_shorter(
-    store: MemoryStore,
-    clock: Clock,
-    timeouts: tuple[int, int],
-    begin: Act,
-    shorten: Act,
-    wait: int,
+    shortening: Shortening, clock: Clock, wait: int
 ) -> None:
     """It may have been sent before that, and what its request changes is not lost."""
-    site = Site(store=store, idle_timeout=timeouts[0], permanent_timeout=timeouts[1])
-    cookie = site.visit(begin, site.log_in("ann", n=0)).cookie
-    clock.advance(101)
-    last = site.visit(shorten, cookie).cookie
+    site, older, shorten = shortening
+    last = site.visit(shorten, older).cookie
     clock.advance(wait)
-    assert site.visit(owner_of, site.visit(count, cookie).cookie).result == "ann"
+    assert site.visit(owner_of, site.visit(count, older).cookie).result == "ann"
     assert site.visit(lambda session: session["n"], last).result == 1
 
 
-@SHORTER
 @pytest.mark.parametrize(
     "act",
     [data_of, count, Session.regenerate, lambda session: setattr(session, "owner", "ann")],
     ids=["read", "count", "regenerate", "log_in"],
 )
 def test_older_cookies_of_several_requests_work_for_that_minute(
-    store: MemoryStore,
-    clock: Clock,
-    timeouts: tuple[int, int],
-    begin: Act,
-    shorten: Act,
-    act: Act,
+    shortening: Shortening, act: Act
 ) -> None:
     """What the first of them does, such as to have the cookie issued again, changes nothing."""
-    site = Site(store=store, idle_timeout=timeouts[0], permanent_timeout=timeouts[1])
-    cookie = site.visit(begin, site.log_in("ann", n=0)).cookie
-    clock.advance(101)
-    last = site.visit(shorten, cookie).cookie
-    site.visit(act, last)
-    assert site.visit(owner_of, cookie).result == "ann"
+    site, older, shorten = shortening
+    site.visit(act, site.visit(shorten, older).cookie)
+    assert site.visit(owner_of, older).result == "ann"
+
+
+def test_older_cookie_works_though_another_request_saves_at_the_same_time(
+    shortening: Shortening,
+) -> None:
+    site, older, shorten = shortening
+    site.visit_during(shorten, count, older)
+    assert site.visit(owner_of, older).result == "ann"
+
+
+def test_older_cookie_is_refused_a_minute_after_the_idle_timeout_became_shorter(
+    shortening: Shortening, clock: Clock
+) -> None:
+    site, older, shorten = shortening
+    last = site.visit(shorten, older).cookie
+    clock.advance(GRACE + 1)
+    site.visit(count, last)
+    assert site.read(older) is None
 
 
 def test_older_cookie_works_though_another_request_brings_the_former_one_alone(
@@ -508,30 +522,6 @@ def test_older_cookie_works_though_another_request_brings_the_former_one_alone(
     site.visit(leaving, cookie)
     site.visit(count, former)
     assert site.visit(owner_of, cookie).result == "ann"
-
-
-@SHORTER
-def test_older_cookie_works_though_another_request_saves_at_the_same_time(
-    store: MemoryStore, clock: Clock, timeouts: tuple[int, int], begin: Act, shorten: Act
-) -> None:
-    site = Site(store=store, idle_timeout=timeouts[0], permanent_timeout=timeouts[1])
-    cookie = site.visit(begin, site.log_in("ann", n=0)).cookie
-    clock.advance(101)
-    site.visit_during(shorten, count, cookie)
-    assert site.visit(owner_of, cookie).result == "ann"
-
-
-@SHORTER
-def test_older_cookie_is_refused_a_minute_after_the_idle_timeout_became_shorter(
-    store: MemoryStore, clock: Clock, timeouts: tuple[int, int], begin: Act, shorten: Act
-) -> None:
-    site = Site(store=store, idle_timeout=timeouts[0], permanent_timeout=timeouts[1])
-    cookie = site.visit(begin, site.log_in("ann")).cookie
-    clock.advance(101)
-    last = site.visit(shorten, cookie).cookie
-    clock.advance(GRACE + 1)
-    site.visit(count, last)
-    assert site.read(cookie) is None
 
 
 def test_change_that_leaves_the_idle_timeout_as_it_is_revives_no_older_cookie(
