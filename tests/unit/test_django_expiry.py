@@ -270,6 +270,26 @@ def test_a_slow_request_that_assigns_what_is_there_undoes_no_change(
     assert visit(slow, cookie).cookie != cookie  # Half of the time is over.
 
 
+@pytest.mark.parametrize("kind", MODES)
+def test_a_slow_request_that_calls_set_expiry_prolongs_the_session(
+    kind: dict[str, Any], clock: Clock
+) -> None:
+    """The call is a change of the application's, even with the value that is there."""
+
+    def slow(session: Any) -> Any:
+        session.set_expiry(300)
+        clock.advance(2)
+        return session.get("a")
+
+    with override_settings(SESSIONWARE={name: make() for name, make in kind.items()}):
+        page = visit(lambda session: (session.update(a=1), session.set_expiry(300)))
+        for _ in range(4):
+            clock.advance(100)
+            page = visit(slow, page.cookie)
+            assert page.result == 1
+            assert cookie_of(page)["max-age"] == 300
+
+
 def last_ten_days(session: Any) -> None:
     session["a"] = 1
     session.set_expiry(10 * DAY)
