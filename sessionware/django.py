@@ -19,6 +19,7 @@ from contextlib import suppress
 from datetime import timedelta
 from http.cookies import Morsel
 from importlib import import_module
+from types import FrameType
 from typing import Any, cast
 
 from asgiref.sync import sync_to_async
@@ -130,7 +131,7 @@ class DjangoSession(SessionBase):
 
     def __setitem__(self, key: str, value: Any) -> None:
         if key == PASSWORD_HASH:
-            if self._hash.is_rotated:
+            if self._hash.may_stay:
                 return
             if self._hash.is_replaced_by(value):
                 self._log_in_again()
@@ -257,7 +258,7 @@ class DjangoSession(SessionBase):
 
     def cycle_key(self) -> None:
         """Replace the session's key, and keep its data."""
-        if not self._hash.is_rotated:
+        if not self._hash.may_stay:
             self._session.regenerate(keep_created=True)
         self._make_key()
 
@@ -275,10 +276,12 @@ class DjangoSession(SessionBase):
 
         If the password was changed, contrib.auth calls this, once it has looked at the hash. That
         does not mean the session that goes on with the new password, or is about to: with a store
-        or a list, this one alone is ended, and the browser keeps whatever cookie it has by then.
+        or a list, this one alone is ended, and the browser keeps whatever cookie it has by then. So
+        it does if the response has begun.
         """
         state, backend = self._session._read(), self._backend
-        if backend.needs_id and self._is_verified and self._hash.is_outdated:
+        keeps_cookie = backend.needs_id or self._opened.sealed
+        if keeps_cookie and self._is_verified and self._hash.is_outdated:
             backend.end(str(state.loaded.id), state.loaded.created)
             state.forget()
             self._reveals_others = state.loaded.newest > 0
@@ -460,7 +463,7 @@ class SessionStore(DjangoSession):
     """
 
     def __init__(self, session_key: str | None = None) -> None:
-        caller = sys._getframe(1).f_locals.get("self")
+        caller = _caller_of(self)
         if _is_theirs(type(caller)):
             raise ImproperlyConfigured(str(ConfigurationError([_in_place_of(type(caller))])))
         self._client = _test_client(caller)
@@ -661,6 +664,14 @@ def _environ_of(made: SecureCookieSessionInterface, cookie: str | None) -> dict[
         "SERVER_NAME": made.cookie.bare_domain or "localhost",
         "wsgi.url_scheme": "https" if made.cookie.always_secure else "http",
     }
+
+
+def _caller_of(made: object) -> object:
+    """Return the object whose method makes this one, be it by the ``__init__`` of a subclass."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_locals.get("self") is made:
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals.get("self")
 
 
 def _test_client(caller: object) -> Any:

@@ -57,15 +57,16 @@ class PasswordHash:
         return any(map(self._has_hash, self._hashes("get_session_auth_fallback_hash")))
 
     @property
-    def is_rotated(self) -> bool:
-        """Whether a request of a moment ago has replaced the key, and this one need not.
+    def may_stay(self) -> bool:
+        """Whether it is one by a former key, and this request need not replace it.
 
-        While there are fallback keys, contrib.auth replaces it in any request, and writes the new
-        hash of the password: in each of those that a page sends one soon after the other.
+        While there are fallback keys, contrib.auth replaces the key in any request, and writes the
+        new hash. That is an error in a body whose response has begun, and in all but one of those
+        that a page sends one soon after the other.
         """
         state = self._session.state
         was_renewed = state is not None and not state.begins_anew and state.loaded.renewed
-        return was_renewed and self.is_by_former_key
+        return (was_renewed or self._session.sealed) and self.is_by_former_key
 
     @property
     def is_all_that_is_rotated(self) -> bool:

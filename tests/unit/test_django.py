@@ -565,6 +565,20 @@ def test_the_test_client_can_begin_and_change_a_session(client: Client) -> None:
         assert client.get("/").text == str(number + 1)
 
 
+def test_the_test_client_can_change_a_session_of_a_subclass(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Store(SessionStore):
+        def __init__(self, session_key: str | None = None) -> None:
+            super().__init__(session_key)
+
+    monkeypatch.setattr("sessionware.django.SessionStore", Store)
+    session = client.session
+    session["n"] = 41
+    session.save()
+    assert client.get("/").text == "42"
+
+
 def test_the_test_client_can_end_a_session(client: Client) -> None:
     client.get("/")
     client.session.flush()

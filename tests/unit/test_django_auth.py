@@ -14,6 +14,7 @@ pytest.importorskip("django", reason="django is not installed: pip install 'sess
 from django.contrib import auth
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import ValidationError
+from django.http import StreamingHttpResponse
 from django.test.utils import override_settings
 
 from sessionware import SessionUnavailable, UnserializableValue
@@ -332,6 +333,45 @@ def test_new_password_is_a_log_in_of_its_own_if_the_key_was_replaced_a_moment_ag
     ann.hash = "of a new password"
     renewed = visit(take_hash_of(ann), former).cookie
     assert visit(lambda session: session[auth.HASH_SESSION_KEY], renewed).result == ann.hash
+
+
+@pytest.mark.usefixtures("stored")
+def test_streamed_body_that_looks_first_at_the_user_leaves_a_hash_by_a_former_key(
+    ann: SimpleNamespace,
+) -> None:
+    """The response has begun, and the next request replaces it."""
+    former = visit(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+
+    def act(session: Any) -> None:
+        data_of(session)
+        response.streaming_content = (str(take_hash_of(ann)(session)) for _ in "1")
+
+    response = StreamingHttpResponse()
+    assert b"".join(visit(act, former, response).response) == b"7"
+    renewed = visit(take_hash_of(ann), former).cookie
+    assert visit(lambda session: session[auth.HASH_SESSION_KEY], renewed).result == ann.hash
+
+
+@pytest.mark.parametrize("keeper", [{}, {"store": MemoryStore()}], ids=["signed", "store"])
+def test_streamed_body_that_looks_first_at_the_user_knows_none_with_a_former_password(
+    ann: SimpleNamespace, keeper: dict[str, Any]
+) -> None:
+    """The response has begun, and the next request deletes the cookie."""
+    with override_settings(SESSIONWARE=keeper):
+        former = visit(log_in(ann)).cookie
+        ann.hash = "of a new password"
+
+        def act(session: Any) -> None:
+            data_of(session)
+            response.streaming_content = stream(session)
+
+        def stream(session: Any) -> Iterator[str]:
+            verify_and_flush(session)
+            yield str(session.owner)
+
+        response = StreamingHttpResponse()
+        assert b"".join(visit(act, former, response).response) == b"None"
 
 
 @pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
