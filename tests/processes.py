@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -154,7 +154,13 @@ def frozen(*pids: int) -> Iterator[None]:
         wait_for(lambda: all(map(_is_stopped, processes)), "the processes are frozen")
         yield
     finally:
-        for each in processes:
+        resume(processes)
+
+
+def resume(processes: Iterable[int]) -> None:
+    """Let the frozen processes go on."""
+    for each in processes:
+        with suppress(ProcessLookupError):  # A zombie is gone as soon as its parent goes on.
             os.kill(each, signal.SIGCONT)
 
 

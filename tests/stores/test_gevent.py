@@ -1,7 +1,6 @@
 """A time-out of gevent's in the middle of an answer: nobody gets it in place of their own."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ pytest.importorskip(
     "sqlalchemy", reason="sqlalchemy is not installed: pip install 'sessionware[dev]'"
 )
 
-from tests.processes import ROOT, family, require
+from tests.processes import ROOT, family, require, resume
 from tests.stores.databases import Databases
 from tests.stores.sentinel import Trio
 from tests.stores.sql_servers import SQLServers
@@ -75,8 +74,8 @@ def run(kind: str, address: object, pids: Sequence[int]) -> None:
         capture_output=True,
         text=True,
     )
-    for each in (each for pid in pids for each in family(pid)):
-        os.kill(each, signal.SIGCONT)
+    for pid in pids:
+        resume(family(pid))
     assert (done.returncode, done.stderr) == (0, "")
 
 
