@@ -56,8 +56,7 @@ class Saver:
         if text is not None:
             return self._save(session, state, text, environ)
         if state.begins_anew and state.loaded.new:  # clear(), after nothing valid
-            line = self._log_out(session.cookie, state, "{}", environ)
-            return line if state.loaded.stale or self._adoption.others else None
+            return self._log_out(session.cookie, state, "{}", environ)
         return self._refresh(session, state, environ) if state.loaded.stale else None
 
     def _refresh(self, session: Session, state: State, environ: WSGIEnvironment) -> str | None:

@@ -111,6 +111,11 @@ class Loaded:
         return bool(self.data.get("_permanent", False))
 
     @property
+    def refused(self) -> bool:
+        """Whether session cookies came, and none of them counts."""
+        return self.new and (self.came or self.leftovers != ())
+
+    @property
     def unproved(self) -> bool:
         """Whether the cookie leads to a session bound to a device, whose key was not proved."""
         return self.new and self.bound != ""
@@ -488,7 +493,8 @@ class Session(SessionMixin, FlashMixin):
     @owner.setter
     def owner(self, value: Owner | None) -> None:
         if value is None:
-            if self.owner is not None:
+            state = self._read()
+            if state.owner is not None or state.loaded.refused:
                 self.invalidate()
             return
         value = plain_owner(value, "session.owner")

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import pytest
+
 from sessionware import Session, SessionMiddleware
 from sessionware.store import Kept
 from tests.gateway import KEY, Response, make_environ, run
@@ -105,6 +107,18 @@ def count(session: Session) -> int:
 
 def untouched(session: Session) -> None:
     """Do not use the session."""
+
+
+def disown(session: Session) -> None:
+    session.owner = None
+
+
+LOG_OUTS: dict[str, Act] = {
+    "invalidate": Session.invalidate,
+    "clear": Session.clear,
+    "owner = None": disown,
+}
+every_log_out = pytest.mark.parametrize("log_out", LOG_OUTS.values(), ids=LOG_OUTS)
 
 
 # In memory

@@ -262,7 +262,7 @@ class Visit:
         before = self.opened or Issued({}, 0, self.created, None, "")
         same = repr(self.data) == repr(before.data) and self.id == before.id
         renewed = self.anew or self.created != before.created
-        return self.forced or not same or (self.opened is not None and renewed)
+        return self.forced or not same or renewed
 
     def verdict(self) -> str:
         if not self.looked:

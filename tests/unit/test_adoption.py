@@ -23,6 +23,7 @@ from tests.sites import (
     Site,
     count,
     data_of,
+    every_log_out,
     id_of,
     owner_of,
     untouched,
@@ -631,8 +632,9 @@ def test_adoption_does_not_survive_a_log_out_everywhere(clock: Clock, former: st
 @every_former
 @held_on_the_server
 @pytest.mark.parametrize("beside", [False, True])
+@every_log_out
 def test_adoption_does_not_survive_a_log_out_with_a_cookie_that_has_expired_meanwhile(
-    clock: Clock, former: str, mode: str, beside: bool
+    clock: Clock, former: str, mode: str, beside: bool, log_out: Act
 ) -> None:
     """Be it alone, or beside a cookie of ours, such as that of another tab's log-in."""
     then = MODES[former]() | {"cookie_name": "former", "idle_timeout": 100}
@@ -643,7 +645,7 @@ def test_adoption_does_not_survive_a_log_out_with_a_cookie_that_has_expired_mean
         count(session)
         clock.advance(51)
         ours = site.log_in("ann") if beside else ""
-        site.visit(Session.invalidate, f"{cookie}; {ours}")
+        site.visit(log_out, f"{cookie}; {ours}")
 
     clock.advance(50)
     with pytest.raises(SessionUnavailable, match="ended by another request"):

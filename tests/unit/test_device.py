@@ -18,7 +18,7 @@ from tests.attacks.modes import MODES, every_mode, held_on_the_server
 from tests.conftest import Clock
 from tests.dbsc_browser import Algorithm, Browser, jwt, new_key
 from tests.gateway import KEY, OLDER_KEY
-from tests.sites import MemoryStore, Site, id_of, owner_of, untouched
+from tests.sites import MemoryStore, Site, every_log_out, id_of, owner_of, untouched
 from tests.unit.devices import (
     DAY,
     LIFETIME,
@@ -398,6 +398,16 @@ def test_a_log_out_ends_it(clock: Clock, mode: str) -> None:
         browser.cookies = copy
         browser.visit(owner_of)
         assert [text for text in settings["store"].kept.values() if "EC" in text] == []
+
+
+@every_mode
+@every_log_out
+def test_a_log_out_without_a_proof_ends_it(clock: Clock, mode: str, log_out: Any) -> None:
+    """The short cookie is over, and the proof did not get through."""
+    browser = bound_browser(site_in(mode))
+    clock.advance(LIFETIME + 1)
+    browser.send(log_out, REQUEST_METHOD="POST", HTTP_SEC_FETCH_SITE="same-origin")
+    assert browser.visit(owner_of) is None
 
 
 @held_on_the_server

@@ -11,7 +11,16 @@ from sessionware.cookie import former_cookie
 from tests.conftest import Clock
 from tests.gateway import OLDER_KEY, call
 from tests.processes import require
-from tests.sites import MemoryRevocations, MemoryStore, Page, Site, data_of, owner_of, untouched
+from tests.sites import (
+    MemoryRevocations,
+    MemoryStore,
+    Page,
+    Site,
+    data_of,
+    disown,
+    owner_of,
+    untouched,
+)
 from tests.unit.applications import acting
 from tests.unit.sessions import sign
 
@@ -32,10 +41,6 @@ MODES: dict[str, Callable[[], dict[str, Any]]] = {
 every_mode = pytest.mark.parametrize("mode", MODES)
 held_on_the_server = pytest.mark.parametrize("mode", ["list", "store"])
 log_out = Session.invalidate
-
-
-def disown(session: Session) -> None:
-    session.owner = None
 
 
 def force_save(session: Session) -> None:

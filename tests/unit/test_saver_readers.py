@@ -17,6 +17,7 @@ from tests.sites import (
     Site,
     count,
     data_of,
+    every_log_out,
     owner_of,
     untouched,
 )
@@ -253,10 +254,6 @@ def revocable(clock: Clock) -> Site:
     return Site(revocations=MemoryRevocations(), idle_timeout=IDLE)
 
 
-def disown(session: Session) -> None:
-    session.owner = None
-
-
 CHANGES: dict[str, Act] = {
     "count": count,
     "regenerate": Session.regenerate,
@@ -308,7 +305,7 @@ def test_new_session_is_saved_after_more_than_an_hour(revocable: Site, clock: Cl
     assert revocable.read(revocable.visit(slow).cookie) == {"n": 1}
 
 
-@pytest.mark.parametrize("log_out", [Session.invalidate, Session.clear, disown])
+@every_log_out
 def test_log_out_works_after_more_than_an_hour(revocable: Site, clock: Clock, log_out: Act) -> None:
     cookie = revocable.log_in()
 

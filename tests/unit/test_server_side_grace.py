@@ -13,7 +13,17 @@ from sessionware.server_side import MAX_RENEWALS
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
-from tests.sites import Act, MemoryRevocations, MemoryStore, Site, count, data_of, id_of, owner_of
+from tests.sites import (
+    Act,
+    MemoryRevocations,
+    MemoryStore,
+    Site,
+    count,
+    data_of,
+    every_log_out,
+    id_of,
+    owner_of,
+)
 
 
 @pytest.fixture
@@ -228,7 +238,7 @@ def test_log_out_with_the_old_id_ends_the_last_successor(
     assert [site.read(cookie) for cookie in (old, first, last)] == [None] * 3
 
 
-@pytest.mark.parametrize("log_out", [Session.invalidate, Session.clear])
+@every_log_out
 def test_log_out_with_a_former_cookie_beside_the_old_id_ends_the_last_successor(
     store: MemoryStore, clock: Clock, log_out: Act
 ) -> None:
