@@ -287,9 +287,11 @@ class DjangoSession(SessionBase):
             self._reveals_others = state.loaded.newest > 0
             return
         self._session.invalidate()
-        # At once, and again with the response: until then, a request may be cut off.
-        with suppress(SessionUnavailable):  # as it will be told then
-            backend.log_out(state.loaded)
+        # At once, because the request may be cut off. What has taken its place is ended with the
+        # response: it may be a log-in that was sent twice, and this one need not be a log-out.
+        if state.loaded.id is not None:
+            with suppress(SessionUnavailable):  # as it will be told then
+                backend.end(state.loaded.id, state.loaded.created)
 
     @property
     def _interface(self) -> SecureCookieSessionInterface:
@@ -319,7 +321,9 @@ class DjangoSession(SessionBase):
         cookie = _cookie_of(made, key)
         opened = _open(made, cookie)
         if opened.new:  # The key is no valid cookie, but may be an id.
-            self._backend.end(key, int(time.time()))
+            if may_be_id(key):
+                made.backend.end(key, int(time.time()))
+                made.adoption.end(key, int(time.time()))
         elif opened.id == self._id:
             self.flush()
         else:

@@ -13,6 +13,7 @@ from typing import Any
 from .cookie import PLACE
 from .errors import CookieRejected, UnserializableValue
 from .expiry import CLOCK_SKEW
+from .keys import ID
 from .serializer import dumps, loads, loads_at
 from .session import OWNER_TYPES, Owner
 
@@ -26,14 +27,13 @@ _START = len("[")
 _BESIDE = "*"
 _NOT_OWNED = None, "", "", False
 _PLACE = re.compile(rf"\*?({PLACE.pattern})?")
-_ID = re.compile("[0-9A-Za-z_-]+")
 # 32 bytes, or 38 if masked, in base64 whose last character has two spare bits.
 _CSRF_TOKEN = re.compile("(?:[0-9A-Za-z_-]{8})?[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]")
 # Everything after the data. An absent part is only there if others follow.
 _PARTS = re.compile(
     rf"""
     ,(-?[1-9][0-9]{{,12}} | 0)
-    (?: ,(?: "({_ID.pattern})" | 0(?=,))
+    (?: ,(?: "({ID.pattern})" | 0(?=,))
     (?: ,(?: "({_CSRF_TOKEN.pattern})" | 0(?=,))
     (?: ,(.+)
     )?)?)?\]
@@ -190,7 +190,7 @@ def _is_age(value: object) -> bool:
 
 
 def _is_id(value: object) -> bool:
-    return _matches(_ID, value)
+    return _matches(ID, value)
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:

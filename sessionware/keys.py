@@ -162,8 +162,11 @@ def is_derived(session_id: str) -> bool:
 
 def may_be_id(text: str) -> bool:
     """Return whether the text may be an id, and not a cookie's value, which is longer."""
-    return len(text) <= _DERIVED_SIZE
+    return len(text) <= _DERIVED_SIZE and ID.fullmatch(text) is not None
 
+
+ID = re.compile("[0-9A-Za-z_-]+")
+"""Of what ids consist. The names of notes, which a store or a list has beside them, do not."""
 
 _DERIVED_SIZE = 43
 """Characters. A random id of ours has 22, those of Beaker and Django have 32."""

@@ -101,7 +101,7 @@ class FormerCookie(ABC):
         """
 
     def end(self, session_id: str, created: int) -> None:  # noqa: B027 - most are kept nowhere
-        """End the session with this id where it was kept before."""
+        """End the session with this id where it was kept before, if it was kept there."""
 
 
 class SessionwareCookie(FormerCookie):

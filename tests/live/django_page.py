@@ -3,6 +3,8 @@
 ``python -m django test tests.live.django_page --settings=tests.live.django_settings`` runs them.
 """
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
@@ -130,6 +132,24 @@ class MoveTest(TestCase):
                 browser.post("/leave/", secure=True)
                 assert Session.objects.count() == 0
                 assert [self.page(each) for each in (browser, copy)] == ["AnonymousUser: None"] * 2
+
+    def test_a_session_in_a_file_is_taken_over_and_others_log_in_and_out(self) -> None:
+        """Django's sessions in files refuse an id of ours."""
+        text = block("class ReadByDjango").replace("backends.db import", "backends.file import")
+        reader = executed(text)["ReadByDjango"]()
+        kept = {"store": SQLStore("sqlite://"), "migrate_from": [reader]}
+        with (
+            TemporaryDirectory() as folder,
+            override_settings(SESSION_FILE_PATH=folder, SESSIONWARE=kept),
+        ):
+            browsers = [self.visitor("file"), Client()]
+            assert self.page(browsers[0]) == "ann: ['tea']"
+            browsers[1].post("/in/", secure=True)
+            assert self.page(browsers[1]) == "ann: None"
+            for browser in browsers:
+                browser.post("/leave/", secure=True)
+            assert [*map(self.page, browsers)] == ["AnonymousUser: None"] * 2
+            assert [*Path(folder).iterdir()] == []
 
     def test_a_session_of_the_database_ends_with_the_browser_if_it_did(self) -> None:
         settings = {"store": SQLStore("sqlite://"), "migrate_from": [ReadByDjango()]}

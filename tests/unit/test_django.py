@@ -33,6 +33,7 @@ from tests.sites import MemoryRevocations, MemoryStore, Site
 from tests.unit.applications import App
 from tests.unit.django_site import (
     Act,
+    be,
     data_of,
     its_settings,
     log_in,
@@ -317,6 +318,34 @@ def test_another_session_is_ended_by_its_key(kind: dict[str, Any]) -> None:
         cookie = visit(put(a=1)).cookie
         key = visit(lambda session: session.session_key, cookie).result
         visit(lambda session: session.delete(key))
+        assert visit(data_of, cookie).result == {}
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+@pytest.mark.parametrize("key", ["", "a.b", "a\0b", "é", "a" * 44])
+def test_what_is_no_key_ends_nothing(kind: dict[str, Any], key: str) -> None:
+    """Such as an empty field of a form. A list has the stamps of owners beside what has ended."""
+    [[name, make]] = kind.items()
+    keeper = make()
+    keeper.revoke_owner(7)
+    keeper.revoke_all()
+    with override_settings(SESSIONWARE={name: keeper}):
+        visit(lambda session: session.delete(key))
+        assert not (keeper.kept if name == "store" else keeper.refused)
+        cookies = [visit(act).cookie for act in (put(a=1), be(7))]
+        assert visit(data_of, cookies[0]).result == {"a": 1}
+        assert visit(owner, cookies[1]).result == 7
+
+
+def test_another_session_is_ended_where_it_was_kept_before() -> None:
+    then, now = MemoryStore(), MemoryStore()
+    with override_settings(SESSIONWARE={"store": then}):
+        cookie = visit(put(a=1)).cookie
+        key = visit(lambda session: session.session_key, cookie).result
+    former = SessionwareCookie(KEY, cookie_name="sessionid", store=then)
+    with override_settings(SESSIONWARE={"store": now, "migrate_from": [former]}):
+        SessionStore(key).delete()
+    with override_settings(SESSIONWARE={"store": then}):
         assert visit(data_of, cookie).result == {}
 
 

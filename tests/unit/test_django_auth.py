@@ -716,6 +716,28 @@ def test_new_hash_by_a_new_key_does_not_prolong_the_session(
     assert page.response.cookies["sessionid"]["max-age"] == 200
 
 
+# Two log-ins and log-outs
+
+
+@pytest.mark.parametrize("keeper", [MemoryStore, MemoryRevocations])
+def test_both_of_a_double_click_log_in_after_another_user(
+    model: SimpleNamespace, keeper: type
+) -> None:
+    """The browser keeps the answer that comes last, of whichever request."""
+    name = "store" if keeper is MemoryStore else "revocations"
+    with override_settings(SESSIONWARE={name: keeper()}):
+        bens = visit(log_in(user_of(model, 8))).cookie
+        second: list[str] = []
+
+        def first(session: Any) -> None:
+            data_of(session)
+            second.append(visit(log_in(user_of(model, 7)), bens).cookie)
+            log_in(user_of(model, 7))(session)
+
+        cookies = [visit(first, bens).cookie, *second]
+        assert [visit(owner, each).result for each in (*cookies, bens)] == [7, 7, None]
+
+
 # A log-out in a request that is cut off
 
 
