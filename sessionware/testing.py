@@ -27,6 +27,7 @@ from werkzeug.datastructures import Headers
 from werkzeug.test import Client, create_environ
 
 from .errors import UsageError
+from .expiry import MAX_COOKIE_AGE
 from .middleware import SessionMiddleware
 from .store import Kept, Owner, Revocations, Store, key_of
 
@@ -374,6 +375,19 @@ class StoreContract(_Contract):
         self._expect(store.load(replaced), "replace did not prolong the entry")
         self._expect(store.load(touched), "touch did not prolong the entry")
 
+    def test_entry_is_kept_for_over_a_year(self) -> None:
+        """``create``, ``replace`` and ``touch`` take as many seconds as a browser keeps a cookie.
+
+        memcached takes more than those of 30 days for a date, which has passed.
+        """
+        store, key = self.make(), _new_key()
+        store.create(key, "text", seconds=MAX_COOKIE_AGE, owner=None)
+        version = self._load(store, key).version
+        _replace(store, key, "text", version, seconds=MAX_COOKIE_AGE)
+        self._expect(store.load(key), "replace forgot an entry of 400 days")
+        _touch(store, key, seconds=MAX_COOKIE_AGE)
+        self._expect(store.load(key), "touch forgot an entry of 400 days")
+
     def test_of_two_creations_one_succeeds(self) -> None:
         """However one ``create`` interrupts another of the same key, one returns ``True``."""
         store = self.make()
@@ -408,6 +422,23 @@ class StoreContract(_Contract):
             told = f"two deletions at once returned {answers}, expected one True"
             self._expect(sorted(answers) == [False, True], told)
             self._expect(store.load(key) is None, "a key was there after two deletions at once")
+
+    def test_deletion_takes_what_is_there(self) -> None:
+        """A key that is replaced or touched in the middle of ``delete`` is deleted all the same."""
+        store = self.make()
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            _create(store, key, "text")
+            late = partial(_replace, store, key, "late", self._load(store, key).version)
+            interrupted(partial(store.delete, key), late)
+            self._expect(
+                store.load(key) is None, "delete left what a replace had written meanwhile"
+            )
+        for interrupted in _interruptions(store):
+            key = _new_key()
+            _create(store, key, "text")
+            interrupted(partial(store.delete, key), partial(_touch, store, key))
+            self._expect(store.load(key) is None, "delete left a key that was touched meanwhile")
 
     def test_deletion_is_never_undone(self) -> None:
         """A key that is deleted in the middle of ``replace`` or ``touch`` stays deleted."""
@@ -622,6 +653,16 @@ class RevocationsContract(_Contract):
         self._expect(ended.check(key, None) is not None, "check refused a key after its time")
         self._expect(ended.revoke(key, _HOUR), "revoke returned False for a key after its time")
         self._expect(ended.check(key, None) is None, "a key was not revoked the second time")
+
+    def test_revoked_key_is_kept_for_over_a_year(self) -> None:
+        """``revoke`` takes as many seconds as a browser keeps a cookie.
+
+        memcached takes more than those of 30 days for a date, which has passed.
+        """
+        ended, key = self.make(), _new_key()
+        ended.revoke(key, MAX_COOKIE_AGE)
+        found = ended.check(key, None)
+        self._expect(found is None, "a key that was revoked for 400 days was forgotten")
 
     def test_of_two_revocations_one_succeeds(self) -> None:
         """However one ``revoke`` interrupts another of the same key, one returns ``True``."""

@@ -263,9 +263,30 @@ class Mixing(Shelf):
             return Kept(kept.text, self.rows[key][0].version)
 
 
+class Choosy(Shelf):
+    """Deletes the version that it has seen."""
+
+    def delete(self, key: str, /) -> bool:
+        seen = self.load(key)
+        with self.lock:
+            return self.found(key) == seen and self.rows.pop(key, None) is not None
+
+
+class Postponing(Shelf):
+    """Deletes what nobody has touched meanwhile."""
+
+    def delete(self, key: str, /) -> bool:
+        seen = self.rows.get(key)
+        with self.lock:
+            there = seen is not None and self.rows.get(key) is seen
+            return there and self.rows.pop(key, None) is not None
+
+
 @pytest.mark.parametrize(
     ("kind", "name"),
     [
+        (Choosy, "deletion_takes_what_is_there"),
+        (Postponing, "deletion_takes_what_is_there"),
         (OneLine, "of_two_creations_one_succeeds"),
         (Forgetful, "of_two_replacements_one_succeeds"),
         (Forgetful, "deletion_is_never_undone"),
@@ -323,6 +344,24 @@ class Hasty(Shelf):
         super().write(key, text, 1)
 
 
+class Memcached(Shelf):
+    """Takes more than the seconds of 30 days for a date."""
+
+    def write(self, key: str, text: str, seconds: int) -> None:
+        super().write(key, text, in_memcached(seconds))
+
+
+class Touchy(Shelf):
+    """Does so in one of its verbs."""
+
+    def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:
+        return super().touch(key, seconds=in_memcached(seconds), owner=owner)
+
+
+def in_memcached(seconds: int) -> int:
+    return seconds if seconds <= 30 * 86400 else 0
+
+
 class Silent(Shelf):
     """Loads nothing."""
 
@@ -339,6 +378,8 @@ class Silent(Shelf):
         (Eternal, "entry_whose_time_is_over_is_absent", "create refused a key whose time is over"),
         (Hasty, "entry_whose_time_is_over_is_absent", "forgotten before its time was over"),
         (Silent, "created_text_comes_back", "load returned None for a key in use"),
+        (Memcached, "entry_is_kept_for_over_a_year", "load returned None for a key in use"),
+        (Touchy, "entry_is_kept_for_over_a_year", "touch forgot an entry of 400 days"),
     ],
 )
 def test_mistake_is_named(kind: type, name: str, told: str, clock: Clock) -> None:
@@ -357,6 +398,13 @@ class Switch(Board):
 
     def revoke_owner(self, owner: Owner) -> None:
         self.stamps[self.name(owner)] = "b" if self.check("", owner) == "a" else "a"
+
+
+class Dated(Board):
+    """Takes more than the seconds of 30 days for a date."""
+
+    def revoke(self, key: str, seconds: int, /) -> bool:
+        return super().revoke(key, in_memcached(seconds))
 
 
 class Partial(Board):
@@ -471,7 +519,7 @@ class Leaving(Board):
 
 def test_list_that_only_ends_all_sessions_passes(clock: Clock) -> None:
     proof = Proof(Leaving(), clock)
-    assert [proof.run(name) for name in names_of(RevocationsContract)] == [""] * 9
+    assert [proof.run(name) for name in names_of(RevocationsContract)] == [""] * 10
 
 
 @pytest.mark.parametrize(
@@ -479,6 +527,7 @@ def test_list_that_only_ends_all_sessions_passes(clock: Clock) -> None:
     [
         (OneForAll, "stamp_changes_with_revoke_owner", "changed the stamp of another owner"),
         (Switch, "stamp_changes_with_revoke_owner", "revoke_owner did not change the stamp"),
+        (Dated, "revoked_key_is_kept_for_over_a_year", "revoked for 400 days was forgotten"),
         (Partial, "stamp_changes_with_revoke_all", "revoke_all did not change the stamp of ''"),
     ],
 )
