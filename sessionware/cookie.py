@@ -76,14 +76,15 @@ class SessionCookie:
                 end = end if end >= 0 else len(header)
                 value, after = header[after:end], end
                 special = "," in value or '"' in value
-                values.append(_unwrapped(value) if special else value.strip(" \t"))
+                values.append(unwrapped(value) if special else value.strip(" \t"))
             start = header.find(wanted, after)
         return values
 
     def reaches(self, host: str) -> bool:
         """Return whether a browser keeps the cookie of this host (RFC 6265bis, section 5.1.3).
 
-        Of a domain such as "com", no browser keeps one.
+        Of a domain such as "com", no browser keeps one. Nor does it of "co.uk", which only a list
+        could tell.
         """
         host, domain = host.lower(), self.bare_domain
         if domain in ("", host):
@@ -293,8 +294,8 @@ def _place(cookie: SessionCookie) -> tuple[str, str, str, bool]:
     return cookie.name, cookie.bare_domain, cookie.path, cookie.partitioned
 
 
-def _unwrapped(value: str) -> str:
-    """Return the value up to a comma, without the space around it and one pair of quotes."""
+def unwrapped(value: str) -> str:
+    """Return a cookie's value up to a comma, without the space around it and one pair of quotes."""
     value = value.partition(",")[0].strip(" \t")
     quoted = len(value) > 1 and value[0] == value[-1] == '"'
     return value[1:-1] if quoted else value

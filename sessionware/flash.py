@@ -18,7 +18,11 @@ class FlashMixin(MutableMapping[str, Any]):
         """Add a message to the end of the queue, where it stays until ``pop_flash``."""
         messages = self.peek_flash(queue)
         if allow_duplicate or msg not in messages:
-            self[f"_f_{queue}"] = [*messages, msg]
+            # A form may have put something else there. A copy of each list would take quadratic
+            # time.
+            messages = messages if type(messages) is list else [*messages]
+            self[f"_f_{queue}"] = messages
+            messages.append(msg)
 
     def pop_flash(self, queue: str = "") -> list[Any]:
         """Return all messages in the queue, and remove them from it."""

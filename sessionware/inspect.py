@@ -17,7 +17,7 @@ from itsdangerous import Signer
 
 from . import base64url
 from .codec import Codec, Opened, SignedCodec
-from .cookie import MAX_PAIR
+from .cookie import MAX_PAIR, unwrapped
 from .envelope import Envelope, unwrap
 from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .expiry import Expiry
@@ -101,7 +101,7 @@ def _find(header: str, name: str | None) -> tuple[str, str]:
         return name or "session", first
     values = {key: value for key, _, value in reversed(pairs)}
     name = name or ("session" if "session" in values else first)
-    return name, values.get(name, value)
+    return name, unwrapped(values.get(name, value))
 
 
 def _codecs(

@@ -1,5 +1,6 @@
 """The end of a request: whether the cookie is left, written or deleted, and the session with it."""
 
+import logging
 import time
 from contextlib import suppress
 from wsgiref.types import WSGIEnvironment
@@ -69,10 +70,18 @@ class Saver:
         )
         if not (urgent or is_quick(session)):
             return None
-        # Its age may make it a byte too large, or it was ended meanwhile: the old cookie stays.
-        with suppress(SessionTooLarge, SessionUnavailable):
+        try:
             self._backend.check_duration(state, now - session.started)
             return self._write(state, loaded.text, environ)
+        except SessionTooLarge as error:  # by its age, by encryption, or by a longer name
+            message = (
+                f"A session cookie that is due was not issued again: it would have {error.size} "
+                f"bytes, and the limit is {error.limit}. It will expire, and its user be logged "
+                "out: store less in the session"
+            )
+            log("not_issued_again", message, logging.WARNING)
+        except SessionUnavailable:
+            pass  # It was ended meanwhile, and the browser keeps what it has.
         return None
 
     def _save(

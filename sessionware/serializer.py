@@ -290,7 +290,8 @@ class _MissingZone(tzinfo):
     """A time zone that another machine has stored, and that is not on this one.
 
     The rest of the session can be used, and the datetime is kept as it is. Asking it for the offset
-    from UTC raises ZoneInfoNotFoundError.
+    from UTC raises ZoneInfoNotFoundError. A set asks its items for that, so there, the session is
+    refused as malformed.
     """
 
     def __init__(self, key: str) -> None:

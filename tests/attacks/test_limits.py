@@ -1,8 +1,8 @@
-"""What a log-out cannot reach (CWE-613), as ``tests/README.md`` lists it, and what helps.
+"""What a log-out cannot reach (CWE-613), and what ends a log-in, as ``tests/README.md`` lists it.
 
-Each test shows a limit: a session that goes on although its user has logged out, because the server
-cannot know of it, or because the settings tell it something that is not so. If a limit is gone, so
-is its test.
+Each test shows a limit: a session that goes on although its user has logged out, or one that ends
+although its user has not, because the server cannot know of it, or because the settings tell it
+something that is not so. If a limit is gone, so is its test.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sessionware import SessionUnavailable
 from sessionware.backend import MAX_REPEAT_TIME
+from sessionware.cookie import MAX_COOKIES
 from tests.attacks.former import former
-from tests.attacks.jar import Jar
+from tests.attacks.jar import Jar, Place
 from tests.attacks.modes import MODES, cookie_alone, every_mode, held_on_the_server
 from tests.attacks.victim import Victim
 from tests.conftest import Clock
@@ -307,3 +308,27 @@ def test_cookie_of_a_server_that_is_more_than_a_minute_ahead_outlives_the_log_ou
     clock.advance(HOUR)
     held = mode in ("store", "revocations")
     assert victim.asks(ahead, who) == (None if held else "ann")
+
+
+# What ends a log-in
+
+
+@every_mode
+def test_slow_page_of_a_visitor_who_had_no_cookie_ends_the_log_in(mode: str) -> None:
+    """The same goes for a page that another site opens without the cookie."""
+    victim, jar = Victim(**MODES[mode]()), Jar()
+    page = victim.visit("", count)  # sent before the log-in, or without its cookie
+    jar.visit(victim, log_in("ann"))
+    jar.receive(page)
+    assert jar.visit(victim, who) is None
+
+
+@every_mode
+@pytest.mark.parametrize("number", [MAX_COOKIES - 1, MAX_COOKIES])
+def test_eight_cookies_of_our_name_in_front_end_the_log_in(mode: str, number: int) -> None:
+    victim, jar = Victim(**MODES[mode]()), Jar()
+    jar.visit(victim, log_in("ann"))
+    floods = [Place("session", "example.com", f"/app/{'p' * n}", False) for n in range(number)]
+    jar.cookies |= dict.fromkeys(floods, ("forged", float("inf")))
+    jar.visit(victim, count, f"/app/{'p' * number}")
+    assert jar.visit(victim, who, "/") == ("ann" if number < MAX_COOKIES else None)

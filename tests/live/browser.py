@@ -26,6 +26,8 @@ def press(browser: WebDriver, selector: str) -> None:
     page = browser.find_element("css selector", "html")
     browser.find_element("css selector", selector).click()
     until(browser, staleness_of(page))
+    # Between the two, there may be none.
+    until(browser, lambda driver: driver.execute_script("return document.readyState") == "complete")
 
 
 def until(browser: WebDriver, condition: Callable[[WebDriver], object]) -> None:

@@ -197,27 +197,29 @@ def test_host_prefix_is_accepted_over_https(browser: Browser, counters: str) -> 
 # Other sites
 
 
-@pytest.mark.parametrize(("path", "visits"), [("/lax", "2"), ("/strict", "1"), ("/none", "2")])
+@pytest.mark.parametrize(("path", "visits"), [("/lax", 3), ("/strict", 1), ("/none", 3)])
 def test_link_from_another_site_carries_all_but_a_strict_cookie(
-    browser: Browser, counters: str, path: str, visits: str
+    browser: Browser, counters: str, path: str, visits: int
 ) -> None:
+    """A session that begins in such a request takes the place of the other."""
     url = counters.format("shop.test") + path
-    assert read(browser, url) == "1"
+    assert [read(browser, url) for _ in range(2)] == ["1", "2"]
     fill(browser, counters.format("attacker.test"), f"<a href='{url}'>Here</a>")
     press(browser, "a")
-    assert text(browser) == visits
+    assert [text(browser), read(browser, url)] == [str(visits), str(visits + 1)]
 
 
-@pytest.mark.parametrize(("path", "visits"), [("/lax", "1"), ("/strict", "1"), ("/none", "2")])
+@pytest.mark.parametrize(("path", "visits"), [("/lax", 1), ("/strict", 1), ("/none", 3)])
 def test_form_from_another_site_carries_only_a_cookie_for_all_sites(
-    browser: Browser, counters: str, path: str, visits: str
+    browser: Browser, counters: str, path: str, visits: int
 ) -> None:
+    """So does one that begins here."""
     url = counters.format("shop.test") + path
-    assert read(browser, url) == "1"
+    assert [read(browser, url) for _ in range(2)] == ["1", "2"]
     form = f"<form method=post action='{url}'><button>Win</button></form>"
     fill(browser, counters.format("attacker.test"), form)
     press(browser, "button")
-    assert text(browser) == visits
+    assert [text(browser), read(browser, url)] == [str(visits), str(visits + 1)]
 
 
 def test_form_of_another_site_ends_by_the_recipe_with_the_visitor_s_cart(
@@ -325,6 +327,20 @@ def test_secure_cookie_over_http_on_localhost_is_kept_where_the_table_says(
     visits = [read(browser, f"{insecure_counters}/none") for _ in range(2)]
     found = "kept" if visits == ["1", "2"] else "refused"
     assert found == said("a `Secure` cookie over http on localhost")
+
+
+def test_cookie_over_http_beside_a_secure_one_is_kept_where_the_table_says(
+    browser: Browser, counters: str, insecure_counters: str, said: Callable[[str], str]
+) -> None:
+    """It could be an attacker's on the network (RFC 6265bis, section 5.7)."""
+    secure, plain = (
+        counters.format("shop.test"),
+        insecure_counters.replace("localhost", "shop.test"),
+    )
+    visits = [read(browser, f"{site}/lax") for site in (secure, plain, plain, secure)]
+    found = "kept" if visits == ["1", "1", "2", "2"] else "refused"
+    assert found == said("a cookie over http, where the browser has a `Secure` one of its name")
+    assert visits[-1] == "2"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,22 @@ def test_queue_without_messages_is_an_empty_list(take: Callable[[Session], list[
     assert session.modified is False
 
 
+def test_queue_is_not_copied_for_each_message() -> None:
+    """That would take quadratic time, and a form may lead to as many messages as it has fields."""
+    session = flashed("one")
+    queue = session.peek_flash()
+    session.flash("two")
+    assert session.peek_flash() is queue
+    assert queue == ["one", "two"]
+
+
+def test_queue_may_be_another_sequence() -> None:
+    """A form may have put it there."""
+    session = holding(_f_=("one",))
+    session.flash("two")
+    assert session.pop_flash() == ["one", "two"]
+
+
 def test_queues_are_separate() -> None:
     session = opened()
     session.flash("plain")

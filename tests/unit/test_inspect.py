@@ -176,6 +176,8 @@ def test_the_empty_cookie_of_a_log_out_is_explained(inspect: Inspect) -> None:
         "Set-Cookie: session={}; HttpOnly; Path=/",
         "Cookie: _ga=1; session={}; b=2",
         "Cookie: session={}; session=junk",
+        'Cookie: session="{}"',  # as the server takes it
+        "Cookie: session={}, a=1",
     ],
 )
 def test_a_cookie_is_taken_in_every_form_it_is_copied_in(inspect: Inspect, form: str) -> None:

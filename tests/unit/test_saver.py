@@ -1,6 +1,7 @@
 """Saver: when the cookie is written or deleted, timeouts, sizes."""
 
 import hashlib
+import logging
 from bisect import bisect
 from datetime import timedelta
 from email.message import Message
@@ -20,6 +21,7 @@ from sessionware import (
     SessionMiddleware,
     SessionTooLarge,
 )
+from sessionware.migration import SessionwareCookie
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY, Response, call, make_environ
 from tests.sites import Act, every_log_out
@@ -376,13 +378,31 @@ def largest(clock: Clock) -> str:
     return noisy(bisect(range(6400), False, key=is_too_long) - 1)
 
 
-def test_cookie_that_no_longer_fits_is_kept_as_it_is(largest: str, clock: Clock) -> None:
+def test_cookie_that_no_longer_fits_is_kept_as_it_is(
+    largest: str, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its age has more digits now, and a request that only reads must not fail for that."""
     clock.advance(10 * DAY)
     seen: list[str] = []
     response = call(serve(lambda session: seen.append(session["noise"])), largest)
     assert seen[0]
     assert response.set_cookie is None
+    [record] = caplog.records
+    assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "not_issued_again")
+    assert record.getMessage() == (
+        "A session cookie that is due was not issued again: it would have 4099 bytes, and the "
+        "limit is 4096. It will expire, and its user be logged out: store less in the session "
+        "(not_issued_again)."
+    )
+
+
+def test_former_cookie_that_fits_no_more_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    """It is not encrypted, which takes more room."""
+    pytest.importorskip("cryptography")
+    cookie = noisy(4500)
+    settings = {"encrypt": True, "migrate_from": [SessionwareCookie(KEY)]}
+    assert ask(len, cookie, **settings) == 1
+    assert [vars(each)["reason"] for each in caplog.records] == ["not_issued_again"]
 
 
 def test_cookie_that_fits_is_issued_again(clock: Clock) -> None:

@@ -745,6 +745,14 @@ def test_zone_of_another_machine_says_what_to_install(ask: Callable[[datetime], 
         ask(loads(ELSEWHERE)["when"])
 
 
+def test_zone_of_another_machine_in_a_set_is_a_value_error() -> None:
+    """A set asks its items for their hash, and so for the offset. A tuple does not."""
+    text = '{"a":{"!%s":[{"!dt":"2030-01-02T00:00:00[Mars/Olympus]"}]}}'
+    assert type(loads(text % "t")["a"]) is tuple
+    with pytest.raises(ValueError, match="invalid session data"):
+        loads(text % "s")
+
+
 @pytest.mark.parametrize("copy", [lambda value: value, deepcopy], ids=["itself", "deepcopy"])
 def test_datetime_of_another_machine_s_zone_is_kept_as_it_is(copy: Callable[[Any], Any]) -> None:
     data = loads(ELSEWHERE)
