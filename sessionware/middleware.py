@@ -174,6 +174,8 @@ class _Response:
         if self.committed:
             return
         if self.recorded is None:
+            if _is_websocket(self._environ):
+                return  # It has ended, and gevent's server needs no response.
             raise UsageError(
                 "The application's body began before start_response was called (PEP 3333): "
                 "call it before the first chunk"
