@@ -18,8 +18,7 @@ class FlashMixin(MutableMapping[str, Any]):
         """Add a message to the end of the queue, where it stays until ``pop_flash``."""
         messages = self.peek_flash(queue)
         if allow_duplicate or msg not in messages:
-            # A form may have put something else there. A copy of each list would take quadratic
-            # time.
+            # The list itself, as copies would take quadratic time. A form may have put a str there.
             messages = messages if type(messages) is list else [*messages]
             self[f"_f_{queue}"] = messages
             messages.append(msg)
