@@ -11,12 +11,12 @@ from .backend import CookieBackend
 from .cookie import SessionCookie, former_cookie, others
 from .device import Evidence
 from .envelope import Envelope
-from .errors import CookieRejected
+from .errors import CookieRejected, UnserializableValue
 from .expiry import Expiry
-from .keys import DerivedIds, SecretKey, is_derived
+from .keys import ID, DerivedIds, SecretKey, is_derived
 from .log import Refusals, log
 from .migration import FormerCookie
-from .session import Loaded, State
+from .session import Loaded, State, plain_owner
 
 
 class Adoption:
@@ -61,6 +61,7 @@ class Adoption:
             for token in former.newest_first(tokens, now):
                 try:
                     loaded = former.load(token, now)
+                    _check(loaded, f"{type(former).__name__}.load")
                     loaded = replace(loaded, token="", version="", stale=True, adopted=True)
                     self._expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
                     if not State(loaded).alive:
@@ -156,6 +157,21 @@ class Adoption:
                 loaded.leftovers += () if other is None else (other,)
                 # The log-out may come to a path to which this one is not sent.
                 loaded.stale = loaded.stale or other is not None
+
+
+def _check(loaded: Loaded, name: str) -> None:
+    """Raise CookieRejected if a reader of the application's returns what no cookie can carry."""
+    if loaded.id is not None and not ID.fullmatch(loaded.id):
+        raise CookieRejected(
+            "malformed", f"{name}: found an id, expected 0-9, A-Z, a-z, _ and - in it"
+        )
+    if not type(loaded.created) is type(loaded.issued) is int:
+        raise CookieRejected("malformed", f"{name}: found a time that is not an int")
+    if loaded.owner is not None:
+        try:
+            plain_owner(loaded.owner, name)
+        except UnserializableValue as error:
+            raise CookieRejected("malformed", str(error)) from error
 
 
 def _are_ended(tokens: list[str], readers: Sequence[FormerCookie], now: int) -> bool:

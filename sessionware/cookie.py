@@ -94,8 +94,9 @@ class SessionCookie:
     def is_set(self, fields: list[tuple[str, str]]) -> bool:
         """Return whether the response already sets a cookie with this name."""
         wanted = self._wanted
-        return any(
-            value.startswith(wanted) and name.lower() == "set-cookie" for name, value in fields
+        return any(  # Django puts a space before the name.
+            value.lstrip().startswith(wanted) and name.lower() == "set-cookie"
+            for name, value in fields
         )
 
     @cached_property

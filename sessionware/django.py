@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.cookies import Morsel
 from importlib import import_module
 from types import FrameType
@@ -32,6 +32,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
@@ -320,11 +321,12 @@ class DjangoSession(SessionBase):
         made = self._interface
         cookie = _cookie_of(made, key)
         opened = _open(made, cookie)
-        if opened.new:  # The key is no valid cookie, but may be an id.
+        is_unproved = opened._read().loaded.unproved  # It is bound to a device.
+        if opened.new and not is_unproved:  # The key is no valid cookie, but may be an id.
             if may_be_id(key):
                 made.backend.end(key, int(time.time()))
                 made.adoption.end(key, int(time.time()))
-        elif opened.id == self._id:
+        elif not is_unproved and opened.id == self._id:
             self.flush()
         else:
             opened.invalidate()
@@ -338,7 +340,8 @@ class DjangoSession(SessionBase):
     def exists(self, session_key: str) -> bool:
         """Return whether a store has a session of this key, or a cookie of this value is valid."""
         made = self._interface
-        return not DjangoSession(_open(made, _cookie_of(made, session_key))).new
+        found = DjangoSession(_open(made, _cookie_of(made, session_key)))
+        return not found.new or found._opened._read().loaded.unproved
 
     @classmethod
     def clear_expired(cls) -> None:
@@ -368,6 +371,11 @@ class DjangoSession(SessionBase):
         """Return in how many seconds the session expires."""
         age: int = super().get_expiry_age(**kwargs)
         return min(age, self._left(self.permanent))
+
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        """Return when the session expires."""
+        date: datetime = super().get_expiry_date(**kwargs)
+        return min(date, timezone.now() + timedelta(seconds=self._left(self.permanent)))
 
     def _left(self, permanent: bool) -> int:
         created = self._session.created
@@ -456,6 +464,11 @@ class DjangoSession(SessionBase):
     async def aget_expiry_age(self, **kwargs: Any) -> int:
         """Return in how many seconds the session expires."""
         return await sync_to_async(self.get_expiry_age)(**kwargs)
+
+    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        """Return when the session expires."""
+        date: datetime = await sync_to_async(self.get_expiry_date)(**kwargs)
+        return date
 
 
 class SessionStore(DjangoSession):

@@ -29,6 +29,8 @@ BAR_WIDTH = 40
 """Characters of the bar that shows 4096 bytes."""
 
 ENCRYPTED = re.compile("[0-9A-Za-z_-]{123,}")
+_VALUE = re.compile(r'"?[0-9A-Za-z_-]+={0,2}(\.[0-9A-Za-z_-]+){2}"?')
+"""A signed value without a name. Its base64 may be padded."""
 """A cookie that looks encrypted: one block or more, and no dot. (A signed cookie has two.)"""
 
 
@@ -88,17 +90,19 @@ def inspect(
 
 def _name_before(token: str, header: str) -> str:
     """Return the name that the header has before this value, or ``""``."""
-    before, equals, _ = header.partition(f"={token}")
-    return re.split("[ ;:]", before)[-1] if equals else ""
+    found = re.search(rf'([^ ;:]*)="?{re.escape(token)}', header)
+    return found[1] if found else ""
 
 
 def _find(header: str, name: str | None) -> tuple[str, str]:
     """Return the name and the value of the cookie in the text of a header."""
     header = re.sub(r"^(set-)?cookie:", "", header, flags=re.IGNORECASE)
+    if _VALUE.fullmatch(header.strip()):
+        return name or "session", unwrapped(header.strip())
     pairs = [pair.strip().partition("=") for pair in header.split(";")]
     first, equals, value = pairs[0]
     if not equals:
-        return name or "session", first
+        return name or "session", unwrapped(first)
     values = {key: value for key, _, value in reversed(pairs)}
     name = name or ("session" if "session" in values else first)
     return name, unwrapped(values.get(name, value))

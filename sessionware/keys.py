@@ -162,11 +162,14 @@ def is_derived(session_id: str) -> bool:
 
 def may_be_id(text: str) -> bool:
     """Return whether the text may be an id, and not a cookie's value, which is longer."""
-    return len(text) <= _DERIVED_SIZE and ID.fullmatch(text) is not None
+    return len(text) <= _MAX_ID and ID.fullmatch(text) is not None
 
 
 ID = re.compile("[0-9A-Za-z_-]+")
 """Of what ids consist. The names of notes, which a store or a list has beside them, do not."""
+
+_MAX_ID = 122
+"""Characters. An encrypted cookie has more, and a signed one has dots."""
 
 _DERIVED_SIZE = 43
 """Characters. A random id of ours has 22, those of Beaker and Django have 32."""

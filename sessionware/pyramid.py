@@ -128,13 +128,16 @@ def _remember(router: Any, middleware: SessionMiddleware) -> None:
     policy = router.execution_policy
 
     def remembering(environ: WSGIEnvironment, router: Any) -> Any:
-        session = environ.get(middleware.environ_key)
+        session, outer = environ.get(middleware.environ_key), environ.get(_BEFORE)
         try:
             # There is nothing to copy, unless a WSGI filter has used the session before Pyramid.
             environ[_BEFORE] = deepcopy(session.state) if isinstance(session, Session) else None
         except Exception as error:
             environ[_BEFORE] = error  # which matters only if there is another attempt
-        return policy(environ, router)
+        try:
+            return policy(environ, router)
+        finally:
+            environ[_BEFORE] = outer  # of an application whose view has called this one
 
     router.execution_policy = remembering
 

@@ -309,8 +309,9 @@ class RedisStore(_InRedis):
     def revoke_all(self) -> int:
         """End every session there is, and return how many there were.
 
-        One that is bound to a device counts twice, with the key of the device. What tells that a
-        session has ended stays, as do the stamps.
+        One that is bound to a device counts twice, with the key of the device. One without an owner
+        that gets another key meanwhile may go on: call this twice. What tells that a session has
+        ended stays, as do the stamps.
         """
         prefix = re.sub(r"([\\*?\[\]])", r"\\\1", self._prefix)
         with self._asking("end all sessions"):

@@ -128,7 +128,7 @@ class Saver:
         # Last: if anything before it fails, the session that the browser has must not have ended.
         is_permanent = self._backend.save(state, text)
         if state.id != state.loaded.id:
-            self._adoption.end(state.loaded.id, state.loaded.created)
+            self._end_former(state)
         secure = self._cookie.is_secure_in(environ)
         if not (is_permanent or lasting or (beside_twins and state.owner is None)):
             return self._cookie.write(value, secure)
@@ -138,6 +138,17 @@ class Saver:
             else self._expiry.max_age(now, state.created)
         )
         return self._cookie.write(value, secure, (max_age, now + max_age))
+
+    def _end_former(self, state: State) -> None:
+        """End the session that was loaded where it was kept before."""
+        try:
+            self._adoption.end(state.loaded.id, state.loaded.created)
+        except SessionUnavailable:
+            if state.has_ended or state.loaded.adopted:
+                raise
+            # It has its new id by now, and the former one is refused here: no cookie would be left.
+            message = "A former store or list did not answer, and does not know of a new id"
+            log("former_unavailable", message, logging.WARNING)
 
     def _wrapped(self, state: State, text: str, issued: int, beside_twins: bool) -> str:
         age, place = issued - state.created, self._cookie.place

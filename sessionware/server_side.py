@@ -196,11 +196,12 @@ class ServerBackend(CookieBackend):
             self._store.delete(name)
 
     def end(self, session_id: str, created: int) -> None:
-        """Delete the session, unless it is closed already."""
-        self._note_end(session_id, created)
-        held = self._present(session_id)
-        if held is not None and not held.successor:
-            self._store.delete(key_of(session_id))
+        """Delete the session, be it bound to a device by now, unless it is closed already."""
+        for each in [session_id, *self._bound_ids.of(session_id)]:
+            self._note_end(each, created)
+            held = self._present(each)
+            if held is not None and not held.successor:
+                self._store.delete(key_of(each))
 
     def stamp(self, owner: Owner) -> str:
         """Return the owner's present stamp, or ``""`` from a store that has none."""

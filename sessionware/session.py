@@ -494,7 +494,8 @@ class Session(SessionMixin, FlashMixin):
     def owner(self, value: Owner | None) -> None:
         if value is None:
             state = self._read()
-            if state.owner is not None or state.loaded.refused:
+            is_unknown = state.loaded.renewed or (state.loaded.refused and not state.alive)
+            if state.owner is not None or is_unknown:
                 self.invalidate()
             return
         value = plain_owner(value, "session.owner")

@@ -435,8 +435,9 @@ class SQLStore(_InDatabase):
     def revoke_all(self) -> int:
         """End every session there is, and return how many there were.
 
-        One that is bound to a device counts twice, with the key of the device. What tells that a
-        session has ended stays, as do the stamps.
+        One that is bound to a device counts twice, with the key of the device. One without an owner
+        that gets another key meanwhile may go on: call this twice. What tells that a session has
+        ended stays, as do the stamps.
         """
         what, ended, last, session = "end all sessions", 0, "", self._c.kind == _SESSION
         self._renew(what, _STAMP_OF_ALL)

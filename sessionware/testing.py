@@ -534,23 +534,35 @@ class StoreContract(_Contract):
         for key in others:
             self._expect(store.load(key), "revoke_owner ended a session of another owner")
 
-    def test_log_in_during_revoke_owner_can_be_ended(self) -> None:
-        """A session that begins in the middle of ``revoke_owner`` is ended, or the stamp tells."""
+    def test_revoke_owner_ends_a_session_that_was_kept_for_longer(self) -> None:
+        """``revoke_owner`` ends a session after ``replace`` or ``touch``, which sets no owner."""
         store: Any = self.make()
         if not hasattr(store, "revoke_owner"):
             return
-        for interrupted in _interruptions(store):
-            owner = _new_key()
-            self._new_of(store, owner)
+        owner, keys = _new_key(), [_new_key() for _ in range(2)]
+        for key in keys:
+            store.create(key, "[]", seconds=60, owner=owner)
+            version = self._load(store, key).version
+            store.replace(key, "[]", version=version, seconds=1, owner=owner)
+        version = self._load(store, keys[0]).version
+        store.replace(keys[0], "[]", version=version, seconds=_HOUR, owner=owner)
+        store.touch(keys[1], seconds=_HOUR, owner=None)
+        self.wait(2)
+        store.revoke_owner(owner)
+        for key, verb in zip(keys, ("replace", "touch"), strict=True):
+            self._expect(store.load(key) is None, f"after {verb}, revoke_owner missed a session")
 
-            def log_in(owner: str = owner) -> tuple[str, str | None, str | None]:
-                before = self._stamp(store, owner)
-                return self._new_of(store, owner), before, self._stamp(store, owner)
+    def test_log_in_during_revoke_owner_can_be_ended(self) -> None:
+        """A session that begins in the middle of ``revoke_owner`` is ended, or the stamp tells."""
+        store: Any = self.make()
+        if hasattr(store, "revoke_owner"):
+            self._interrupt_by_log_ins(store, "revoke_owner", store.revoke_owner)
 
-            _, (key, before, after) = interrupted(partial(store.revoke_owner, owner), log_in)
-            goes_on = store.delete(key) and before == after
-            missed = goes_on and before != self._stamp(store, owner)
-            self._expect(not missed, "revoke_owner missed a session: change the stamp first")
+    def test_log_in_during_revoke_all_can_be_ended(self) -> None:
+        """A session that begins in the middle of ``revoke_all`` is ended, or the stamp tells."""
+        store: Any = self.make()
+        if hasattr(store, "revoke_all"):
+            self._interrupt_by_log_ins(store, "revoke_all", lambda _: store.revoke_all())
 
     def test_revoke_all_ends_every_session(self) -> None:
         """``revoke_all`` ends sessions with and without an owner."""
@@ -562,6 +574,20 @@ class StoreContract(_Contract):
         for key, owner in zip(keys, _OWNERS, strict=True):
             told = f"revoke_all left a session of the owner {owner!r}"
             self._expect(store.load(key) is None, told)
+
+    def _interrupt_by_log_ins(self, store: Any, verb: str, revoke: Callable[[str], Any]) -> None:
+        for interrupted in _interruptions(store):
+            owner = _new_key()
+            self._new_of(store, owner)
+
+            def log_in(owner: str = owner) -> tuple[str, str | None, str | None]:
+                before = self._stamp(store, owner)
+                return self._new_of(store, owner), before, self._stamp(store, owner)
+
+            _, (key, before, after) = interrupted(partial(revoke, owner), log_in)
+            goes_on = store.delete(key) and before == after
+            missed = goes_on and before != self._stamp(store, owner)
+            self._expect(not missed, f"{verb} missed a session: change the stamp first")
 
     @property
     def _stamped(self) -> Sequence[Owner | None]:
@@ -675,6 +701,17 @@ class RevocationsContract(_Contract):
             told = f"two calls of revoke at once returned {answers}, expected one True"
             self._expect(sorted(answers) == [False, True], told)
             self._expect(ended.check(key, None) is None, "a revoked key was not refused")
+
+    def test_revoked_key_stays_revoked(self) -> None:
+        """A key is refused also in the middle of a second ``revoke``."""
+        ended = self.make()
+        for interrupted in _interruptions(ended):
+            key = _new_key()
+            ended.revoke(key, _HOUR)
+            _, found = interrupted(
+                partial(ended.revoke, key, _HOUR), partial(ended.check, key, None)
+            )
+            self._expect(found is None, "a second revoke lifted the first for a moment")
 
     def test_of_many_threads_one_revokes(self) -> None:
         """Eight threads revoke one key: one succeeds, each time."""

@@ -213,7 +213,11 @@ class MemoryStore(Stamps):
 
     def revoke_all(self) -> int:
         self._renew_all()
-        return sum(map(self.delete, [key for key in self.kept if self.kept[key].startswith("[")]))
+        with self._lock:
+            ended = [key for key, text in self.kept.items() if text.startswith("[")]
+            for key in ended:
+                del self.kept[key]
+        return len(ended)
 
 
 class MemoryRevocations(Stamps):

@@ -2,15 +2,18 @@
 
 import json
 import logging
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import pytest
 
 from sessionware import Session, SessionUnavailable
-from sessionware.migration import SessionwareCookie
+from sessionware.cookie import SessionCookie
+from sessionware.migration import FormerCookie, SessionwareCookie
 from sessionware.serializer import dumps
+from sessionware.session import Loaded
 from sessionware.store import key_of, mark_of
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY
@@ -752,6 +755,99 @@ def test_slow_request_does_not_outrun_the_mark_of_an_adopted_session(
         return
     with pytest.raises(SessionUnavailable, match="more than 3600 seconds"):
         sites.site.visit(slow, cookie)
+
+
+# A reader of the application's own
+
+
+class Foreign(FormerCookie):
+    """A cookie named "former", which holds what the test says."""
+
+    cookie = SessionCookie(name="former")
+
+    def __init__(self, **loaded: Any) -> None:
+        self.loaded = loaded
+
+    def load(self, value: str, now: int) -> Loaded:
+        return Loaded(
+            **{"data": {"n": 1}, "text": '{"n":1}', "created": now, "issued": now} | self.loaded
+        )
+
+    def id_of(self, value: str) -> tuple[str | None, int]:
+        return self.loaded.get("id"), int(time.time())
+
+
+@every_mode
+@pytest.mark.parametrize("loaded", [{}, {"id": "a" * 64}, {"owner": "ann"}])
+def test_session_of_a_reader_of_the_application_s_own_goes_on(
+    mode: str, loaded: dict[str, Any]
+) -> None:
+    site = Site(**MODES[mode](), migrate_from=[Foreign(**loaded)])
+    assert site.read(site.visit(count, "former=x").cookie) == {"n": 2}
+
+
+@every_mode
+@pytest.mark.parametrize(
+    ("loaded", "told"),
+    [
+        ({"id": "a.node1"}, "Foreign.load: found an id, expected 0-9, A-Z, a-z, _ and - in it"),
+        ({"id": ""}, "Foreign.load: found an id, expected 0-9, A-Z, a-z, _ and - in it"),
+        ({"created": 1.5}, "Foreign.load: found a time that is not an int"),
+        ({"issued": 1.5}, "Foreign.load: found a time that is not an int"),
+        ({"owner": True}, "Foreign.load: found bool, expected str, int or UUID"),
+    ],
+)
+def test_reader_that_returns_what_no_cookie_can_carry_is_told_of(
+    clock: Clock, mode: str, loaded: dict[str, Any], told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site = Site(**MODES[mode](), migrate_from=[Foreign(**loaded)])
+    assert site.visit(data_of, "former=x").result is None
+    [record] = caplog.records
+    assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "malformed")
+    assert told in record.getMessage()
+
+
+# While a former store or list does not answer
+
+
+@held_on_the_server
+@pytest.mark.parametrize("former", ["list", "store"])
+@pytest.mark.parametrize("act", [Session.regenerate, log_in])
+def test_new_id_is_kept_if_a_former_store_or_list_does_not_answer(
+    mode: str, former: str, act: Act, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The present one refuses the former id already, so that an error would leave no session."""
+    site, keeper = beside_a_former_keeper(mode, former)
+    cookie = site.visit(count).cookie
+    break_down(keeper)
+    renewed = site.visit(act, cookie).cookie
+    assert site.visit(data_of, renewed).result["n"] == 1
+    assert [vars(record)["reason"] for record in caplog.records] == ["former_unavailable"]
+    assert caplog.records[0].levelno == logging.WARNING
+
+
+@held_on_the_server
+@pytest.mark.parametrize("former", ["list", "store"])
+def test_log_out_fails_if_a_former_store_or_list_does_not_answer(mode: str, former: str) -> None:
+    site, keeper = beside_a_former_keeper(mode, former)
+    cookie = site.visit(count).cookie
+    break_down(keeper)
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(Session.invalidate, cookie)
+
+
+def beside_a_former_keeper(mode: str, former: str) -> tuple[Site, Any]:
+    settings = MODES[former]()
+    [keeper] = settings.values()
+    return Site(**MODES[mode](), migrate_from=[reader({"salt": "former"} | settings)]), keeper
+
+
+def break_down(keeper: Any) -> None:
+    def fail(*_: Any, **__: Any) -> NoReturn:
+        raise SessionUnavailable("down")
+
+    for name in ("revoke", "create", "replace", "delete"):
+        setattr(keeper, name, fail)
 
 
 @held_on_the_server

@@ -177,6 +177,7 @@ def test_the_empty_cookie_of_a_log_out_is_explained(inspect: Inspect) -> None:
         "Cookie: _ga=1; session={}; b=2",
         "Cookie: session={}; session=junk",
         'Cookie: session="{}"',  # as the server takes it
+        '"{}"',
         "Cookie: session={}, a=1",
     ],
 )

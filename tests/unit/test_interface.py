@@ -37,9 +37,12 @@ def test_cookies_of_other_names_stay(caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.records == []
 
 
-def test_cookie_of_the_same_name_is_warned_about(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("space", ["", " "], ids=["Flask", "Django"])
+def test_cookie_of_the_same_name_is_warned_about(
+    caplog: pytest.LogCaptureFixture, space: str
+) -> None:
     """For example, Flask's own session: a browser keeps one cookie and loses the other's data."""
-    assert len(respond("session=another").headers.getlist("Set-Cookie")) == 2
+    assert len(respond(f"{space}session=another").headers.getlist("Set-Cookie")) == 2
     [record] = caplog.records
     assert (record.levelno, vars(record)["reason"]) == (logging.WARNING, "cookie_name_taken")
     assert record.getMessage() == (

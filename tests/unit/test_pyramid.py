@@ -516,6 +516,18 @@ def test_an_attempt_does_not_begin_with_the_session_of_an_answer_that_has_begun(
     assert TestApp(SessionMiddleware(page, KEY)).get("/").text == "first 1"
 
 
+def test_an_attempt_whose_view_calls_another_application_begins_as_the_first() -> None:
+    """As by pyramid.wsgi.wsgiapp, which has it in the same environ."""
+    inner = configured(inside=lambda _: None).make_wsgi_app()
+
+    def view(request: Any) -> object:
+        result = count(request)
+        request.get_response(inner)
+        return result
+
+    assert TestApp(retrying(view)).get("/flaky").json == 1
+
+
 def test_a_session_of_another_kind_is_left_to_the_application_between_attempts() -> None:
     require("pyramid_retry")
     from pyramid_retry import RetryableException

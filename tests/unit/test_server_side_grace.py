@@ -14,6 +14,7 @@ from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
 from tests.sites import (
+    LOG_OUTS,
     Act,
     MemoryRevocations,
     MemoryStore,
@@ -227,7 +228,7 @@ def test_renewal_whose_answer_from_the_store_is_lost_leaves_the_session(
 
 
 @every_renewal
-@pytest.mark.parametrize("log_out", [Session.invalidate, begin_anew])
+@pytest.mark.parametrize("log_out", [*LOG_OUTS.values(), begin_anew])
 def test_log_out_with_the_old_id_ends_the_last_successor(
     site: Site, renew: Act, log_out: Act
 ) -> None:

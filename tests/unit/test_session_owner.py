@@ -119,6 +119,17 @@ def test_log_out_of_nobody_sets_no_cookie(site: Site) -> None:
     assert site.visit(set_owner(None)).response.set_cookie is None
 
 
+def test_what_a_visitor_whose_cookie_is_refused_has_begun_stays() -> None:
+    """Such as in a log-in that fails, and sets the owner to what it has found: to None."""
+
+    def fail_to_log_in(session: Session) -> None:
+        session["cart"] = [1]
+        session.owner = None
+
+    site = Site()
+    assert site.read(site.visit(fail_to_log_in, "session=junk").cookie) == {"cart": [1]}
+
+
 def test_log_out_deletes_the_cookie(site: Site) -> None:
     cookie = site.log_in("ann", cart=[1])
     assert "; Max-Age=0; " in str(site.visit(set_owner(None), cookie).response.set_cookie)

@@ -407,6 +407,17 @@ class Dated(Board):
         return super().revoke(key, in_memcached(seconds))
 
 
+class Lifting(Board):
+    """Revokes a key again."""
+
+    def revoke(self, key: str, seconds: int, /) -> bool:
+        with self.lock:
+            there = self.refused.pop(key, 0) > time.time()
+        with self.lock:
+            self.refused[key] = time.time() + seconds
+        return not there
+
+
 class Partial(Board):
     """Ends all but the owners that it knows."""
 
@@ -437,6 +448,41 @@ class Late(Library):
         with self.lock:
             self.end(owner)
         self.board.revoke_owner(owner)
+
+
+class Later(Library):
+    """Does so if it ends the sessions of everyone."""
+
+    def revoke_all(self) -> None:
+        with self.lock:
+            self.rows.clear()
+        self.board.revoke_all()
+
+
+class Hurried(Library):
+    """Forgets whose a session is when its first time is over."""
+
+    def revoke_owner(self, owner: Owner) -> None:
+        for key in [*self.rows]:
+            if self.first[key] < time.time():
+                self.owners[key] = None
+        super().revoke_owner(owner)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: dict[str, float] = {}
+
+    def create(self, key: str, text: str, /, *, seconds: int, owner: Owner | None) -> bool:
+        self.first[key] = time.time() + 1
+        return super().create(key, text, seconds=seconds, owner=owner)
+
+
+class Grabbing(Library):
+    """Takes the owner that touch is given."""
+
+    def touch(self, key: str, /, *, seconds: int, owner: Owner | None) -> bool:
+        self.owners[key] = owner
+        return super().touch(key, seconds=seconds, owner=owner)
 
 
 class Muddled(Library):
@@ -476,6 +522,9 @@ class OwnersOnly(Library):
         (Constant, "stamp_changes_with_revoke_owner", "revoke_owner did not change the stamp"),
         (Constant, "stamp_changes_with_revoke_all", "a stamp came again"),
         (Late, "log_in_during_revoke_owner_can_be_ended", "missed a session"),
+        (Later, "log_in_during_revoke_all_can_be_ended", "revoke_all missed a session"),
+        (Hurried, "revoke_owner_ends_a_session_that_was_kept_for_longer", "after replace"),
+        (Grabbing, "revoke_owner_ends_a_session_that_was_kept_for_longer", "after touch"),
         (Muddled, "revoke_owner_ends_the_sessions_of_this_owner", "a session of another owner"),
         (Outdated, "revoke_owner_ends_the_sessions_of_this_owner", "left a session of the owner"),
         (OwnersOnly, "revoke_all_ends_every_session", "left a session of the owner None"),
@@ -519,7 +568,7 @@ class Leaving(Board):
 
 def test_list_that_only_ends_all_sessions_passes(clock: Clock) -> None:
     proof = Proof(Leaving(), clock)
-    assert [proof.run(name) for name in names_of(RevocationsContract)] == [""] * 10
+    assert [proof.run(name) for name in names_of(RevocationsContract)] == [""] * 11
 
 
 @pytest.mark.parametrize(
@@ -527,6 +576,7 @@ def test_list_that_only_ends_all_sessions_passes(clock: Clock) -> None:
     [
         (OneForAll, "stamp_changes_with_revoke_owner", "changed the stamp of another owner"),
         (Switch, "stamp_changes_with_revoke_owner", "revoke_owner did not change the stamp"),
+        (Lifting, "revoked_key_stays_revoked", "a second revoke lifted the first"),
         (Dated, "revoked_key_is_kept_for_over_a_year", "revoked for 400 days was forgotten"),
         (Partial, "stamp_changes_with_revoke_all", "revoke_all did not change the stamp of ''"),
     ],
