@@ -769,9 +769,8 @@ class Foreign(FormerCookie):
         self.loaded = loaded
 
     def load(self, value: str, now: int) -> Loaded:
-        return Loaded(
-            **{"data": {"n": 1}, "text": '{"n":1}', "created": now, "issued": now} | self.loaded
-        )
+        held: dict[str, Any] = {"data": {"n": 1}, "text": '{"n":1}', "created": now, "issued": now}
+        return Loaded(**held | self.loaded)
 
     def id_of(self, value: str) -> tuple[str | None, int]:
         return self.loaded.get("id"), int(time.time())
@@ -846,7 +845,7 @@ def break_down(keeper: Any) -> None:
     def fail(*_: Any, **__: Any) -> NoReturn:
         raise SessionUnavailable("down")
 
-    for name in ("revoke", "create", "replace", "delete"):
+    for name in ("revoke", "check", "load", "create", "replace", "touch", "delete"):
         setattr(keeper, name, fail)
 
 
