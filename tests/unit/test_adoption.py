@@ -825,14 +825,22 @@ def test_new_id_is_kept_if_a_former_store_or_list_does_not_answer(
     assert caplog.records[0].levelno == logging.WARNING
 
 
+def say_goodbye(session: Session) -> None:
+    session.invalidate()
+    session.flash("Bye")
+
+
 @held_on_the_server
 @pytest.mark.parametrize("former", ["list", "store"])
-def test_log_out_fails_if_a_former_store_or_list_does_not_answer(mode: str, former: str) -> None:
+@pytest.mark.parametrize("log_out", [Session.invalidate, say_goodbye])
+def test_log_out_fails_if_a_former_store_or_list_does_not_answer(
+    mode: str, former: str, log_out: Act
+) -> None:
     site, keeper = beside_a_former_keeper(mode, former)
     cookie = site.visit(count).cookie
     break_down(keeper)
     with pytest.raises(SessionUnavailable, match="down"):
-        site.visit(Session.invalidate, cookie)
+        site.visit(log_out, cookie)
 
 
 def beside_a_former_keeper(mode: str, former: str) -> tuple[Site, Any]:
