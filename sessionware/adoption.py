@@ -161,10 +161,10 @@ class Adoption:
 
 def _check(loaded: Loaded, name: str) -> None:
     """Raise CookieRejected if a reader of the application's returns what no cookie can carry."""
-    if loaded.id is not None and not ID.fullmatch(loaded.id):
-        raise CookieRejected(
-            "malformed", f"{name}: found an id, expected 0-9, A-Z, a-z, _ and - in it"
-        )
+    session_id = loaded.id
+    if session_id is not None and not (type(session_id) is str and ID.fullmatch(session_id)):
+        fault = f"{name}: found an id, expected a str of the characters 0-9, A-Z, a-z, _ and -"
+        raise CookieRejected("malformed", fault)
     if not type(loaded.created) is type(loaded.issued) is int:
         raise CookieRejected("malformed", f"{name}: found a time that is not an int")
     if loaded.owner is not None:

@@ -789,8 +789,9 @@ def test_session_of_a_reader_of_the_application_s_own_goes_on(
 @pytest.mark.parametrize(
     ("loaded", "told"),
     [
-        ({"id": "a.node1"}, "Foreign.load: found an id, expected 0-9, A-Z, a-z, _ and - in it"),
-        ({"id": ""}, "Foreign.load: found an id, expected 0-9, A-Z, a-z, _ and - in it"),
+        ({"id": "a.node1"}, "Foreign.load: found an id, expected a str of the characters 0-9, "),
+        ({"id": ""}, "Foreign.load: found an id, expected a str of the characters 0-9, A-Z, "),
+        ({"id": 7}, "Foreign.load: found an id, expected a str of the characters 0-9, A-Z, "),
         ({"created": 1.5}, "Foreign.load: found a time that is not an int"),
         ({"issued": 1.5}, "Foreign.load: found a time that is not an int"),
         ({"owner": True}, "Foreign.load: found bool, expected str, int or UUID"),
