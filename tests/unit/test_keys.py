@@ -284,6 +284,16 @@ def test_id_is_shorter_than_any_cookie(encrypt: bool) -> None:
     assert not may_be_id(made.codec.encode("[{},0]", 0))
 
 
+@pytest.mark.parametrize("text", ["a", "A-_9", "a" * 64, "a" * 122])
+def test_id_of_an_application_s_own_may_be_of_any_length_below(text: str) -> None:
+    assert may_be_id(text)
+
+
+@pytest.mark.parametrize("text", ["", "a.b", "a\0b", "é", "a\n", "a" * 123])
+def test_what_no_cookie_can_carry_is_no_id(text: str) -> None:
+    assert not may_be_id(text)
+
+
 def test_without_a_key_there_is_no_id() -> None:
     assert DerivedIds([]).of("text") == []
 
