@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.cookies import SimpleCookie
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,7 @@ from django.urls import path
 
 from sessionware import LateWrite, Session, UnserializableValue, UsageError
 from sessionware import SessionMiddleware as Wrap
+from sessionware.backend import GRACE
 from sessionware.django import SessionMiddleware, SessionStore
 from sessionware.migration import DjangoCookie, SessionwareCookie
 from tests.conftest import Clock
@@ -728,6 +729,47 @@ def test_another_session_that_the_wsgi_middleware_keeps_is_ended_by_its_cookie()
     cookie = wrapped(put(a=1), store=store).cookie
     wrapped(lambda session: session.delete(cookie.removeprefix("session=")), store=store)
     assert wrapped(data_of, cookie, store=store).result == {}
+
+
+KEYS: dict[str, Callable[[list[str], str], str]] = {
+    "the key of the log-in": lambda keys, _: keys[0],
+    "the key that it has since it was bound": lambda keys, _: keys[1],
+    "the cookie": lambda _, cookie: cookie,
+}
+
+
+@pytest.mark.parametrize("kind", [{"store": MemoryStore}, {"revocations": MemoryRevocations}])
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_another_session_that_is_bound_to_a_device_is_ended(
+    kind: dict[str, Any], key: Callable[[list[str], str], str], clock: Clock
+) -> None:
+    pytest.importorskip("cryptography")
+    from tests.dbsc_browser import Browser
+
+    [[name, make]] = kind.items()
+    site = Wrap(on_django, KEY, device_bound=True, **{name: make()})
+    browser, other = Browser(site), Browser(site, binds=False)
+    keys = [browser.visit(lambda session: be("ann")(session) or session.session_key)]
+    keys.append(browser.visit(lambda session: session.session_key))
+    cookie = browser.cookies["session", "/"].value
+    clock.advance(GRACE + 1)
+    assert browser.bound
+    assert other.visit(lambda session: session.exists(cookie))
+    other.visit(lambda session: session.delete(key(keys, cookie)))
+    assert browser.visit(owner) is None
+
+
+def on_django(environ: Any, start_response: Any) -> Any:
+    """Do what the test's browser says with the session of Django's."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        environ["test.result"] = environ["test.act"](request.session)
+        return HttpResponse()
+
+    response: Any = SessionMiddleware(view)(WSGIRequest(environ))
+    cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
+    start_response("200 OK", [*response.items(), *cookies])
+    return response
 
 
 @pytest.mark.parametrize(
