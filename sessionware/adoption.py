@@ -10,8 +10,8 @@ from wsgiref.types import WSGIEnvironment
 from .backend import CookieBackend
 from .cookie import SessionCookie, former_cookie, others
 from .device import Evidence
-from .envelope import Envelope
-from .errors import CookieRejected, UnserializableValue
+from .envelope import CSRF_TOKEN, Envelope
+from .errors import CookieRejected, SessionUnavailable, UnserializableValue
 from .expiry import Expiry
 from .keys import ID, DerivedIds, SecretKey, is_derived
 from .log import Refusals, log
@@ -123,10 +123,18 @@ class Adoption:
         return found
 
     def end(self, session_id: str | None, created: int) -> None:
-        """End a session in the stores and lists that were in use before."""
-        if session_id is not None:
-            for former in self.readers:
-                former.end(session_id, created)
+        """End a session in the stores and lists that were in use before.
+
+        Raise SessionUnavailable if one of them does not answer, once the others know.
+        """
+        failures = []
+        for former in self.readers if session_id is not None else ():
+            try:
+                former.end(str(session_id), created)
+            except SessionUnavailable as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def note(self, loaded: Loaded, cookie: str, now: int) -> None:
         """Note the former cookies that came beside the session."""
@@ -169,9 +177,13 @@ def _check(loaded: Loaded, name: str) -> None:
         raise CookieRejected("malformed", f"{name}: found a time that is not an int")
     if loaded.owner is not None:
         try:
-            plain_owner(loaded.owner, name)
+            loaded.owner = plain_owner(loaded.owner, name)
         except UnserializableValue as error:
             raise CookieRejected("malformed", str(error)) from error
+    if loaded.csrf_token is not None and not CSRF_TOKEN.fullmatch(loaded.csrf_token):
+        raise CookieRejected(
+            "malformed", f"{name}: found a CSRF token that is not ours: leave it out"
+        )
 
 
 def _are_ended(tokens: list[str], readers: Sequence[FormerCookie], now: int) -> bool:

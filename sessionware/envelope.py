@@ -28,13 +28,13 @@ _BESIDE = "*"
 _NOT_OWNED = None, "", "", False
 _PLACE = re.compile(rf"\*?({PLACE.pattern})?")
 # 32 bytes, or 38 if masked, in base64 whose last character has two spare bits.
-_CSRF_TOKEN = re.compile("(?:[0-9A-Za-z_-]{8})?[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]")
+CSRF_TOKEN = re.compile("(?:[0-9A-Za-z_-]{8})?[0-9A-Za-z_-]{42}[AEIMQUYcgkosw048]")
 # Everything after the data. An absent part is only there if others follow.
 _PARTS = re.compile(
     rf"""
     ,(-?[1-9][0-9]{{,12}} | 0)
     (?: ,(?: "({ID.pattern})" | 0(?=,))
-    (?: ,(?: "({_CSRF_TOKEN.pattern})" | 0(?=,))
+    (?: ,(?: "({CSRF_TOKEN.pattern})" | 0(?=,))
     (?: ,(.+)
     )?)?)?\]
     """,
@@ -173,7 +173,7 @@ def _first_form(wrapped: str, items: Any) -> Envelope:
         case [owner, str(stamp)] if type(owner) in OWNER_TYPES:
             envelope.owner, envelope.stamp = owner, stamp
     token = data.pop("_csrft_", None)
-    envelope.csrf_token = token if _matches(_CSRF_TOKEN, token) else None
+    envelope.csrf_token = token if _matches(CSRF_TOKEN, token) else None
     try:
         envelope.text = dumps(data)
     except UnserializableValue:  # it was not written by us, such as a list that is too deep

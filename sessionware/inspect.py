@@ -29,10 +29,10 @@ BAR_WIDTH = 40
 """Characters of the bar that shows 4096 bytes."""
 
 ENCRYPTED = re.compile("[0-9A-Za-z_-]{123,}")
-_VALUE = re.compile(r'"?[0-9A-Za-z_-]+={0,2}(\.[0-9A-Za-z_-]+){2}"?')
-"""A signed value without a name. Its base64 may be padded."""
 """A cookie that looks encrypted: one block or more, and no dot. (A signed cookie has two.)"""
 
+SIGNED = re.compile(r'"?[0-9A-Za-z_/+-]+={0,2}(\.[0-9A-Za-z_-]+){2}"?')
+"""A signed value without its name. The base64 of frameworks may be padded."""
 
 USUAL_NAMES = ("session", "__Host-session", "__Secure-session")
 """The names that are tried where a cookie does not verify under its own."""
@@ -90,14 +90,14 @@ def inspect(
 
 def _name_before(token: str, header: str) -> str:
     """Return the name that the header has before this value, or ``""``."""
-    found = re.search(rf'([^ ;:]*)="?{re.escape(token)}', header)
-    return found[1] if found else ""
+    before = header.partition(token)[0].removesuffix('"')
+    return re.split("[ ;:]", before[:-1])[-1] if before.endswith("=") else ""
 
 
 def _find(header: str, name: str | None) -> tuple[str, str]:
     """Return the name and the value of the cookie in the text of a header."""
     header = re.sub(r"^(set-)?cookie:", "", header, flags=re.IGNORECASE)
-    if _VALUE.fullmatch(header.strip()):
+    if SIGNED.fullmatch(header.strip()):
         return name or "session", unwrapped(header.strip())
     pairs = [pair.strip().partition("=") for pair in header.split(";")]
     first, equals, value = pairs[0]

@@ -101,7 +101,10 @@ class FormerCookie(ABC):
         """
 
     def end(self, session_id: str, created: int) -> None:  # noqa: B027 - most are kept nowhere
-        """End the session with this id where it was kept before, if it was kept there."""
+        """End the session with this id where it was kept before, if it was kept there.
+
+        Raise SessionUnavailable, and nothing else, if that does not answer.
+        """
 
 
 class SessionwareCookie(FormerCookie):

@@ -144,7 +144,7 @@ class Saver:
         try:
             self._adoption.end(state.loaded.id, state.loaded.created)
         except SessionUnavailable:
-            if state.has_ended:
+            if state.has_ended or not self._backend.needs_id:
                 raise
             # It has its new id by now, and the former one is refused here: no cookie would be left.
             message = "A former store or list did not answer, and does not know of a new id"

@@ -111,11 +111,6 @@ class Loaded:
         return bool(self.data.get("_permanent", False))
 
     @property
-    def refused(self) -> bool:
-        """Whether session cookies came, and none of them counts."""
-        return self.new and (self.came or self.leftovers != ())
-
-    @property
     def unproved(self) -> bool:
         """Whether the cookie leads to a session bound to a device, whose key was not proved."""
         return self.new and self.bound != ""
@@ -482,6 +477,8 @@ class Session(SessionMixin, FlashMixin):
     def owner(self) -> Owner | None:
         """The user the session belongs to. Assigning one is the log-in, ``None`` the log-out.
 
+        ``None`` does nothing if the session has no owner. ``invalidate()`` also ends what a cookie
+        that was refused may lead to, such as a session that another request has just renewed.
         A log-in gives the session a new ``id`` and ``created``, against session fixation
         (CWE-384), and a new CSRF token unless the user is the same. It keeps the data of a visitor,
         and removes those of another user. With ``store`` or ``revocations``, all sessions of an
@@ -493,9 +490,7 @@ class Session(SessionMixin, FlashMixin):
     @owner.setter
     def owner(self, value: Owner | None) -> None:
         if value is None:
-            state = self._read()
-            is_unknown = state.loaded.renewed or (state.loaded.refused and not state.alive)
-            if state.owner is not None or is_unknown:
+            if self.owner is not None:
                 self.invalidate()
             return
         value = plain_owner(value, "session.owner")

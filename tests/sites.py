@@ -113,11 +113,7 @@ def disown(session: Session) -> None:
     session.owner = None
 
 
-LOG_OUTS: dict[str, Act] = {
-    "invalidate": Session.invalidate,
-    "clear": Session.clear,
-    "owner = None": disown,
-}
+LOG_OUTS: dict[str, Act] = {"invalidate": Session.invalidate, "clear": Session.clear}
 every_log_out = pytest.mark.parametrize("log_out", LOG_OUTS.values(), ids=LOG_OUTS)
 
 

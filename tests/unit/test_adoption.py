@@ -795,6 +795,7 @@ def test_session_of_a_reader_of_the_application_s_own_goes_on(
         ({"created": 1.5}, "Foreign.load: found a time that is not an int"),
         ({"issued": 1.5}, "Foreign.load: found a time that is not an int"),
         ({"owner": True}, "Foreign.load: found bool, expected str, int or UUID"),
+        ({"csrf_token": "a" * 64}, "Foreign.load: found a CSRF token that is not ours"),
     ],
 )
 def test_reader_that_returns_what_no_cookie_can_carry_is_told_of(
@@ -807,7 +808,49 @@ def test_reader_that_returns_what_no_cookie_can_carry_is_told_of(
     assert told in record.getMessage()
 
 
+@held_on_the_server
+def test_owner_that_a_reader_of_the_application_s_own_returns_is_a_plain_one(mode: str) -> None:
+    """A database driver has a UUID of its own, and a store tells types apart."""
+
+    class DriversUUID(UUID):
+        pass
+
+    settings, owner = MODES[mode](), UUID(int=7)
+    site = Site(**settings, migrate_from=[Foreign(id="a", owner=DriversUUID(int=7))])
+    cookie = site.visit(count, "former=x").cookie
+    [keeper] = settings.values()
+    keeper.revoke_owner(owner)
+    assert site.read(cookie) is None
+
+
 # While a former store or list does not answer
+
+
+def test_log_in_fails_with_a_former_store_if_the_cookie_alone_carries_the_session() -> None:
+    """Nothing else refuses the former session, which is another user's."""
+    then = {"store": MemoryStore(), "salt": "former"}
+    site = Site(migrate_from=[reader(then)])
+    anns = Site(**then).log_in("ann")
+    store: Any = then["store"]
+
+    def log_in_as_bob(session: Session) -> None:
+        session.owner = "bob"
+        break_down(store)
+
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(log_in_as_bob, anns)
+
+
+@held_on_the_server
+def test_every_former_store_is_told_of_an_end_if_one_does_not_answer(mode: str) -> None:
+    first, second = ({"store": MemoryStore(), "salt": salt} for salt in ("first", "second"))
+    site = Site(**MODES[mode](), migrate_from=[reader(first), reader(second)])
+    former = Site(**second).visit(count).cookie
+    cookie = site.visit(count, former).cookie
+    break_down(first["store"])
+    with pytest.raises(SessionUnavailable, match="down"):
+        site.visit(Session.invalidate, cookie)
+    assert Site(**second).read(former) is None
 
 
 @held_on_the_server

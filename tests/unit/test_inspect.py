@@ -185,6 +185,11 @@ def test_a_cookie_is_taken_in_every_form_it_is_copied_in(inspect: Inspect, form:
     assert inspect(form.format(token()))[0] == 0
 
 
+def test_a_long_header_is_read_in_linear_time(inspect: Inspect) -> None:
+    """A cookie of a megabyte before ours would take hours otherwise."""
+    assert inspect(f"a={'x' * 2**20}; session={token()[:-1]}")[0] == 1
+
+
 def test_standard_input_is_read_without_an_argument(
     inspect: Inspect, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from sessionware.migration import SessionwareCookie
 from tests.conftest import Clock
 from tests.gateway import KEY, OLDER_KEY
 from tests.sites import (
+    LOG_OUTS,
     Act,
     MemoryRevocations,
     MemoryStore,
@@ -17,7 +18,7 @@ from tests.sites import (
     Site,
     count,
     data_of,
-    every_log_out,
+    disown,
     owner_of,
     untouched,
 )
@@ -305,7 +306,7 @@ def test_new_session_is_saved_after_more_than_an_hour(revocable: Site, clock: Cl
     assert revocable.read(revocable.visit(slow).cookie) == {"n": 1}
 
 
-@every_log_out
+@pytest.mark.parametrize("log_out", [*LOG_OUTS.values(), disown])
 def test_log_out_works_after_more_than_an_hour(revocable: Site, clock: Clock, log_out: Act) -> None:
     cookie = revocable.log_in()
 

@@ -119,15 +119,25 @@ def test_log_out_of_nobody_sets_no_cookie(site: Site) -> None:
     assert site.visit(set_owner(None)).response.set_cookie is None
 
 
-def test_what_a_visitor_whose_cookie_is_refused_has_begun_stays() -> None:
+@pytest.mark.parametrize("cookie", ["session=junk", ""])
+def test_log_out_of_nobody_ends_nothing_if_the_cookie_was_refused(site: Site, cookie: str) -> None:
     """Such as in a log-in that fails, and sets the owner to what it has found: to None."""
 
     def fail_to_log_in(session: Session) -> None:
         session["cart"] = [1]
         session.owner = None
 
-    site = Site()
-    assert site.read(site.visit(fail_to_log_in, "session=junk").cookie) == {"cart": [1]}
+    assert site.visit(set_owner(None), cookie).response.set_cookie is None
+    assert site.read(site.visit(fail_to_log_in, cookie).cookie) == {"cart": [1]}
+
+
+def test_log_out_of_nobody_ends_no_log_in_of_a_moment_ago() -> None:
+    """Such as in a poll that was sent with the visitor's cookie."""
+    site = Site(store=MemoryStore())
+    old = site.visit(lambda session: session.update(a=1)).cookie
+    anns = site.visit(set_owner("ann"), old).cookie
+    site.visit(set_owner(None), old)
+    assert site.visit(owner_of, anns).result == "ann"
 
 
 def test_log_out_deletes_the_cookie(site: Site) -> None:
