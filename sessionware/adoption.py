@@ -127,10 +127,12 @@ class Adoption:
 
         Raise SessionUnavailable if one of them does not answer, once the others know.
         """
+        if session_id is None:
+            return
         failures = []
-        for former in self.readers if session_id is not None else ():
+        for former in self.readers:
             try:
-                former.end(str(session_id), created)
+                former.end(session_id, created)
             except SessionUnavailable as error:
                 failures.append(error)
         if failures:

@@ -83,8 +83,8 @@ class SessionCookie:
     def reaches(self, host: str) -> bool:
         """Return whether a browser keeps the cookie of this host (RFC 6265bis, section 5.1.3).
 
-        Of a domain such as "com", no browser keeps one. Nor does it of "co.uk", which only a list
-        could tell.
+        Browsers keep no cookie of a domain such as "com". Nor do they of "co.uk", but only a list
+        of such domains could tell.
         """
         host, domain = host.lower(), self.bare_domain
         if domain in ("", host):

@@ -276,8 +276,8 @@ class DjangoSession(SessionBase):
 
         If the password was changed, contrib.auth calls this, once it has looked at the hash. That
         does not mean the session that goes on with the new password, or is about to: with a store
-        or a list, this one alone is ended, and the browser keeps whatever cookie it has by then. So
-        it does if the response has begun.
+        or a list, this one alone is ended, and the browser keeps whatever cookie it has by then. It
+        also keeps that if the response has begun.
         """
         state, backend = self._session._read(), self._backend
         keeps_cookie = backend.needs_id or self._opened.sealed

@@ -378,7 +378,7 @@ class StoreContract(_Contract):
     def test_entry_is_kept_for_over_a_year(self) -> None:
         """``create``, ``replace`` and ``touch`` take as many seconds as a browser keeps a cookie.
 
-        memcached takes more than those of 30 days for a date, which has passed.
+        memcached takes a number over 30 days for a date, which has passed.
         """
         store, key = self.make(), _new_key()
         store.create(key, "text", seconds=MAX_COOKIE_AGE, owner=None)
@@ -535,7 +535,7 @@ class StoreContract(_Contract):
             self._expect(store.load(key), "revoke_owner ended a session of another owner")
 
     def test_revoke_owner_ends_a_session_that_was_kept_for_longer(self) -> None:
-        """``revoke_owner`` ends a session after ``replace`` or ``touch``, which sets no owner."""
+        """A session that ``replace`` or ``touch`` prolonged is ended. ``touch`` sets no owner."""
         store: Any = self.make()
         if not hasattr(store, "revoke_owner"):
             return
@@ -683,7 +683,7 @@ class RevocationsContract(_Contract):
     def test_revoked_key_is_kept_for_over_a_year(self) -> None:
         """``revoke`` takes as many seconds as a browser keeps a cookie.
 
-        memcached takes more than those of 30 days for a date, which has passed.
+        memcached takes a number over 30 days for a date, which has passed.
         """
         ended, key = self.make(), _new_key()
         ended.revoke(key, MAX_COOKIE_AGE)

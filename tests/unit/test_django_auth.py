@@ -357,7 +357,7 @@ def test_streamed_body_that_looks_first_at_the_user_leaves_a_hash_by_a_former_ke
 def test_streamed_body_that_looks_first_at_the_user_knows_none_with_a_former_password(
     ann: SimpleNamespace, keeper: dict[str, Any]
 ) -> None:
-    """The response has begun, and the next request deletes the cookie."""
+    """The response has begun, so that its cookie can no longer be deleted."""
     with override_settings(SESSIONWARE=keeper):
         former = visit(log_in(ann)).cookie
         ann.hash = "of a new password"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import time
 import zlib
 from base64 import urlsafe_b64encode
 from uuid import UUID
@@ -186,8 +187,10 @@ def test_a_cookie_is_taken_in_every_form_it_is_copied_in(inspect: Inspect, form:
 
 
 def test_a_long_header_is_read_in_linear_time(inspect: Inspect) -> None:
-    """A cookie of a megabyte before ours would take hours otherwise."""
-    assert inspect(f"a={'x' * 2**20}; session={token()[:-1]}")[0] == 1
+    """The name of a cookie that does not verify is looked for behind 64 KB of another."""
+    start = time.perf_counter()
+    assert inspect(f"a={'x' * 2**16}; session={token()[:-1]}")[0] == 1
+    assert time.perf_counter() - start < 2
 
 
 def test_standard_input_is_read_without_an_argument(
