@@ -141,8 +141,9 @@ def test_a_value_needs_no_quoting_in_a_cookie() -> None:
 
 
 def test_nothing_of_the_session_is_in_the_cookie() -> None:
+    """Each part has four bytes or more: a shorter one is found by chance once in a while."""
     sealed = to_bytes(CODEC.encode(TEXT, ISSUED))
-    for part in (b"user", b"Ada", b"60", ISSUED.to_bytes(4, "big")):
+    for part in (b"user", b'"Ada"', b"[60,", ISSUED.to_bytes(4, "big")):
         assert part not in sealed
 
 
