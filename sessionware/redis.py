@@ -435,7 +435,7 @@ class RedisRevocations(_InRedis):
             # A client may send SET again after a lost reply, and has to get the same answer.
             ours = secrets.token_urlsafe(8)
             found = self._client.set(self._prefix + key, ours, ex=seconds, nx=True, get=True)
-            return _decoded(found) in (None, ours)
+        return not self._is_refused(found) or _decoded(found) == ours
 
     def check(self, key: str, owner: Owner | None, /) -> str | None:
         """Return ``None`` if the key is refused, or else the owner's stamp.
@@ -445,7 +445,7 @@ class RedisRevocations(_InRedis):
         tags = [""] if owner is None else [_tag_of(owner), ""]
         with self._asking("check a session"):
             refused, *found = self._texts(self._prefix + key, *map(self._stamp_of, tags))
-        return _joined(found) if refused is None else None
+        return None if self._is_refused(refused) else _joined(found)
 
     def revoke_owner(self, owner: Owner) -> None:
         """End all present sessions of the owner: log out everywhere."""
@@ -457,6 +457,18 @@ class RedisRevocations(_InRedis):
         """End every session that began before, with or without an owner."""
         with self._asking("end all sessions"):
             self._renew("")
+
+    def _is_refused(self, found: str | bytes | None) -> bool:
+        """Return whether this is there because a session has ended.
+
+        Raise SessionUnavailable if it is a session, which a store has there.
+        """
+        if found is not None and len(found) >= VERSION_SIZE:
+            raise SessionUnavailable(
+                f"Found a session of a store under {self._prefix!r}, expected those that have "
+                "ended: give the store and the list of revocations a prefix each"
+            )
+        return found is not None
 
 
 # Names and values

@@ -179,7 +179,7 @@ def recipes() -> Iterator[str]:
                 yield preamble + part
 
 
-WITH_REDIS = [recipe for recipe in recipes() if "redis_url" in recipe]
+WITH_REDIS = [recipe for recipe in recipes() if "from_url(url" in recipe]
 [WITH_SQL] = [recipe for recipe in recipes() if "sessionware.sql" in recipe]
 ELSEWHERE = [recipe for recipe in recipes() if re.search("watchers|SECRET_KEY_FILE", recipe)]
 """Tested in test_recipes.py."""
@@ -194,8 +194,8 @@ def test_the_recipes_are_found() -> None:
 def test_a_recipe_with_redis_gives_an_application_whose_session_is_kept(
     recipe: str, redis_server: RedisServer
 ) -> None:
-    redis_url = f"redis://127.0.0.1:{redis_server.port}/0"
-    keeps_its_session(recipe, redis_url=redis_url)
+    url = f"redis://127.0.0.1:{redis_server.port}/0"
+    keeps_its_session(recipe, url=url)
 
 
 def test_the_recipe_with_sql_gives_an_application_whose_session_is_kept(tmp_path: Path) -> None:

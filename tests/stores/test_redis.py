@@ -12,10 +12,12 @@ import redis
 
 from sessionware import ConfigurationError, Session, SessionUnavailable
 from sessionware.envelope import Envelope, wrap
+from sessionware.migration import SessionwareCookie
 from sessionware.redis import RedisRevocations, RedisStore
 from sessionware.session import Owner
 from sessionware.store import key_of
 from tests.conftest import Clock
+from tests.gateway import KEY
 from tests.processes import ROOT, require, wait_for
 from tests.sites import Site, count, id_of
 from tests.stores.databases import Databases, RedisDatabase
@@ -52,6 +54,22 @@ def test_prefix_of_the_list_is_the_application_s_choice(redis_database: RedisDat
     site = Site(revocations=redis_database.revocations(prefix="ended:"))
     site.visit(Session.invalidate, site.visit(count).cookie)
     assert redis_database.only().startswith("ended:")
+
+
+def test_list_takes_no_session_of_a_store_for_one_that_has_ended(
+    redis_database: RedisDatabase,
+) -> None:
+    """A list that has the prefix of the former store would log everyone out."""
+    store = redis_database.store(prefix="shop:")
+    revocations = redis_database.revocations(prefix="shop:")
+    former = SessionwareCookie(KEY, store=store)
+    site = Site(salt="2", revocations=revocations, migrate_from=[former])
+    cookie = Site(store=store).log_in("ann")
+    with pytest.raises(SessionUnavailable, match="Found a session of a store under 'shop:'"):
+        site.read(cookie)
+    with pytest.raises(SessionUnavailable, match="a prefix each"):
+        revocations.revoke(key_in(Site(store=store), cookie), 9)
+    assert Site(store=store).read(cookie) == {}
 
 
 def test_two_prefixes_share_nothing(redis_database: RedisDatabase) -> None:
