@@ -412,7 +412,7 @@ class DjangoSession(SessionBase):
         """
         expiry, loaded = self._expiry, state.loaded
         self._only_rotates = self._hash.is_all_that_is_rotated
-        loaded.urgent = state.goes_on and expiry.is_half_over
+        loaded.urgent = loaded.urgent or (state.goes_on and expiry.is_half_over)
         if not (loaded.urgent or is_quick(self._opened)):
             if self._only_rotates:
                 self._hash.take_back()

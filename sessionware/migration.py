@@ -167,6 +167,7 @@ class SessionwareCookie(FormerCookie):
         loaded = self._reader.accept(verified, now)
         if loaded.renewed:
             raise CookieRejected("revoked")
+        loaded.urgent = self._reader.expiry.is_half_over(now, loaded.issued, loaded.permanent)
         return loaded
 
     def id_of(self, value: str) -> tuple[str | None, int]:
@@ -257,7 +258,8 @@ class ForeignCookie(FormerCookie):
             text = dumps(data)  # or else the first response would fail
         except _MALFORMED:
             raise CookieRejected("malformed") from None
-        return Loaded(data, text, issued, issued, owner=self._owner_of(data))
+        owner, urgent = self._owner_of(data), self._expiry.is_half_over(now, issued, permanent)
+        return Loaded(data, text, issued, issued, owner=owner, urgent=urgent)
 
     def id_of(self, value: str) -> tuple[None, int]:
         """Return ``None``, and when the cookie was issued, be its session over or not."""

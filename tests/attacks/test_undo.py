@@ -239,6 +239,18 @@ def test_a_site_whose_pages_are_all_slow_does_not_log_out_its_users(
     assert two.shows() == ("ada", ["pen"])
 
 
+@every_mode
+def test_a_longer_timeout_logs_out_none_of_those_who_came_before(clock: Clock, mode: str) -> None:
+    """Half of the former timeout counts as well, which the former cookie still has."""
+    cookie = Site(salt="former", idle_timeout=IDLE).log_in("ada", cart=["pen"])
+    readers = [former(salt="former", idle_timeout=IDLE)]
+    two = Tabs(Site(idle_timeout=9 * IDLE, migrate_from=readers, **MODES[mode]()), clock, cookie)
+    for _ in range(8):
+        clock.advance(DUE)
+        two.slowly(5)
+    assert two.shows() == ("ada", ["pen"])
+
+
 @held_on_the_server
 def test_after_half_of_the_idle_timeout_a_list_or_a_store_keeps_the_log_out(
     clock: Clock, mode: str

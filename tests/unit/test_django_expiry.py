@@ -568,6 +568,29 @@ def test_an_expiry_that_is_no_number_of_seconds_is_an_error(expiry: Any, found: 
 
 
 @pytest.mark.parametrize("kind", MODES)
+def test_a_slow_request_moves_a_former_session_once_half_of_its_own_time_is_over(
+    kind: dict[str, Any], clock: Clock
+) -> None:
+    """Else a slow site with a longer age would log out those who came before."""
+
+    def slow(session: Any) -> Any:
+        clock.advance(2)
+        return session.get("a")
+
+    former = signed_cookies.SessionStore()
+    former["a"] = 1
+    former.save()
+    reader = DjangoCookie(KEY, session_cookie_name="former", session_cookie_age=DAY)
+    given = {name: make() for name, make in kind.items()} | {"migrate_from": [reader]}
+    with override_settings(SESSIONWARE=given):
+        first = visit(slow, HTTP_COOKIE=f"former={former.session_key}")
+        clock.advance(DAY / 2)
+        second = visit(slow, HTTP_COOKIE=f"former={former.session_key}")
+    assert (first.result, first.cookie, second.result) == (1, "", 1)
+    assert second.cookie != ""
+
+
+@pytest.mark.parametrize("kind", MODES)
 @pytest.mark.parametrize(
     ("until_closed", "expiry", "ends"),
     [(False, 0, True), (False, None, False), (True, 5 * DAY, False), (True, None, True)],

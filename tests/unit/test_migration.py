@@ -79,6 +79,14 @@ def test_a_clock_that_is_a_minute_behind_is_forgiven_and_no_more(peer: str) -> N
     assert refusal(reader(peer), value, NOW - 61) == "from_the_future"
 
 
+@every_peer
+@pytest.mark.parametrize(("age", "urgent"), [(1800, False), (1801, True)])
+def test_session_is_moved_by_a_slow_page_too_once_half_of_its_time_is_over(
+    peer: str, age: int, urgent: bool
+) -> None:
+    assert reader(peer).load(LITERALS[peer], NOW + age).urgent is urgent
+
+
 @pytest.mark.parametrize("peer", ["Starlette", "Pyramid", "Beaker"])
 def test_without_a_limit_no_cookie_is_too_old(peer: str) -> None:
     assert reader(peer, limit=None).load(LITERALS[peer], 10 * NOW).data

@@ -137,6 +137,19 @@ def test_former_cookie_is_left_by_a_slow_reader(clock: Clock, mode: str) -> None
     assert site.visit(data_of, former).response.set_cookie is not None
 
 
+@every_mode
+@pytest.mark.parametrize(("age", "issued"), [(HALF - 1 - 30, False), (HALF - 30, True)])
+def test_slow_reader_issues_a_former_cookie_again_once_half_of_its_own_timeout_is_over(
+    clock: Clock, mode: str, age: int, issued: bool
+) -> None:
+    """Or else a site whose pages are all slow would log out those who came before a longer one."""
+    former = Site(salt="former").visit(count).cookie
+    reader = SessionwareCookie(KEY, salt="former", idle_timeout=IDLE)
+    site = Site(**MODES[mode](), migrate_from=[reader])
+    clock.advance(age)
+    assert (slowly(site, clock, former, 30).response.set_cookie is not None) is issued
+
+
 def test_cookie_from_before_the_list_is_left_by_a_slow_reader(clock: Clock) -> None:
     former, site = Site().visit(count).cookie, Site(revocations=MemoryRevocations())
     slow = slowly(site, clock, former, 30)
