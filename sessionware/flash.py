@@ -18,21 +18,20 @@ class FlashMixin(MutableMapping[str, Any]):
         """Add a message to the end of the queue, where it stays until ``pop_flash``."""
         messages = self.peek_flash(queue)
         if allow_duplicate or msg not in messages:
-            # The list itself, as copies would take quadratic time. A form may have put a str there.
-            messages = messages if type(messages) is list else [*messages]
-            self[f"_f_{queue}"] = messages
+            self[f"_f_{queue}"] = messages  # no copy, which would take quadratic time
             messages.append(msg)
 
     def pop_flash(self, queue: str = "") -> list[Any]:
         """Return all messages in the queue, and remove them from it."""
-        key = f"_f_{queue}"
-        messages: list[Any] = self.pop(key) if key in self else []
+        messages, key = self.peek_flash(queue), f"_f_{queue}"
+        if key in self:
+            del self[key]
         return messages
 
     def peek_flash(self, queue: str = "") -> list[Any]:
         """Return all messages in the queue, and leave them in it."""
-        messages: list[Any] = self.get(f"_f_{queue}", [])
-        return messages
+        messages = self.get(f"_f_{queue}")
+        return messages if type(messages) is list else []  # A form may have put something there.
 
     def new_csrf_token(self) -> str:
         """Return a new CSRF token of 256 bits, which replaces the session's present one."""

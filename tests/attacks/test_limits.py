@@ -347,6 +347,17 @@ def test_slow_page_of_a_visitor_who_had_no_cookie_ends_the_log_in(mode: str) -> 
 
 
 @every_mode
+def test_answer_that_the_one_to_the_log_in_overtakes_ends_the_log_in(mode: str) -> None:
+    """No server knows in which order its answers arrive."""
+    victim, jar = Victim(**MODES[mode]()), Jar()
+    jar.visit(victim, count)
+    page = victim.visit(jar.header("/"), count)
+    jar.visit(victim, log_in("ann"))
+    jar.receive(page)
+    assert jar.visit(victim, who) is None
+
+
+@every_mode
 @pytest.mark.parametrize("number", [MAX_COOKIES - 1, MAX_COOKIES])
 def test_eight_cookies_of_our_name_in_front_end_the_log_in(mode: str, number: int) -> None:
     victim, jar = Victim(**MODES[mode]()), Jar()

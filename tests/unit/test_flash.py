@@ -77,11 +77,19 @@ def test_queue_is_not_copied_for_each_message() -> None:
     assert queue == ["one", "two"]
 
 
-def test_queue_may_be_another_sequence() -> None:
-    """A form may have put it there."""
-    session = holding(_f_=("one",))
-    session.flash("two")
-    assert session.pop_flash() == ["one", "two"]
+@pytest.mark.parametrize("value", [5, None, "one", ("one",), {"one": 1}])
+def test_what_is_no_list_is_no_queue(value: Any) -> None:
+    """A form, or the JSON of a client, may have put it there."""
+    session = holding(_f_=value)
+    assert session.peek_flash() == []
+    session.flash("one", allow_duplicate=False)
+    assert session.pop_flash() == ["one"]
+
+
+@pytest.mark.parametrize("value", [5, "one"])
+def test_what_is_no_queue_is_removed_like_one(value: Any) -> None:
+    session = holding(_f_=value)
+    assert (session.pop_flash(), dict(session)) == ([], {})
 
 
 def test_queues_are_separate() -> None:

@@ -60,6 +60,14 @@ def test_change_sets_one_cookie_and_the_middleware_reads_it() -> None:
     assert seen == [{"a": 42}]
 
 
+def test_response_that_is_returned_twice_has_no_cookie_of_another_user() -> None:
+    """Where Flask saves a session, it puts the cookie into the response itself."""
+    page = flask.Response("the same for all")
+    app = wrapped(put=lambda: put(a=42)() and page, page=lambda: page)
+    assert len(set_cookies(app.test_client().get("/put"))) == 1
+    assert set_cookies(app.test_client().get("/page")) == []
+
+
 @each_way_of_ours
 def test_session_can_be_read_while_the_body_is_sent(make: MakeApp) -> None:
     def stream() -> flask.Response:
