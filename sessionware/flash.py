@@ -16,22 +16,21 @@ class FlashMixin(MutableMapping[str, Any]):
 
     def flash(self, msg: Any, queue: str = "", allow_duplicate: bool = True) -> None:
         """Add a message to the end of the queue, where it stays until ``pop_flash``."""
-        messages = self.peek_flash(queue)
+        messages = self.setdefault(f"_f_{queue}", [])
+        messages = messages if type(messages) is list else []  # A form may have put it there.
         if allow_duplicate or msg not in messages:
             self[f"_f_{queue}"] = messages  # no copy, which would take quadratic time
             messages.append(msg)
 
     def pop_flash(self, queue: str = "") -> list[Any]:
         """Return all messages in the queue, and remove them from it."""
-        messages, key = self.peek_flash(queue), f"_f_{queue}"
-        if key in self:
-            del self[key]
-        return messages
+        messages = self.pop(f"_f_{queue}", None)
+        return messages if type(messages) is list else []
 
     def peek_flash(self, queue: str = "") -> list[Any]:
         """Return all messages in the queue, and leave them in it."""
         messages = self.get(f"_f_{queue}")
-        return messages if type(messages) is list else []  # A form may have put something there.
+        return messages if type(messages) is list else []
 
     def new_csrf_token(self) -> str:
         """Return a new CSRF token of 256 bits, which replaces the session's present one."""

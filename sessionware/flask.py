@@ -305,11 +305,11 @@ class _PreservedSession(Session):
 
     __slots__ = ()
 
-    def __delitem__(self, key: str) -> None:
+    def pop(self, key: str, *default: Any) -> Any:
+        """Remove the key and return its value, or the default, as ``dict.pop`` does."""
         if self.sealed and _is_kept_by_test_client():
-            del self._read().data[key]
-        else:
-            super().__delitem__(key)
+            return self._read().data.pop(key, *default)
+        return super().pop(key, *default)
 
 
 def _is_kept_by_test_client() -> bool:

@@ -22,6 +22,7 @@ OWNER_TYPES = (str, int, UUID)
 # Values of other types can be changed in place, which a dict cannot see.
 _IMMUTABLE = frozenset({str, int, float, bool, type(None), bytes, datetime, date, UUID, Decimal})
 
+_MISSING: Any = object()
 
 # The version of marshal's format that depends only on what a value holds. It tells 1 from True and
 # 1.0, as the JSON text does, and takes a fourth of its time. Most other types raise ValueError.
@@ -404,6 +405,20 @@ class Session(SessionMixin, FlashMixin):
         if value is not default and type(value) not in _IMMUTABLE:
             state.hand_out(key, value)
         return value
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """Return the value of the key, which is set to the default if it is absent."""
+        try:
+            return self[key]
+        except KeyError:  # In one step: another thread may be setting it, too.
+            return self._change().data.setdefault(key, default)
+
+    def pop(self, key: str, default: Any = _MISSING) -> Any:
+        """Remove the key and return its value, or the default, as ``dict.pop`` does."""
+        given = () if default is _MISSING else (default,)
+        # Nothing is changed if it is absent.
+        data = self._change().data if key in self else {}
+        return data.pop(key, *given)
 
     def update(self, /, *args: Any, **kwargs: Any) -> None:
         """Set several keys, as ``dict.update`` does."""

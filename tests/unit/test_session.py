@@ -180,6 +180,53 @@ def test_one_that_was_made_before_does_not_come_back(ask: Act, renew: Act) -> No
     assert ask(session) != before
 
 
+class Meanwhile(dict[str, Any]):
+    """Data of which another thread, after each look, sets what is absent or takes what is there."""
+
+    def __contains__(self, key: object) -> bool:
+        found = super().__contains__(key)
+        self._act(key)
+        return found
+
+    def __getitem__(self, key: str) -> Any:
+        try:
+            return super().__getitem__(key)
+        finally:
+            self._act(key)
+
+    def _act(self, key: Any) -> None:
+        if self.pop(key, None) is None:
+            self[key] = ["theirs"]
+
+
+def shared(**data: Any) -> Session:
+    """Return a session that another thread uses at the same time."""
+    session = opened()
+    session["a"] = 1
+    assert session.state is not None
+    session.state.data = Meanwhile(data)
+    return session
+
+
+def test_default_that_another_thread_has_set_counts_for_both() -> None:
+    session = shared()
+    session.setdefault("cart", []).append("ours")
+    assert session.copy() == {"cart": ["theirs", "ours"]}
+
+
+def test_first_messages_of_two_threads_are_both_kept() -> None:
+    session = shared()
+    session.flash("ours")
+    assert session.copy() == {"_f_": ["theirs", "ours"]}
+
+
+def test_what_another_thread_has_taken_is_absent() -> None:
+    assert shared(cart=["pen"]).pop("cart", "nothing") == "nothing"
+    assert shared(_f_=["Hello"]).pop_flash() == []
+    with pytest.raises(KeyError):
+        shared(cart=["pen"]).pop("cart")
+
+
 # Late
 
 
