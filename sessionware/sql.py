@@ -471,6 +471,11 @@ class SQLRevocations(_InDatabase):
         """
         own = _STAMP_OF_ALL if owner is None else _stamp_of(owner)
         texts = self._texts("check a session", key, own)
+        if texts.get(key):
+            raise SessionUnavailable(
+                f"Found a session of a store in {self._table.name!r}, expected those that have "
+                "ended: give the store and the list of revocations a table each"
+            )
         return None if key in texts else _joined(texts, own)
 
     def revoke_owner(self, owner: Owner) -> None:

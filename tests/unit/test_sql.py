@@ -369,6 +369,16 @@ def test_two_tables_share_nothing(maker: Maker) -> None:
     assert other.load("k") is None
 
 
+def test_list_takes_no_session_of_a_store_for_one_that_has_ended(maker: Maker) -> None:
+    """A list that has the table of the former store would log everyone out."""
+    log_in(maker.store(table="both"), "k", "ann")
+    revocations = maker.revocations(table="both")
+    with pytest.raises(SessionUnavailable, match=r"a session of a store in 'both'.* a table each"):
+        revocations.check("k", "ann")
+    with pytest.raises(SessionUnavailable):
+        revocations.revoke("k", 9)
+
+
 def test_file_has_a_write_ahead_log(maker: Maker, store: SQLStore) -> None:
     with store.engine.connect() as connection:
         assert connection.execute(text("PRAGMA journal_mode")).scalar() == "wal"
