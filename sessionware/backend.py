@@ -1,7 +1,7 @@
 """Where a session is kept: what a backend does, and the two whose cookie carries the session."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,6 +47,9 @@ _NOT_ENDED = (
 )
 _RENEWED, _SETTLED = "renewed\0", "settled\0"
 """What the list has of each renewal, and of those that were refused or whose session has ended."""
+
+_REPLACED = "replaced\0"
+"""What the list has of a session for a minute after each renewal."""
 
 
 @dataclass(slots=True, repr=False)
@@ -94,6 +97,12 @@ class CookieBackend:
 
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
+
+    def check_replaced(self, session_ids: Iterable[str]) -> None:
+        """Raise SessionUnavailable if a session that is refused has got a new id a moment ago.
+
+        A visitor's session would take the place of the one that goes on with that.
+        """
 
     def prepare(self, state: State) -> None:
         """Set what the session needs before it is saved, such as an id."""
@@ -160,6 +169,11 @@ class RevocableBackend(CookieBackend):
         if state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(TOO_LATE)
 
+    def check_replaced(self, session_ids: Iterable[str]) -> None:
+        """Raise SessionUnavailable if one of the sessions has got a new id within a minute."""
+        if any(self._is_listed(f"{_REPLACED}{each}") for each in session_ids):
+            raise SessionEnded(ENDED)
+
     def prepare(self, state: State) -> None:
         """Set the id of a new session, and the list's own stamp if it has no owner."""
         if state.id is None:
@@ -191,7 +205,8 @@ class RevocableBackend(CookieBackend):
 
     def _renew(self, state: State, last: str) -> None:
         created = state.loaded.created
-        # First, so that a log-out which finds the id on the list knows why.
+        # First, so that a request which finds the id on the list knows why.
+        self._revocations.revoke(key_of(f"{_REPLACED}{last}"), GRACE)
         note = self._note_renewal(last, created)
         try:
             if self._revoke(last, created):

@@ -94,6 +94,8 @@ class Saver:
             return None
         if state.loaded.new and not (state.begins_anew or state.alive):
             return self._write_nothing(state, environ, state.loaded.outlived)  # This is no log-out.
+        if self._backend.needs_id and state.loaded.new and not state.begins_anew:
+            self._backend.check_replaced(self._other_ids(session.cookie, state.loaded, environ))
         self._backend.check_duration(state, time.time() - session.started)
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TypedDict
@@ -139,6 +139,13 @@ class ServerBackend(CookieBackend):
         if state.loaded.adopted and state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(TOO_LATE)
 
+    def check_replaced(self, session_ids: Iterable[str]) -> None:
+        """Raise SessionUnavailable if one of the sessions has got a new id within a minute."""
+        for session_id in session_ids:
+            for _, successor, since in self._successors(key_of(session_id)):
+                if time.time() <= since + GRACE and self._present_at(successor) is not None:
+                    raise SessionEnded(ENDED)
+
     def prepare(self, state: State) -> None:
         """Set the id of a new session."""
         if state.id is None:
@@ -185,7 +192,7 @@ class ServerBackend(CookieBackend):
         for key in keys:
             if key != own and (spared_owner is None or self._owner_of(key) != spared_owner):
                 self._store.delete(key)
-            for name, successor in self._successors(key):
+            for name, successor, _ in self._successors(key):
                 names.append(name)
                 if successor not in seen:
                     seen.add(successor)
@@ -221,12 +228,12 @@ class ServerBackend(CookieBackend):
             return True
         if held.envelope.data is None or time.time() > held.renewed + GRACE:
             return False
-        found = [held.successor, *(other for _, other in self._successors(key))]
+        found = [held.successor, *(other for _, other, _ in self._successors(key))]
         for each in found:
             present = self._held(each)
             if len(found) > MAX_RENEWALS or present is None:
                 return False
-            later = [present.successor, *(other for _, other in self._successors(each))]
+            later = [present.successor, *(other for _, other, _ in self._successors(each))]
             found += [other for other in later if other and other not in found]
         return True
 
@@ -464,7 +471,8 @@ class ServerBackend(CookieBackend):
         """
         for number in range(MAX_ATTEMPTS):
             name = renewal_of(f"{number} {key_of(session_id)}")
-            if self._store.create(name, dumps(key_of(successor)), **_NOTE_LIFE):
+            note = f"{key_of(successor)} {int(time.time())}"
+            if self._store.create(name, dumps(note), **_NOTE_LIFE):
                 return name
             self._store.touch(name, **_NOTE_LIFE)  # It leads to the next one.
         raise SessionUnavailable(BUSY)
@@ -478,11 +486,15 @@ class ServerBackend(CookieBackend):
         if kept is not None:
             self._store.replace(name, dumps(key), version=kept.version, **_NOTE_LIFE)
 
-    def _successors(self, key: str) -> Iterator[tuple[str, str]]:
-        """Yield the notes of the sessions that have taken the place of this one, and their keys."""
+    def _successors(self, key: str) -> Iterator[tuple[str, str, int]]:
+        """Yield the notes of the sessions that have taken the place of this one.
+
+        With each comes the key of that session, and since when it has, or 0 if it has not.
+        """
         number = 0
         while kept := self._store.load(name := renewal_of(f"{number} {key}")):
-            yield name, str(loads(kept.text))
+            successor, _, since = str(loads(kept.text)).partition(" ")
+            yield name, successor, int(since or 0)
             number += 1
 
     def _has_ended(self, session_id: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sessionware import SessionMiddleware
+from sessionware import SessionMiddleware, SessionUnavailable
 from sessionware.migration import FlaskCookie
 from tests.attacks.former import former
 from tests.attacks.modes import MODES, cookie_alone, every_mode, held_on_the_server
@@ -237,6 +237,21 @@ def test_a_site_whose_pages_are_all_slow_does_not_log_out_its_users(
         clock.advance(HALF)
         assert two.slowly(5).set_cookie is not None
     assert two.shows() == ("ada", ["pen"])
+
+
+@held_on_the_server
+@pytest.mark.parametrize("event", ["log-in", "regenerate"])
+def test_a_page_that_writes_with_the_cookie_from_before_takes_the_place_of_nothing(
+    clock: Clock, mode: str, event: str
+) -> None:
+    """It was sent together with the request that has replaced its cookie, and answered later."""
+    expected = after(event, clock, **MODES[mode]())
+    two = tabs(clock, **MODES[mode]())
+    sent = two.cookie
+    two.cookie = two.site.visit(EVENTS[event], sent).cookie
+    with pytest.raises(SessionUnavailable, match="The other request's response has the valid"):
+        two.site.visit(add, sent)
+    assert two.shows() == expected
 
 
 @every_mode

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from sessionware import Session, SessionUnavailable
-from sessionware.backend import MAX_REPEAT_TIME, MAX_REQUEST_TIME
+from sessionware.backend import GRACE, MAX_REPEAT_TIME, MAX_REQUEST_TIME
 from sessionware.codec import SignedCodec
 from sessionware.migration import SessionwareCookie
 from sessionware.store import key_of
@@ -135,6 +135,43 @@ def test_log_in_with_a_cookie_that_was_renewed_is_one_of_its_own(
     old = revocable.log_in("ann")
     revocable.visit(Session.regenerate, old)
     assert revocable.visit(owner_of, revocable.visit(act, old).cookie).result == owner
+
+
+RENEWALS = pytest.mark.parametrize("renew", [Session.regenerate, log_in], ids=["new id", "log-in"])
+
+
+@RENEWALS
+def test_change_with_a_cookie_that_was_renewed_is_an_error_for_a_minute(
+    revocable: Site, clock: Clock, renew: Act
+) -> None:
+    """A visitor's cookie would take the place of the one with the new id."""
+    former = revocable.visit(count).cookie
+    revocable.visit(renew, former)
+    assert revocable.visit(len, former).result == 0
+    with pytest.raises(SessionUnavailable, match=r"regenerate\(\)"):
+        revocable.visit(count, former)
+    clock.advance(GRACE + 1)
+    assert revocable.visit(count, former).result == 1
+
+
+@RENEWALS
+def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
+    clock: Clock, renew: Act
+) -> None:
+    former = Site(salt="former").visit(count).cookie
+    reader = SessionwareCookie(KEY, salt="former")
+    site = Site(revocations=MemoryRevocations(), migrate_from=[reader])
+    site.visit(renew, former)
+    with pytest.raises(SessionUnavailable):
+        site.visit(count, former)
+    clock.advance(GRACE + 1)
+    assert site.visit(count, former).result == 1
+
+
+def test_change_with_a_cookie_that_has_ended_begins_a_session(revocable: Site) -> None:
+    former = revocable.visit(count).cookie
+    revocable.visit(Session.invalidate, former)
+    assert revocable.visit(count, former).result == 1
 
 
 def test_log_out_that_brings_a_former_cookie_beside_a_valid_one_succeeds(clock: Clock) -> None:

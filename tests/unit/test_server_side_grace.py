@@ -476,6 +476,48 @@ def test_former_cookie_has_no_grace(renew: Act, acts: list[Act]) -> None:
     assert site.read(ours) is not None
 
 
+def test_change_after_the_log_in_of_somebody_else_is_an_error_for_a_minute(
+    site: Site, clock: Clock
+) -> None:
+    """A visitor's cookie would take the place of that of the log-in."""
+    old = site.log_in("ann", admin=True)
+    site.visit(log_in_as_bob, old)
+    raises_on(count, site, old)
+    clock.advance(GRACE + 1)
+    assert site.visit(count, old).result == 1
+
+
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
+    clock: Clock, renew: Act
+) -> None:
+    former = Site(cookie_name="former").visit(adding(n=1)).cookie
+    site = Site(store=MemoryStore(), migrate_from=[SessionwareCookie(KEY, cookie_name="former")])
+    site.visit(renew, former)
+    raises_on(count, site, former)
+    clock.advance(GRACE + 1)
+    assert site.visit(count, former).result == 1
+
+
+def test_change_after_the_log_out_of_the_next_session_begins_one(site: Site) -> None:
+    old = site.log_in("ann")
+    new = site.visit(log_in_as_bob, old).cookie
+    site.visit(Session.invalidate, new)
+    assert site.visit(count, old).result == 1
+
+
+def test_change_after_a_renewal_that_has_failed_begins_a_session(
+    site: Site, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No session has come of it, whose cookie the browser could have."""
+    old = site.visit(count).cookie
+    monkeypatch.setattr(store, "replace", lambda *_, **__: False)
+    raises_on(Session.regenerate, site, old)
+    monkeypatch.undo()
+    site.visit(Session.invalidate, old)
+    assert site.visit(count, old).result == 1
+
+
 def test_session_of_former_settings_has_no_grace(store: MemoryStore) -> None:
     """Servers with the former settings may still run, and have renewed it."""
     then = Site(store=store, cookie_name="former")
