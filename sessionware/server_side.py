@@ -471,8 +471,8 @@ class ServerBackend(CookieBackend):
         """
         for number in range(MAX_ATTEMPTS):
             name = renewal_of(f"{number} {key_of(session_id)}")
-            note = f"{key_of(successor)} {int(time.time())}"
-            if self._store.create(name, dumps(note), **_NOTE_LIFE):
+            note = f"{dumps(key_of(successor))},{int(time.time())}"
+            if self._store.create(name, note, **_NOTE_LIFE):
                 return name
             self._store.touch(name, **_NOTE_LIFE)  # It leads to the next one.
         raise SessionUnavailable(BUSY)
@@ -493,8 +493,8 @@ class ServerBackend(CookieBackend):
         """
         number = 0
         while kept := self._store.load(name := renewal_of(f"{number} {key}")):
-            successor, _, since = str(loads(kept.text)).partition(" ")
-            yield name, successor, int(since or 0)
+            successor, _, since = kept.text.partition(",")
+            yield name, str(loads(successor)), int(since or 0)
             number += 1
 
     def _has_ended(self, session_id: str) -> bool:

@@ -25,7 +25,7 @@ LISTING_KINDS = (*REDIS_KINDS, *SQL_KINDS)
 
 KINDS = ("memory", *LISTING_KINDS)
 
-RENEWAL = re.compile(f'[0-9a-f]{{0,{VERSION_SIZE}}}"[0-9a-f]{{64}}"(,[0-9]+,.*)?', re.DOTALL)
+RENEWAL = re.compile(f'[0-9a-f]{{0,{VERSION_SIZE}}}"[0-9a-f]{{64}}"(,[0-9]+(,.*)?)?', re.DOTALL)
 """What a store keeps of a renewal: the key of the new session, and of the old one, what it was."""
 
 FOR_GOOD = 10**6 * 24 * 60 * 60
