@@ -98,11 +98,9 @@ class CookieBackend:
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
 
-    def check_replaced(self, session_ids: Iterable[str]) -> None:
-        """Raise SessionUnavailable if a session that is refused has got a new id a moment ago.
-
-        A visitor's session would take the place of the one that goes on with that.
-        """
+    def is_replaced(self, session_ids: Iterable[str]) -> bool:  # noqa: ARG002 - subclasses use it
+        """Return whether one of the sessions has got a new id within a minute, and goes on."""
+        return False
 
     def prepare(self, state: State) -> None:
         """Set what the session needs before it is saved, such as an id."""
@@ -169,10 +167,10 @@ class RevocableBackend(CookieBackend):
         if state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(TOO_LATE)
 
-    def check_replaced(self, session_ids: Iterable[str]) -> None:
-        """Raise SessionUnavailable if one of the sessions has got a new id within a minute."""
-        if any(self._is_listed(f"{_REPLACED}{each}") for each in session_ids):
-            raise SessionEnded(ENDED)
+    def is_replaced(self, session_ids: Iterable[str]) -> bool:
+        """Return whether one of the sessions has got a new id within a minute, and may go on."""
+        replaced = (each for each in session_ids if self._is_listed(f"{_REPLACED}{each}"))
+        return any(any(self._renewals(each)) for each in replaced)
 
     def prepare(self, state: State) -> None:
         """Set the id of a new session, and the list's own stamp if it has no owner."""

@@ -24,7 +24,8 @@ class FlashMixin(MutableMapping[str, Any]):
 
     def pop_flash(self, queue: str = "") -> list[Any]:
         """Return all messages in the queue, and remove them from it."""
-        messages = self.pop(f"_f_{queue}", None)
+        key = f"_f_{queue}"
+        messages = self.pop(key, None) if key in self else None
         return messages if type(messages) is list else []
 
     def peek_flash(self, queue: str = "") -> list[Any]:

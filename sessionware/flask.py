@@ -305,6 +305,9 @@ class _PreservedSession(Session):
 
     __slots__ = ()
 
+    def __delitem__(self, key: str) -> None:
+        self.pop(key)
+
     def pop(self, key: str, *default: Any) -> Any:
         """Remove the key and return its value, or the default, as ``dict.pop`` does."""
         if self.sealed and _is_kept_by_test_client():

@@ -6,12 +6,12 @@ from contextlib import suppress
 from wsgiref.types import WSGIEnvironment
 
 from .adoption import Adoption, client_of
-from .backend import too_large
+from .backend import ENDED, too_large
 from .codec import MAX_TEXT
 from .cookie import MAX_PAIR, SessionCookie
 from .device import Binding
 from .envelope import FIRST, IN_STORE, Envelope, wrap
-from .errors import SessionTooLarge, SessionUnavailable
+from .errors import SessionEnded, SessionTooLarge, SessionUnavailable
 from .expiry import CLOCK_SKEW, MAX_COOKIE_AGE
 from .loader import Loader
 from .log import log
@@ -92,10 +92,13 @@ class Saver:
             message = "A visitor's change was not saved, because the bound session may go on"
             log("device_unproved", message)
             return None
-        if state.loaded.new and not (state.begins_anew or state.alive):
-            return self._write_nothing(state, environ, state.loaded.outlived)  # This is no log-out.
-        if self._backend.needs_id and state.loaded.new and not state.begins_anew:
-            self._backend.check_replaced(self._other_ids(session.cookie, state.loaded, environ))
+        if state.loaded.new and not state.begins_anew:
+            is_replaced = self._is_replaced(session.cookie, state.loaded, environ)
+            if not state.alive:  # This is no log-out.
+                outlived = state.loaded.outlived
+                return None if is_replaced else self._write_nothing(state, environ, outlived)
+            if is_replaced:
+                raise SessionEnded(ENDED)
         self._backend.check_duration(state, time.time() - session.started)
         if state.has_ended:
             return self._log_out(session.cookie, state, text, environ)
@@ -219,6 +222,15 @@ class Saver:
         """
         ids = self._adoption.ids(cookie, client_of(environ)) | self._loader.own_ids(cookie)
         return {each: created for each, created in ids.items() if each != loaded.id}
+
+    def _is_replaced(self, cookie: str, loaded: Loaded, environ: WSGIEnvironment) -> bool:
+        """Return whether the browser may just be getting the cookie of a session that goes on.
+
+        That of a visitor, who has come with the one from before, would take its place.
+        """
+        if not self._backend.needs_id:
+            return False
+        return self._backend.is_replaced(self._other_ids(cookie, loaded, environ))
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], ids: dict[str, int]) -> None:
         """End the other sessions that the request has brought.

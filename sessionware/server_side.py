@@ -139,12 +139,17 @@ class ServerBackend(CookieBackend):
         if state.loaded.adopted and state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(TOO_LATE)
 
-    def check_replaced(self, session_ids: Iterable[str]) -> None:
-        """Raise SessionUnavailable if one of the sessions has got a new id within a minute."""
-        for session_id in session_ids:
-            for _, successor, since in self._successors(key_of(session_id)):
-                if time.time() <= since + GRACE and self._present_at(successor) is not None:
-                    raise SessionEnded(ENDED)
+    def is_replaced(self, session_ids: Iterable[str]) -> bool:
+        """Return whether one of the sessions has got a new id within a minute, and goes on."""
+        keys = [*map(key_of, session_ids)]
+        for key in keys:
+            for _, successor, since in self._successors(key):
+                if time.time() > since + GRACE:
+                    continue
+                if self._present_at(successor) is not None:
+                    return True
+                keys.append(successor)  # Another one may have taken its place.
+        return False
 
     def prepare(self, state: State) -> None:
         """Set the id of a new session."""

@@ -168,6 +168,22 @@ def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
     assert site.visit(count, former).result == 1
 
 
+def test_change_after_a_renewal_that_was_refused_begins_a_session(
+    revocable: Site, revocations: MemoryRevocations
+) -> None:
+    """No session has come of it, whose cookie the browser could have."""
+
+    def end_all_and_renew(session: Session) -> None:
+        dict(session)
+        revocations.revoke_owner("ann")
+        session.regenerate()
+
+    cookie = revocable.log_in("ann")
+    with pytest.raises(SessionUnavailable):
+        revocable.visit(end_all_and_renew, cookie)
+    assert revocable.visit(count, cookie).result == 1
+
+
 def test_change_with_a_cookie_that_has_ended_begins_a_session(revocable: Site) -> None:
     former = revocable.visit(count).cookie
     revocable.visit(Session.invalidate, former)
@@ -440,12 +456,12 @@ def test_second_log_out_succeeds_though_a_renewal_has_found_the_session_ended(
     assert revocable.visit(Session.invalidate, cookie).cookie == ""
 
 
-@pytest.mark.parametrize("act", [lambda session: setattr(session, "modified", True), dict])
+@pytest.mark.parametrize("act", [Session.changed, Session.regenerate, dict])
 def test_forced_save_of_a_refused_session_is_no_log_out(revocable: Site, act: Act) -> None:
     """As one, it would have to say that another request has renewed the session."""
     old = revocable.log_in("ann")
     renewed = revocable.visit(Session.regenerate, old).cookie
-    revocable.visit(act, old)
+    assert revocable.visit(act, old).response.set_cookie is None
     assert revocable.visit(owner_of, renewed).result == "ann"
 
 

@@ -281,6 +281,15 @@ def test_what_is_taken_out_there_is_not_saved(make: MakeApp) -> None:
 
 
 @each_way_of_ours
+def test_what_is_deleted_there_is_not_saved(make: MakeApp) -> None:
+    with flashed(make).test_client() as client:
+        client.get("/flash")
+        client.get("/nothing")
+        del session["_flashes"]
+        assert client.get("/show").text == "['Hello']"
+
+
+@each_way_of_ours
 def test_change_there_is_an_error(make: MakeApp) -> None:
     with make(nothing=str).test_client() as client:
         client.get("/nothing")
@@ -293,7 +302,7 @@ def test_what_is_missing_there_is_missing(make: MakeApp) -> None:
     with make(nothing=str).test_client() as client:
         client.get("/nothing")
         with pytest.raises(KeyError):
-            session.pop("a")
+            del session["a"]
 
 
 @each_way_of_ours

@@ -1215,7 +1215,7 @@ def test_forced_save_of_a_refused_session_is_no_log_out(store: MemoryStore, act:
     """A page that was sent before the log-in would end it."""
     former, site = Site(cookie_name="former").visit(adding(n=1)).cookie, moved(store)
     cookie = site.visit(log_in, former).cookie
-    site.visit(act, former)
+    assert site.visit(act, former).response.set_cookie is None
     assert site.visit(owner_of, cookie).result == "ann"
 
 

@@ -499,6 +499,13 @@ def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
     assert site.visit(count, former).result == 1
 
 
+def test_change_before_two_log_ins_is_an_error_for_a_minute(site: Site) -> None:
+    """The second one is of somebody else, and leaves nothing of the first."""
+    old = site.visit(count).cookie
+    site.visit(log_in_as_bob, site.visit(log_in, old).cookie)
+    raises_on(count, site, old)
+
+
 def test_change_after_the_log_out_of_the_next_session_begins_one(site: Site) -> None:
     old = site.log_in("ann")
     new = site.visit(log_in_as_bob, old).cookie

@@ -44,7 +44,7 @@ def test_null_session_reads_as_empty(read: Act) -> None:
 def test_null_session_is_new_and_has_no_data() -> None:
     session = null()
     assert (session.new, session.permanent, session.modified) == (True, False, False)
-    assert session.peek_flash() == []
+    assert (session.peek_flash(), session.pop_flash()) == ([], [])
 
 
 def test_null_session_is_created_now(clock: Clock) -> None:
