@@ -98,8 +98,11 @@ class CookieBackend:
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
 
-    def is_replaced(self, session_ids: Iterable[str]) -> bool:  # noqa: ARG002 - subclasses use it
-        """Return whether one of the sessions has got a new id within a minute, and goes on."""
+    def is_replaced(self, session_ids: Iterable[str], seconds: float) -> bool:  # noqa: ARG002 - subclasses use it
+        """Return whether one of the sessions has got a new id, and goes on.
+
+        That counts from a minute before the request, which has taken so many ``seconds``.
+        """
         return False
 
     def prepare(self, state: State) -> None:
@@ -167,10 +170,16 @@ class RevocableBackend(CookieBackend):
         if state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(TOO_LATE)
 
-    def is_replaced(self, session_ids: Iterable[str]) -> bool:
-        """Return whether one of the sessions has got a new id within a minute, and may go on."""
-        replaced = (each for each in session_ids if self._is_listed(f"{_REPLACED}{each}"))
-        return any(any(self._renewals(each)) for each in replaced)
+    def is_replaced(self, session_ids: Iterable[str], seconds: float) -> bool:
+        """Return whether one of the sessions has got a new id, and may go on.
+
+        The list does not tell of a request of more than a minute what was before it, and what not.
+        """
+        is_slow = seconds > GRACE
+        return any(
+            (is_slow or self._is_listed(f"{_REPLACED}{each}")) and any(self._renewals(each))
+            for each in session_ids
+        )
 
     def prepare(self, state: State) -> None:
         """Set the id of a new session, and the list's own stamp if it has no owner."""

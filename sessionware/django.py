@@ -83,6 +83,7 @@ class DjangoSession(SessionBase):
         self._opened = opened
         self._is_checked = False  # whether its own expiry is over
         self._is_verified = False  # by contrib.auth, which has looked at the hash
+        self._is_renewed = False  # by the application, and not by contrib.auth
         self._is_assigned = False  # also if the value is an equal one
         self._only_rotates = False  # the hash of the password, and nothing else
         self._reveals_others = False  # which are older, now that this one is over
@@ -258,9 +259,17 @@ class DjangoSession(SessionBase):
 
     def cycle_key(self) -> None:
         """Replace the session's key, and keep its data."""
-        if not self._hash.may_stay:
+        by_auth = self._is_verified and self._hash.is_by_former_key  # which it replaces next
+        if not by_auth:
+            self.regenerate(keep_created=True)
+        elif not (self._hash.may_stay or self._session.device_bound):  # A new key would unbind it.
             self._session.regenerate(keep_created=True)
         self._make_key()
+
+    def regenerate(self, keep_created: bool = False) -> None:
+        """Replace the session's key, and unless ``keep_created`` its time of creation."""
+        self._session.regenerate(keep_created)
+        self._is_renewed = True
 
     def create(self) -> None:
         """Make a key for the session."""
@@ -411,7 +420,7 @@ class DjangoSession(SessionBase):
         A slow request does not save it, because it could undo what another one has saved meanwhile.
         """
         expiry, loaded = self._expiry, state.loaded
-        self._only_rotates = self._hash.is_all_that_is_rotated
+        self._only_rotates = not self._is_renewed and self._hash.is_all_that_is_rotated
         loaded.urgent = loaded.urgent or (state.goes_on and expiry.is_half_over)
         if not (loaded.urgent or is_quick(self._opened)):
             if self._only_rotates:

@@ -93,7 +93,7 @@ class Saver:
             log("device_unproved", message)
             return None
         if state.loaded.new and not state.begins_anew:
-            is_replaced = self._is_replaced(session.cookie, state.loaded, environ)
+            is_replaced = self._is_replaced(session, state.loaded, environ)
             if not state.alive:  # This is no log-out.
                 outlived = state.loaded.outlived
                 return None if is_replaced else self._write_nothing(state, environ, outlived)
@@ -223,14 +223,15 @@ class Saver:
         ids = self._adoption.ids(cookie, client_of(environ)) | self._loader.own_ids(cookie)
         return {each: created for each, created in ids.items() if each != loaded.id}
 
-    def _is_replaced(self, cookie: str, loaded: Loaded, environ: WSGIEnvironment) -> bool:
+    def _is_replaced(self, session: Session, loaded: Loaded, environ: WSGIEnvironment) -> bool:
         """Return whether the browser may just be getting the cookie of a session that goes on.
 
         That of a visitor, who has come with the one from before, would take its place.
         """
         if not self._backend.needs_id:
             return False
-        return self._backend.is_replaced(self._other_ids(cookie, loaded, environ))
+        ids = self._other_ids(session.cookie, loaded, environ)
+        return self._backend.is_replaced(ids, time.time() - session.started)
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], ids: dict[str, int]) -> None:
         """End the other sessions that the request has brought.

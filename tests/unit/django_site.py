@@ -68,21 +68,22 @@ def cookie_of(page: Page) -> Any:
 
 def wrapped(act: Act, cookie: str = "", **settings: Any) -> Page:
     """Send one request through the WSGI middleware to Django's, and to a view that does this."""
-    results = []
+    environ = make_environ(cookie, test__act=act)
+    response = run(Wrap(on_django, **{"secret_key": KEY} | settings), environ)
+    return Page(environ["test.result"], response.cookie or cookie, response)
+
+
+def on_django(environ: Any, start_response: Any) -> Any:
+    """Do what the environ says with Django's session."""
 
     def view(request: HttpRequest) -> HttpResponse:
-        results.append(act(request.session))
+        environ["test.result"] = environ["test.act"](request.session)
         return HttpResponse()
 
-    def site(environ: Any, start_response: Any) -> Any:
-        response: Any = SessionMiddleware(view)(WSGIRequest(environ))
-        cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
-        start_response("200 OK", [*response.items(), *cookies])
-        return response
-
-    app = Wrap(site, **{"secret_key": KEY} | settings)
-    response = run(app, make_environ(cookie))
-    return Page(results[0], response.cookie or cookie, response)
+    response: Any = SessionMiddleware(view)(WSGIRequest(environ))
+    cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
+    start_response("200 OK", [*response.items(), *cookies])
+    return response
 
 
 def put(**data: Any) -> Act:

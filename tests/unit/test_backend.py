@@ -168,6 +168,26 @@ def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
     assert site.visit(count, former).result == 1
 
 
+@RENEWALS
+@pytest.mark.parametrize("is_first", [True, False])
+def test_slow_change_with_a_cookie_that_was_renewed_is_an_error(
+    revocable: Site, clock: Clock, renew: Act, is_first: bool
+) -> None:
+    """Whether the renewal has come first, or in the middle of the request."""
+
+    def slow(session: Session) -> None:
+        if not is_first:
+            revocable.visit(renew, former)
+        clock.advance(2 * GRACE)
+        count(session)
+
+    former = revocable.visit(count).cookie
+    if is_first:
+        revocable.visit(renew, former)
+    with pytest.raises(SessionUnavailable):
+        revocable.visit(slow, former)
+
+
 def test_change_after_a_renewal_that_was_refused_begins_a_session(
     revocable: Site, revocations: MemoryRevocations
 ) -> None:

@@ -39,6 +39,7 @@ from tests.unit.django_site import (
     its_settings,
     log_in,
     log_out,
+    on_django,
     owner,
     put,
     user_model,
@@ -757,19 +758,6 @@ def test_another_session_that_is_bound_to_a_device_is_ended(
     assert other.visit(lambda session: session.exists(cookie))
     other.visit(lambda session: session.delete(key(keys, cookie)))
     assert browser.visit(owner) is None
-
-
-def on_django(environ: Any, start_response: Any) -> Any:
-    """Do what the test's browser says with the session of Django's."""
-
-    def view(request: HttpRequest) -> HttpResponse:
-        environ["test.result"] = environ["test.act"](request.session)
-        return HttpResponse()
-
-    response: Any = SessionMiddleware(view)(WSGIRequest(environ))
-    cookies = [("Set-Cookie", each.OutputString()) for each in response.cookies.values()]
-    start_response("200 OK", [*response.items(), *cookies])
-    return response
 
 
 @pytest.mark.parametrize(

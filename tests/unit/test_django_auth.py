@@ -17,10 +17,11 @@ from django.core.exceptions import ValidationError
 from django.http import StreamingHttpResponse
 from django.test.utils import override_settings
 
+from sessionware import SessionMiddleware as Wrap
 from sessionware import SessionUnavailable, UnserializableValue
 from sessionware.django import owner_of
 from tests.conftest import Clock
-from tests.gateway import OLDER_KEY
+from tests.gateway import KEY, OLDER_KEY
 from tests.sites import MemoryRevocations, MemoryStore
 from tests.unit.django_site import (
     Act,
@@ -31,6 +32,7 @@ from tests.unit.django_site import (
     its_settings,
     log_in,
     log_out,
+    on_django,
     owner,
     put,
     user_model,
@@ -294,6 +296,7 @@ def take_hash_of(user: SimpleNamespace) -> Act:
     """Return what contrib.auth does with a session that is to have the user's present hash."""
 
     def act(session: Any) -> Any:
+        session.get(auth.HASH_SESSION_KEY)
         session.cycle_key()
         session[auth.HASH_SESSION_KEY] = user.hash
         return session.owner
@@ -527,6 +530,62 @@ def test_slow_request_with_a_hash_by_a_former_key_saves_its_own_change(
     ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
     page = browse(slow, former)
     assert browse(data_of, page.cookie).result == {"cart": 1}
+
+
+RENEW = {
+    "cycle_key": lambda session: session.cycle_key(),
+    "regenerate": lambda session: session.regenerate(),
+}
+
+
+@pytest.mark.parametrize("renew", RENEW.values(), ids=RENEW)
+def test_new_key_of_the_application_is_kept_beside_a_new_hash(
+    renew: Act, browse: Callable[..., Page], ann: SimpleNamespace, clock: Clock
+) -> None:
+    """However slow the request is: rights may have changed."""
+
+    def slow(session: Any) -> None:
+        renew(session)
+        take_hash_of(ann)(session)
+        clock.advance(2)
+
+    former = browse(log_in(ann)).cookie
+    key = browse(lambda session: session.session_key, former).result
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    page = browse(slow, former)
+    assert browse(lambda session: session.session_key, page.cookie).result not in (None, key)
+
+
+@pytest.mark.usefixtures("stored")
+def test_new_key_of_the_application_is_not_taken_for_a_new_hash(ann: SimpleNamespace) -> None:
+    former = visit(log_in(ann)).cookie
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    visit(RENEW["cycle_key"], former)
+    with pytest.raises(SessionInterrupted):
+        visit(RENEW["cycle_key"], former)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{}, {"store": MemoryStore}, {"revocations": MemoryRevocations}],
+    ids=["signed", "store", "list"],
+)
+def test_new_hash_by_a_new_key_leaves_the_session_bound_to_its_device(
+    kind: dict[str, Any], ann: SimpleNamespace, clock: Clock
+) -> None:
+    """Whoever has copied the cookies could else go on without the device."""
+    pytest.importorskip("cryptography")
+    from tests.dbsc_browser import Browser
+
+    site = Wrap(on_django, KEY, device_bound=True, **{name: make() for name, make in kind.items()})
+    browser, thief = Browser(site), Browser(site, binds=False)
+    browser.visit(log_in(ann))
+    thief.cookies |= browser.cookies
+    ann.hash, ann.fallback_hashes = "by the new key", [ann.hash]
+    with override_settings(SECRET_KEY_FALLBACKS=[OLDER_KEY]):
+        assert thief.visit(take_hash_of(ann)) == 7
+    clock.advance(3600)
+    assert (browser.visit(owner), thief.visit(owner)) == (7, None)
 
 
 @pytest.mark.parametrize("keeper", [{"store": MemoryStore()}, {"revocations": MemoryRevocations()}])

@@ -499,6 +499,23 @@ def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
     assert site.visit(count, former).result == 1
 
 
+@pytest.mark.parametrize(("pause", "is_refused"), [(GRACE, True), (GRACE + 1, False)])
+def test_minute_of_a_slow_change_is_that_before_it(
+    site: Site, clock: Clock, pause: int, is_refused: bool
+) -> None:
+    def slow(session: Session) -> Any:
+        clock.advance(2 * GRACE)
+        return count(session)
+
+    old = site.log_in("ann")
+    site.visit(log_in_as_bob, old)
+    clock.advance(pause)
+    if is_refused:
+        raises_on(slow, site, old)
+    else:
+        assert site.visit(slow, old).result == 1
+
+
 def test_change_before_two_log_ins_is_an_error_for_a_minute(site: Site) -> None:
     """The second one is of somebody else, and leaves nothing of the first."""
     old = site.visit(count).cookie
