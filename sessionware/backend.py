@@ -1,7 +1,7 @@
 """Where a session is kept: what a backend does, and the two whose cookie carries the session."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -98,8 +98,8 @@ class CookieBackend:
     def check_duration(self, state: State, seconds: float) -> None:
         """Raise SessionUnavailable if the request has taken too long to change the session."""
 
-    def is_replaced(self, session_ids: Iterable[str], seconds: float) -> bool:  # noqa: ARG002 - subclasses use it
-        """Return whether one of the sessions has got a new id, and goes on.
+    def is_replaced(self, find_ids: Callable[[], Iterable[str]], seconds: float) -> bool:  # noqa: ARG002 - subclasses use both
+        """Return whether one of the sessions with these ids has got a new one, and goes on.
 
         That counts from a minute before the request, which has taken so many ``seconds``.
         """
@@ -170,15 +170,15 @@ class RevocableBackend(CookieBackend):
         if state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(TOO_LATE)
 
-    def is_replaced(self, session_ids: Iterable[str], seconds: float) -> bool:
-        """Return whether one of the sessions has got a new id, and may go on.
+    def is_replaced(self, find_ids: Callable[[], Iterable[str]], seconds: float) -> bool:
+        """Return whether one of the sessions with these ids has got a new one, and may go on.
 
         The list does not tell of a request of more than a minute what was before it, and what not.
         """
         is_slow = seconds > GRACE
         return any(
             (is_slow or self._is_listed(f"{_REPLACED}{each}")) and any(self._renewals(each))
-            for each in session_ids
+            for each in find_ids()
         )
 
     def prepare(self, state: State) -> None:

@@ -228,10 +228,9 @@ class Saver:
 
         That of a visitor, who has come with the one from before, would take its place.
         """
-        if not self._backend.needs_id:
-            return False
-        ids = self._other_ids(session.cookie, loaded, environ)
-        return self._backend.is_replaced(ids, time.time() - session.started)
+        return self._backend.is_replaced(
+            lambda: self._other_ids(session.cookie, loaded, environ), time.time() - session.started
+        )
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], ids: dict[str, int]) -> None:
         """End the other sessions that the request has brought.

@@ -139,12 +139,12 @@ class ServerBackend(CookieBackend):
         if state.loaded.adopted and state.goes_on and seconds > MAX_REQUEST_TIME:
             raise SessionUnavailable(TOO_LATE)
 
-    def is_replaced(self, session_ids: Iterable[str], seconds: float) -> bool:
-        """Return whether one of the sessions has got a new id, and goes on.
+    def is_replaced(self, find_ids: Callable[[], Iterable[str]], seconds: float) -> bool:
+        """Return whether one of the sessions with these ids has got a new one, and goes on.
 
         That counts from a minute before the request, which has taken so many ``seconds``.
         """
-        keys = [*map(key_of, session_ids)]
+        keys = [*map(key_of, find_ids())]
         for key in keys:
             for _, successor, since in self._successors(key):
                 if time.time() - seconds > since + GRACE:
