@@ -137,10 +137,12 @@ def test_log_in_with_a_cookie_that_was_renewed_is_one_of_its_own(
     assert revocable.visit(owner_of, revocable.visit(act, old).cookie).result == owner
 
 
-RENEWALS = pytest.mark.parametrize("renew", [Session.regenerate, log_in], ids=["new id", "log-in"])
+every_renewal = pytest.mark.parametrize(
+    "renew", [Session.regenerate, log_in], ids=["new id", "log-in"]
+)
 
 
-@RENEWALS
+@every_renewal
 def test_change_with_a_cookie_that_was_renewed_is_an_error_for_a_minute(
     revocable: Site, clock: Clock, renew: Act
 ) -> None:
@@ -154,7 +156,7 @@ def test_change_with_a_cookie_that_was_renewed_is_an_error_for_a_minute(
     assert revocable.visit(count, former).result == 1
 
 
-@RENEWALS
+@every_renewal
 def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
     clock: Clock, renew: Act
 ) -> None:
@@ -168,7 +170,7 @@ def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
     assert site.visit(count, former).result == 1
 
 
-@RENEWALS
+@every_renewal
 @pytest.mark.parametrize("is_first", [True, False])
 def test_slow_change_with_a_cookie_that_was_renewed_is_an_error(
     revocable: Site, clock: Clock, renew: Act, is_first: bool
