@@ -9,7 +9,7 @@ from typing import Any
 from .envelope import Envelope
 from .errors import CookieRejected, SessionEnded, SessionTooLarge, SessionUnavailable
 from .expiry import Expiry
-from .keys import BoundIds
+from .keys import BoundIds, is_derived
 from .serializer import dumps
 from .session import Loaded, Owner, State
 from .store import Revocations, binding_of, key_of
@@ -174,12 +174,15 @@ class RevocableBackend(CookieBackend):
         """Return whether one of the sessions with these ids has got a new one, and may go on.
 
         The list does not tell of a request of more than a minute what was before it, and what not.
+        An id that was made of a cookie's text may be that of several visitors, and does not count.
         """
-        is_slow = seconds > GRACE
-        return any(
-            (is_slow or self._is_listed(f"{_REPLACED}{each}")) and any(self._renewals(each))
-            for each in find_ids()
-        )
+        own = (each for each in find_ids() if not is_derived(each))
+        replaced = (each for each in own if seconds > GRACE or self._was_replaced(each))
+        return any(any(self._renewals(each)) for each in replaced)
+
+    def _was_replaced(self, session_id: str) -> bool:
+        ids = [session_id, *self._bound_ids.of(session_id)]
+        return any(self._is_listed(f"{_REPLACED}{each}") for each in ids)
 
     def prepare(self, state: State) -> None:
         """Set the id of a new session, and the list's own stamp if it has no owner."""

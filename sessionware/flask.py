@@ -308,11 +308,13 @@ class _PreservedSession(Session):
     def __delitem__(self, key: str) -> None:
         self.pop(key)
 
-    def pop(self, key: str, *default: Any) -> Any:
+    def pop(self, key: str, *args: Any, **kwargs: Any) -> Any:
         """Remove the key and return its value, or the default, as ``dict.pop`` does."""
-        if self.sealed and _is_kept_by_test_client():
-            return self._read().data.pop(key, *default)
-        return super().pop(key, *default)
+        was_sealed, self.sealed = self.sealed, self.sealed and not _is_kept_by_test_client()
+        try:
+            return super().pop(key, *args, **kwargs)
+        finally:
+            self.sealed = was_sealed
 
 
 def _is_kept_by_test_client() -> bool:

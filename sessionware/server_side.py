@@ -149,7 +149,8 @@ class ServerBackend(CookieBackend):
             for _, successor, since in self._successors(key):
                 if time.time() - seconds > since + GRACE:
                     continue
-                if self._present_at(successor) is not None:
+                held = self._present_at(successor)
+                if held is not None and not held.successor:
                     return True
                 keys.append(successor)  # Another one may have taken its place.
         return False

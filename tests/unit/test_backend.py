@@ -157,17 +157,29 @@ def test_change_with_a_cookie_that_was_renewed_is_an_error_for_a_minute(
 
 
 @every_renewal
-def test_change_with_a_former_cookie_that_was_renewed_is_an_error_for_a_minute(
+def test_change_with_a_former_cookie_that_a_stranger_may_have_begins_a_session(
     clock: Clock, renew: Act
 ) -> None:
+    """It has no id, and the one that is made of its text is that of all who have an equal one."""
     former = Site(salt="former").visit(count).cookie
     reader = SessionwareCookie(KEY, salt="former")
     site = Site(revocations=MemoryRevocations(), migrate_from=[reader])
     site.visit(renew, former)
-    with pytest.raises(SessionUnavailable):
-        site.visit(count, former)
-    clock.advance(GRACE + 1)
     assert site.visit(count, former).result == 1
+
+
+def test_change_with_the_cookie_from_before_a_binding_is_an_error_for_a_minute() -> None:
+    """The session that was bound has got another id since."""
+    pytest.importorskip("cryptography")
+    from tests.dbsc_browser import Browser
+
+    browser = Browser(Site(revocations=MemoryRevocations(), device_bound=True).app, binds=False)
+    browser.visit(log_in)
+    former = browser.header("/")
+    browser.register()
+    browser.visit(Session.regenerate)
+    with pytest.raises(SessionUnavailable):
+        browser.send(count, cookie=former)
 
 
 @every_renewal

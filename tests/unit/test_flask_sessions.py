@@ -285,6 +285,7 @@ def test_what_is_deleted_there_is_not_saved(make: MakeApp) -> None:
     with flashed(make).test_client() as client:
         client.get("/flash")
         client.get("/nothing")
+        assert session.pop("missing", default=1) == 1
         del session["_flashes"]
         assert client.get("/show").text == "['Hello']"
 

@@ -523,9 +523,12 @@ def test_change_before_two_log_ins_is_an_error_for_a_minute(site: Site) -> None:
     raises_on(count, site, old)
 
 
-def test_change_after_the_log_out_of_the_next_session_begins_one(site: Site) -> None:
+@pytest.mark.parametrize("renewals", [0, 1, 2])
+def test_change_after_the_log_out_of_the_next_session_begins_one(site: Site, renewals: int) -> None:
     old = site.log_in("ann")
     new = site.visit(log_in_as_bob, old).cookie
+    for _ in range(renewals):
+        new = site.visit(Session.regenerate, new).cookie
     site.visit(Session.invalidate, new)
     assert site.visit(count, old).result == 1
 
