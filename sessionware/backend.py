@@ -173,8 +173,8 @@ class RevocableBackend(CookieBackend):
     def is_replaced(self, find_ids: Callable[[], Iterable[str]], seconds: float) -> bool:
         """Return whether one of the sessions with these ids has got a new one, and may go on.
 
-        The list does not tell of a request of more than a minute what was before it, and what not.
-        An id that was made of a cookie's text may be that of several visitors, and does not count.
+        If the request took over a minute, any renewal counts, because the list cannot tell when it
+        was. An id that was made of a cookie's text does not count: several visitors may share it.
         """
         own = (each for each in find_ids() if not is_derived(each))
         replaced = (each for each in own if seconds > GRACE or self._was_replaced(each))

@@ -25,7 +25,7 @@ class FlashMixin(MutableMapping[str, Any]):
     def pop_flash(self, queue: str = "") -> list[Any]:
         """Return all messages in the queue, and remove them from it."""
         key = f"_f_{queue}"
-        messages = self.pop(key, None) if key in self else None
+        messages = self.pop(key, None) if key in self else None  # A null session refuses to pop.
         return messages if type(messages) is list else []
 
     def peek_flash(self, queue: str = "") -> list[Any]:

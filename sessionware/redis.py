@@ -466,7 +466,7 @@ class RedisRevocations(_InRedis):
         if found is not None and len(found) >= VERSION_SIZE:
             raise SessionUnavailable(
                 f"Found a session of a store under {self._prefix!r}, expected those that have "
-                "ended: give the store and the list of revocations a prefix each"
+                "ended: give the store and the list of revocations different prefixes"
             )
         return found is not None
 

@@ -474,7 +474,7 @@ class SQLRevocations(_InDatabase):
         if texts.get(key):
             raise SessionUnavailable(
                 f"Found a session of a store in {self._table.name!r}, expected those that have "
-                "ended: give the store and the list of revocations a table each"
+                "ended: give the store and the list of revocations different tables"
             )
         return None if key in texts else _joined(texts, own)
 

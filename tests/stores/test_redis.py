@@ -67,7 +67,7 @@ def test_list_takes_no_session_of_a_store_for_one_that_has_ended(
     cookie = Site(store=store).log_in("ann")
     with pytest.raises(SessionUnavailable, match="Found a session of a store under 'shop:'"):
         site.read(cookie)
-    with pytest.raises(SessionUnavailable, match="a prefix each"):
+    with pytest.raises(SessionUnavailable, match="different prefixes"):
         revocations.revoke(key_in(Site(store=store), cookie), 9)
     assert Site(store=store).read(cookie) == {}
 

@@ -168,7 +168,7 @@ def test_change_with_a_former_cookie_that_a_stranger_may_have_begins_a_session(
     assert site.visit(count, former).result == 1
 
 
-def test_change_with_the_cookie_from_before_a_binding_is_an_error_for_a_minute() -> None:
+def test_change_with_the_cookie_from_before_a_binding_is_an_error() -> None:
     """The session that was bound has got another id since."""
     pytest.importorskip("cryptography")
     from tests.dbsc_browser import Browser
