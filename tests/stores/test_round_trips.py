@@ -36,8 +36,9 @@ COSTS = [
     (untouched, 0, 0),
     (data_of, 2, 1),
     (count, 3, 2),
-    # The renewal is noted first, for other requests; a list has a second note, for log-outs. A store
-    # closes the old session after it has the new one. A list is asked last whether all have ended.
+    # The renewal is noted first, for other requests; a list has a second note, for log-outs. A
+    # store closes the old session after it has the new one. A list is asked last whether all have
+    # ended.
     (Session.regenerate, 5, 5),
     # A store closes the session first, and finds out whether another has taken its place.
     (Session.invalidate, 4, 2),
