@@ -24,9 +24,10 @@ SECONDS_TO_START = 20
 SECONDS_TO_STOP = 15
 
 DEBIAN_PACKAGES = {
-    "WebKitWebDriver": "webkit2gtk-driver xvfb libnss-wrapper",
+    "WebKitWebDriver": "webkit2gtk-driver xvfb bubblewrap",
     "Xvfb": "xvfb",
     "apache2": "apache2 libapache2-mod-wsgi-py3",
+    "bwrap": "bubblewrap",
     "chromedriver": "chromium-driver",
     "mariadbd": "mariadb-server",
     "postgres": "postgresql",

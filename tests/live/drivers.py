@@ -9,10 +9,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from platform import machine
 from typing import Any
 
-from selenium.common.exceptions import TimeoutException
 from selenium.webdriver import (
     Chrome,
     ChromeOptions,
@@ -25,7 +23,7 @@ from selenium.webdriver.remote.command import Command
 from selenium.webdriver.remote.remote_connection import RemoteConnection
 from selenium.webdriver.remote.webdriver import WebDriver
 
-from tests.live.browser import SECONDS_TO_LOAD, until
+from tests.live.browser import SECONDS_TO_LOAD
 from tests.live.marionette import Marionette
 from tests.processes import SECONDS_TO_STOP, free_port, listens, program, running
 
@@ -156,12 +154,12 @@ HOSTS = (
     "blog.test",
     "evil.example.test",
     "identity.test",
+    "localhost",
     "news.test",
     "shop.example.test",
     "shop.test",
     "www.news.test",
 )
-WRAPPER = f"/usr/lib/{machine()}-linux-gnu/libnss_wrapper.so"
 
 
 class WebKit(Browser):
@@ -178,33 +176,21 @@ class WebKit(Browser):
         self.start_session(self._options.to_capabilities())
         self.set_page_load_timeout(SECONDS_TO_LOAD)
 
-    def get(self, url: str) -> None:
-        """Load the page. The driver may answer at the end of the blank page before it."""
-        super().get(url)
-        # Asked of the document: the driver names the address before there is one.
-        loaded = "return location.href !== 'about:blank' && document.readyState === 'complete'"
-        try:
-            until(self, lambda driver: driver.execute_script(loaded))
-        except TimeoutException:  # The blank page has taken its place.
-            super().get(url)
-            until(self, lambda driver: driver.execute_script(loaded))
-
 
 @contextmanager
 def webkit(profile: Path) -> Iterator[Browser]:
-    path = program("WebKitWebDriver", WRAPPER)
-    (profile / "hosts").write_text("".join(f"127.0.0.1 {host}\n" for host in HOSTS))
+    driver = program("WebKitWebDriver")
+    hosts = profile / "hosts"
+    hosts.write_text("".join(f"127.0.0.1 {host}\n" for host in HOSTS))
+    # What runs below it has this file of hosts. In libnss_wrapper, the other way to have one,
+    # WebKit's processes crash.
+    wrapper = [program("bwrap"), "--dev-bind", "/", "/", "--ro-bind", str(hosts), "/etc/hosts"]
     folder = profile / "driver"
     folder.mkdir()
     with free_port() as port, display(profile) as name:
-        env = {
-            "DISPLAY": name,
-            "HOME": str(profile),
-            "LD_PRELOAD": WRAPPER,
-            "NSS_WRAPPER_HOSTS": str(profile / "hosts"),
-        }
+        command, env = [*wrapper, driver, f"--port={port}"], {"DISPLAY": name, "HOME": str(profile)}
         with (
-            running([path, f"--port={port}"], folder, lambda: listens(port), env),
+            running(command, folder, lambda: listens(port), env),
             closing(WebKit(port)) as browser,
         ):
             yield browser
@@ -214,12 +200,14 @@ def webkit(profile: Path) -> Iterator[Browser]:
 def display(folder: Path) -> Iterator[str]:
     """Run an X server without a screen, and yield the name of its display."""
     command = [program("Xvfb"), "-displayfd", "1", "-screen", "0", "1400x1000x24"]
+    # Without -noreset, it begins anew when its last client ends, and drops one that is coming.
+    command += ["-nolisten", "tcp", "-noreset"]
 
     def numbers() -> list[str]:
         """Return the number that it tells once it is ready."""
         return re.findall(r"^\d+$", (folder / "log").read_text(), re.MULTILINE)
 
-    with running([*command, "-nolisten", "tcp"], folder, lambda: bool(numbers())):
+    with running(command, folder, lambda: bool(numbers())):
         yield f":{numbers()[0]}"
 
 
