@@ -25,7 +25,7 @@ class Trio:
 
     def __enter__(self) -> "Trio":
         with self._stack as stack:
-            at_once = ("--repl-diskless-sync-delay", "0", "--shutdown-timeout", "0")
+            at_once = ("--shutdown-timeout", "0")
             primary = RedisServer(self._folder / "primary", *at_once, *self._options)
             self.primary = stack.enter_context(primary)
             follows = ("--replicaof", "127.0.0.1", str(self.primary.port))

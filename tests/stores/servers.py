@@ -42,6 +42,7 @@ class RedisServer:
         """Start it, also after a kill: on the same port, with what is on disk."""
         command = [self._program, "--bind", "127.0.0.1", "--port", str(self.port)]
         command += ["--dir", str(self.folder), "--save", "", "--loglevel", "warning"]
+        command += ["--repl-diskless-sync-delay", "0"]  # A replica gets its copy at once.
         with self.client(retry=Retry(NoBackoff(), 0)) as client:
             self.process = self._running.enter_context(
                 running([*command, *self._options], self.folder, lambda: answers(client))
