@@ -27,6 +27,7 @@ from sessionware import (
 )
 from sessionware.errors import ConfigurationError, LateWrite, UsageError
 from tests.gateway import KEY, Response, call, make_environ, run
+from tests.sites import MemoryStore
 from tests.unit.applications import ERROR, OK, TEXT, App, Step, count, every_shape, saved, serve
 from tests.unit.interfaces import MySession, MySessionInterface
 
@@ -449,6 +450,35 @@ def test_header_list_of_an_error_page_is_never_changed(shape: str, first: Step, 
 
     assert len(failing(shape, first, fail).header_list) > len(TEXT)
     assert TEXT == [("Content-Type", "text/plain")]
+
+
+@pytest.mark.parametrize("mode", [dict, lambda: {"store": MemoryStore()}])
+def test_error_page_in_place_of_headers_that_the_server_refuses_has_the_cookie(
+    mode: Callable[[], dict[str, Any]],
+) -> None:
+    """The session is saved once. A store would take the second time for another request."""
+
+    class Strict(Server):
+        def __call__(self, status: str, *given: Any) -> Callable[[bytes], object]:
+            if status == OK:
+                raise ValueError("a header is invalid")
+            return super().__call__(status, *given)
+
+    def app(environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+        environ["session"].owner = "ada"
+        try:
+            start(OK, TEXT)(b"")
+        except ValueError:
+            start(ERROR, [], sys.exc_info())
+        return []
+
+    server, middleware = Strict(), SessionMiddleware(app, KEY, **mode())
+    middleware(make_environ(), server)
+    [(_, fields, _)] = server
+    headers = Headers(fields)
+    assert [*headers.keys()] == ["Vary", "Set-Cookie", "Cache-Control"]
+    session: Any = middleware.interface.open_session(make_environ(headers["Set-Cookie"]))
+    assert session.owner == "ada"
 
 
 @every_shape
