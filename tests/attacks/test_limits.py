@@ -366,3 +366,17 @@ def test_eight_cookies_of_our_name_in_front_end_the_log_in(mode: str, number: in
     jar.cookies |= dict.fromkeys(floods, ("forged", float("inf")))
     jar.visit(victim, count, f"/app/{'p' * number}")
     assert jar.visit(victim, who, "/") == ("ann" if number < MAX_COOKIES else None)
+
+
+@held_on_the_server
+@pytest.mark.parametrize("helps", [False, True])
+def test_log_in_before_a_store_comes_back_counts_as_one_before_a_revoke_owner_there(
+    mode: str, helps: bool
+) -> None:
+    """The cookie does not tell whether the log-in was before the call or after it."""
+    before, other = MODES[mode](), MODES[mode]()
+    [(_, known)] = before.items()
+    known.revoke_owner("ann")
+    cookie = Victim().visit("", log_in("ann")).cookie
+    back = Victim(**(other if helps else before), salt="new", migrate_from=[former()])
+    assert back.asks(cookie, who) == ("ann" if helps else None)
