@@ -264,6 +264,18 @@ def test_store_that_comes_back_has_the_sessions_as_it_had_them(helps: bool) -> N
     assert back.asks(cookie, lambda session: session["n"]) == (2 if helps else 1)
 
 
+@pytest.mark.parametrize("older", [False, True])
+def test_of_the_cookies_of_one_session_the_first_that_comes_to_a_store_counts(older: bool) -> None:
+    """With signed cookies, a copy shows older data, too, but the browser's own has the newer."""
+    signed = Victim()
+    first = signed.visit("", lambda session: session.update(id=session.id, n=1)).cookie
+    last = signed.visit(first, count).cookie
+    present = Victim(store=MemoryStore(), salt="new", migrate_from=[former()])
+    if older:
+        present.asks(first, dict)
+    assert present.asks(last, lambda session: session["n"]) == (1 if older else 2)
+
+
 @pytest.mark.parametrize("salt", ["", "new"])
 def test_list_in_place_of_a_store_needs_another_salt(salt: str) -> None:
     """A cookie with an id from before the store is read as one of the list's, which is empty."""
