@@ -116,9 +116,11 @@ class ServerBackend(CookieBackend):
             held = self._held(key_of(session_id))
             if held is None:
                 continue
-            if held.successor or self._has_ended(held.parent) or self._has_ended(session_id):
-                raise CookieRejected("revoked")
             kept = held.envelope
+            if held.successor or self._is_revoked(kept.owner, kept.stamp):
+                raise CookieRejected("revoked")
+            if self._has_ended(held.parent) or self._has_ended(session_id):
+                raise CookieRejected("revoked")
             return replace(
                 loaded,
                 data=kept.data or {},
@@ -215,9 +217,7 @@ class ServerBackend(CookieBackend):
         """Delete the session, be it bound to a device by now, unless it is closed already."""
         for each in [session_id, *self._bound_ids.of(session_id)]:
             self._note_end(each, created)
-            held = self._present(each)
-            if held is not None and not held.successor:
-                self._store.delete(key_of(each))
+            self._delete_open(key_of(each))
 
     def stamp(self, owner: Owner) -> str:
         """Return the owner's present stamp, or ``""`` from a store that has none."""
@@ -257,8 +257,10 @@ class ServerBackend(CookieBackend):
                 ended = adopted and not self._note_adoption(session_id, state.created)
             elif adopted:  # Another request of the same page has adopted the session meanwhile.
                 permanent = self._replace(state, text)
+                ended = self._has_ended(session_id)
             # Read after the writing, so that no log-out and no revoke_owner meanwhile is missed.
-            ended = ended or self._has_ended(state.parent) or self._is_revoked(state)
+            ended = ended or self._has_ended(state.parent)
+            ended = ended or self._is_revoked(state.owner, state.stamp)
         except SessionUnavailable:
             # Even if it was the answer to create that was lost. No browser has a cookie that leads
             # to it, unless another request has bound the same session to a device.
@@ -269,12 +271,18 @@ class ServerBackend(CookieBackend):
         if not (is_first or adopted):
             raise SessionEnded(ENDED)
         if ended:
-            self._store.delete(key)
+            self._delete_open(key)
             raise SessionEnded(ENDED)
         return permanent
 
-    def _is_revoked(self, state: State) -> bool:
-        return state.owner is not None and self.stamp(state.owner) not in ("", state.stamp)
+    def _is_revoked(self, owner: Owner | None, stamp: str) -> bool:
+        return owner is not None and self.stamp(owner) not in ("", stamp)
+
+    def _delete_open(self, key: str) -> None:
+        """Delete a session, unless another one has taken its place: then it ends in a moment."""
+        held = self._present_at(key)
+        if held is not None and not held.successor:
+            self._store.delete(key)
 
     def _replace(self, state: State, text: str) -> bool:
         """Save what this request has changed, together with what others have changed meanwhile."""
@@ -404,13 +412,21 @@ class ServerBackend(CookieBackend):
             # Of several requests that renew it, one is the first.
             before = self._note_end(last, created)
         permanent = state.permanent
-        if before is None or before == _ADOPTED:
+        if before in (None, _ADOPTED) or (before == "" and self._was_just_adopted(last)):
             permanent = self._hand_over(state, text, last)
         if before is None:
             before = self._note_end(last, created)
         if before == _ENDED and not state.begins_anew:
             raise SessionEnded(ENDED)
         return permanent
+
+    def _was_just_adopted(self, session_id: str) -> bool:
+        """Return whether another request has saved the session before its end was noted."""
+        try:
+            return self._present(session_id) is not None
+        except SessionUnavailable:  # Its former cookie is all that the browser has.
+            self._store.delete(mark_of(session_id))
+            raise
 
     def _close(self, session_id: str, held: Held, successor: str) -> bool:
         """Let the session be read for a moment, but no longer be changed, if it is as given."""

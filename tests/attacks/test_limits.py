@@ -250,6 +250,31 @@ def test_end_of_all_sessions_misses_one_without_an_owner_that_is_renewed_meanwhi
     assert victim.asks(renewed[0], dict) == ({"n": 1} if times == 1 else {})
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_copy_of_a_session_that_a_slow_page_takes_over_after_the_log_out_while_the_store_fails(
+    monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """The page takes back what it has saved, unless the store does not answer just then."""
+    store = MemoryStore()
+    first = Victim().visit("", lambda session: (session.id, log_in("ann")(session))).cookie
+    victim = Victim(store=store, salt="new", migrate_from=[former()])
+    copies: list[str] = []
+
+    def down(_: str) -> bool:
+        raise SessionUnavailable("the store does not answer")
+
+    def slow(session: Any) -> None:
+        dict(session)
+        copies.append(victim.visit(first, who).cookie)
+        victim.visit(copies[0], log_out)
+        if fails:
+            monkeypatch.setattr(store, "delete", down)
+
+    victim.visit(first, slow)
+    assert victim.asks(copies[0], who) == ("ann" if fails else None)
+    assert victim.asks(first, who) is None
+
+
 # Settings
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import pytest
+from werkzeug.datastructures import Headers
 
 from sessionware import (
     Session,
@@ -22,7 +23,7 @@ from sessionware.codec import SignedCodec
 from sessionware.migration import SessionwareCookie
 from sessionware.store import key_of
 from tests.conftest import Clock
-from tests.gateway import KEY
+from tests.gateway import KEY, make_environ
 from tests.sites import Act, MemoryStore, Page, Site, count, data_of, id_of, owner_of
 
 CODEC = SignedCodec(KEY)
@@ -995,6 +996,7 @@ class Interrupted(MemoryStore):
 
 
 CALLS = [(verb, calls) for verb in ("load", "create", "replace", "delete") for calls in range(1, 9)]
+STAMPS = [("stamp", calls) for calls in (1, 2, 3)]
 
 
 @pytest.fixture
@@ -1052,6 +1054,85 @@ def test_copy_of_a_former_cookie_that_is_used_in_a_slow_request_stays_ended(
     assert [site.visit(owner_of, copy).result for copy in copies] == [None] * len(copies)
 
 
+def begun(site: Site, act: Act, cookie: str) -> Callable[[], str]:
+    """Return what ends a request that has come, and has used its session, by now."""
+    environ, headers, interface = make_environ(cookie), Headers(), site.app.interface
+    session: Any = interface.open_session(environ)
+    act(session)
+
+    def end() -> str:
+        interface.save_session(environ, session, headers)
+        return ["", *headers.getlist("Set-Cookie")][-1].partition(";")[0]
+
+    return end
+
+
+def test_change_that_meets_an_ended_session_which_a_slow_reader_has_saved_is_refused(
+    interrupted: Interrupted,
+) -> None:
+    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    write, read = begun(site, adding(a=1), former), begun(site, dict, former)
+    site.visit(Session.invalidate, former)
+
+    def meanwhile() -> None:
+        with pytest.raises(SessionUnavailable, match="ended by another request"):
+            write()
+
+    interrupted.serve("create", 1, meanwhile)
+    assert read() == ""
+    assert not any(text.startswith("[") for text in interrupted.kept.values())
+
+
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+def test_renewed_session_has_the_change_of_one_that_was_taken_over_meanwhile(
+    interrupted: Interrupted, verb: str, calls: int, renew: Act
+) -> None:
+    """Another request has saved it, and did not come to note that."""
+    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    requests = [begun(site, act, former) for act in (dict, adding(a=1), renew)]
+    read, write, renewal = requests
+    written: list[str] = []
+
+    def meanwhile() -> None:
+        interrupted.refuse("create", 2)
+        read()
+        with suppress(SessionUnavailable):
+            written.append(write())
+
+    interrupted.serve(verb, calls, meanwhile)
+    renewed = site.read(renewal())
+    assert renewed == ({"n": 1, "a": 1} if any(written) else {"n": 1})
+
+
+def test_session_that_was_renewed_can_be_read_for_a_moment_though_a_slow_reader_has_begun_it(
+    interrupted: Interrupted,
+) -> None:
+    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    requests = [begun(site, act, former) for act in (dict, adding(a=1), Session.regenerate)]
+    read, write, renewal = requests
+    cookies: list[str] = []
+    interrupted.serve("create", 1, lambda: cookies.extend([write(), renewal()]))
+    assert read() == ""
+    assert [site.read(cookie) for cookie in cookies] == [{"n": 1, "a": 1}] * 2
+
+
+@pytest.mark.parametrize(("verb", "calls"), [*CALLS, *STAMPS])
+def test_former_cookie_is_refused_after_revoke_owner_though_a_slow_reader_was_interrupted(
+    interrupted: Interrupted, verb: str, calls: int
+) -> None:
+    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+
+    def slow(session: Session) -> None:
+        data_of(session)
+        interrupted.revoke_owner("ann")
+        interrupted.refuse(verb, calls)
+
+    site.visit(slow, former)
+    interrupted.refuse("", 0)
+    assert site.visit(owner_of, former).result is None
+
+
 @pytest.mark.parametrize(("verb", "calls"), CALLS)
 @pytest.mark.parametrize("renew", [Session.regenerate, log_in])
 def test_former_session_is_as_before_after_a_renewal_that_was_refused(
@@ -1063,9 +1144,6 @@ def test_former_session_is_as_before_after_a_renewal_that_was_refused(
         former = site.visit(renew, former).cookie
     interrupted.refuse("", 0)
     assert site.read(former) == {"n": 1}
-
-
-STAMPS = [("stamp", calls) for calls in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(("verb", "calls"), [*CALLS, *STAMPS])
