@@ -188,7 +188,7 @@ class _Response:
                 "which is not saved: keep the session, and change it in place, as with update()"
             )
         if session.accessed:
-            # It was saved before if the server has refused the application's headers.
+            # If the server has refused the headers once, the session is saved already.
             headers = self._save(headers) if self._decided is None else self._carry_over(headers)
         # Before the server's start_response, which may be that of a middleware with a look at it.
         # Not seal(): the call is 2 % of a request that leaves its session alone.

@@ -117,9 +117,8 @@ class ServerBackend(CookieBackend):
             if held is None:
                 continue
             kept = held.envelope
-            if held.successor or self._is_revoked(kept.owner, kept.stamp):
-                raise CookieRejected("revoked")
-            if self._has_ended(held.parent) or self._has_ended(session_id):
+            is_over = held.successor or self._is_revoked(kept.owner, kept.stamp)
+            if is_over or self._has_ended(held.parent) or self._has_ended(session_id):
                 raise CookieRejected("revoked")
             return replace(
                 loaded,

@@ -251,10 +251,10 @@ def test_end_of_all_sessions_misses_one_without_an_owner_that_is_renewed_meanwhi
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_copy_of_a_session_that_a_slow_page_takes_over_after_the_log_out_while_the_store_fails(
+def test_copy_counts_again_if_a_slow_page_takes_the_session_over_and_the_store_fails(
     monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
-    """The page takes back what it has saved, unless the store does not answer just then."""
+    """The page deletes what it has saved, unless the store does not answer just then."""
     store = MemoryStore()
     first = Victim().visit("", lambda session: (session.id, log_in("ann")(session))).cookie
     victim = Victim(store=store, salt="new", migrate_from=[former()])

@@ -182,8 +182,8 @@ def webkit(profile: Path) -> Iterator[Browser]:
     driver = program("WebKitWebDriver")
     hosts = profile / "hosts"
     hosts.write_text("".join(f"127.0.0.1 {host}\n" for host in HOSTS))
-    # What runs below it has this file of hosts. In libnss_wrapper, the other way to have one,
-    # WebKit's processes crash.
+    # What bwrap runs sees this file of hosts. libnss_wrapper would do the same, but WebKit's
+    # processes crash in it.
     wrapper = [program("bwrap"), "--dev-bind", "/", "/", "--ro-bind", str(hosts), "/etc/hosts"]
     folder = profile / "driver"
     folder.mkdir()
@@ -200,7 +200,7 @@ def webkit(profile: Path) -> Iterator[Browser]:
 def display(folder: Path) -> Iterator[str]:
     """Run an X server without a screen, and yield the name of its display."""
     command = [program("Xvfb"), "-displayfd", "1", "-screen", "0", "1400x1000x24"]
-    # Without -noreset, it begins anew when its last client ends, and drops one that is coming.
+    # Without -noreset, it resets when its last client leaves, and drops one that is connecting.
     command += ["-nolisten", "tcp", "-noreset"]
 
     def numbers() -> list[str]:

@@ -1054,6 +1054,12 @@ def test_copy_of_a_former_cookie_that_is_used_in_a_slow_request_stays_ended(
     assert [site.visit(owner_of, copy).result for copy in copies] == [None] * len(copies)
 
 
+def former_cookie(owner: str | None) -> str:
+    """Return the former cookie of this user, or of a visitor."""
+    site = Site(cookie_name="former")
+    return site.visit(adding(n=1)).cookie if owner is None else site.log_in(owner, n=1)
+
+
 def begun(site: Site, act: Act, cookie: str) -> Callable[[], str]:
     """Return what ends a request that has come, and has used its session, by now."""
     environ, headers, interface = make_environ(cookie), Headers(), site.app.interface
@@ -1067,10 +1073,11 @@ def begun(site: Site, act: Act, cookie: str) -> Callable[[], str]:
     return end
 
 
+@pytest.mark.parametrize("owner", [None, "ann"])
 def test_change_that_meets_an_ended_session_which_a_slow_reader_has_saved_is_refused(
-    interrupted: Interrupted,
+    interrupted: Interrupted, owner: str | None
 ) -> None:
-    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    former, site = former_cookie(owner), moved(interrupted)
     write, read = begun(site, adding(a=1), former), begun(site, dict, former)
     site.visit(Session.invalidate, former)
 
@@ -1085,11 +1092,12 @@ def test_change_that_meets_an_ended_session_which_a_slow_reader_has_saved_is_ref
 
 @pytest.mark.parametrize(("verb", "calls"), CALLS)
 @pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+@pytest.mark.parametrize("owner", [None, "ann"])
 def test_renewed_session_has_the_change_of_one_that_was_taken_over_meanwhile(
-    interrupted: Interrupted, verb: str, calls: int, renew: Act
+    interrupted: Interrupted, verb: str, calls: int, renew: Act, owner: str | None
 ) -> None:
     """Another request has saved it, and did not come to note that."""
-    former, site = Site(cookie_name="former").log_in("ann", n=1), moved(interrupted)
+    former, site = former_cookie(owner), moved(interrupted)
     requests = [begun(site, act, former) for act in (dict, adding(a=1), renew)]
     read, write, renewal = requests
     written: list[str] = []
