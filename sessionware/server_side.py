@@ -250,6 +250,9 @@ class ServerBackend(CookieBackend):
         permanent, ended = state.permanent, False
         record = self._record(state, text, permanent)
         key = key_of(session_id)
+        # Looked at before, too, so that nothing is left to delete, which may fail.
+        if adopted and self._has_ended(session_id):
+            raise SessionEnded(ENDED)
         try:
             is_first = self._store.create(key, record, **self._life(state, permanent))
             if is_first:

@@ -9,6 +9,7 @@ import json
 import zlib
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -239,6 +240,34 @@ def test_a_slow_request_with_a_copy_does_not_outlive_the_log_out(
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         victim.visit(thiefs, slow)
     assert victim.asks(thiefs, user) is None
+
+
+@pytest.mark.parametrize("owner", ["ann", None])
+@pytest.mark.parametrize("act", [len, lambda session: session.update(a=1)])
+def test_a_slow_page_takes_nothing_over_after_the_log_out_even_if_the_store_cannot_delete(
+    monkeypatch: pytest.MonkeyPatch, owner: str | None, act: Callable[[Any], object]
+) -> None:
+    def begin(session: Any) -> None:
+        session.update(id=session.id, user="ann")
+        session.owner = owner
+
+    def down(_: str) -> bool:
+        raise SessionUnavailable("the store does not answer")
+
+    first, store = Victim().visit("", begin).cookie, MemoryStore()
+    victim = Victim(store=store, salt="new", migrate_from=[former()])
+    copies: list[str] = []
+
+    def slow(session: Any) -> None:
+        len(session)
+        copies.append(victim.visit(first).cookie)
+        victim.visit(copies[0], log_out)
+        monkeypatch.setattr(store, "delete", down)
+        act(session)
+
+    with suppress(SessionUnavailable):  # a page that has only read is answered
+        victim.visit(first, slow)
+    assert [victim.asks(each, user) for each in (*copies, first)] == [None, None]
 
 
 @pytest.mark.parametrize("between", ["signed", "encrypted", "revocations"])

@@ -251,7 +251,7 @@ def test_end_of_all_sessions_misses_one_without_an_owner_that_is_renewed_meanwhi
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_copy_counts_again_if_a_slow_page_takes_the_session_over_and_the_store_fails(
+def test_copy_counts_again_if_the_log_out_and_the_failure_meet_the_commands_of_a_take_over(
     monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     """The page deletes what it has saved, unless the store does not answer just then."""
@@ -263,12 +263,19 @@ def test_copy_counts_again_if_a_slow_page_takes_the_session_over_and_the_store_f
     def down(_: str) -> bool:
         raise SessionUnavailable("the store does not answer")
 
-    def slow(session: Any) -> None:
-        dict(session)
-        copies.append(victim.visit(first, who).cookie)
+    create = store.create
+
+    def create_late(*args: Any, **life: Any) -> bool:
+        monkeypatch.setattr(store, "create", create)
         victim.visit(copies[0], log_out)
         if fails:
             monkeypatch.setattr(store, "delete", down)
+        return create(*args, **life)
+
+    def slow(session: Any) -> None:
+        dict(session)
+        copies.append(victim.visit(first, who).cookie)
+        monkeypatch.setattr(store, "create", create_late)
 
     victim.visit(first, slow)
     assert victim.asks(copies[0], who) == ("ann" if fails else None)
