@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
+from dis import opname
 from email.message import Message
 from functools import partial
 from http.cookiejar import CookieJar
@@ -741,6 +742,11 @@ _ODD = "\ud800\0é" + "x" * 999
 _OWNERS: tuple[Owner | None, ...] = (None, "", "1", 1, -(2**70), UUID(int=1), _ODD)
 _THREADS = 8
 _MAX_PLACES = 2000
+_UNSHARED = (
+    *("CACHE", "COPY", "KW_NAMES", "JUMP_BACKWARD", "JUMP_FORWARD", "LOAD_CONST", "LOAD_FAST"),
+    *("NOP", "POP_TOP", "PRECALL", "PUSH_NULL", "RESUME", "RETURN_VALUE", "STORE_FAST", "SWAP"),
+)
+"""How the names of those instructions begin that only use what belongs to their own call."""
 _SECONDS_TO_ANSWER = 0.1
 """After this, a call is taken to wait for the one that it interrupts, such as for a lock."""
 
@@ -775,6 +781,8 @@ def _all_at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
 
 def _interruptions(tested: object) -> Iterator["_Interruption"]:
     """Yield one for each instruction that the interrupted call executes in its own source files.
+
+    Those that another call can neither see nor change are left out.
 
     This finds every unsafe gap between two steps, where threads left to themselves need luck. A
     store that goes through all that it has ever had executes more of them each time.
@@ -824,6 +832,9 @@ class _Interruption:
                 return None
             frame.f_trace_opcodes = True
             if event == "opcode":
+                instruction = opname[frame.f_code.co_code[frame.f_lasti]]
+                if instruction.startswith(_UNSHARED):
+                    return trace
                 if count == self._place:
                     waits = not interrupt()
                     self.next_place = count + 1

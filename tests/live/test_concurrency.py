@@ -32,7 +32,7 @@ from tests.live.concurrency_app import (
 from tests.live.places import NEEDED, Place, provide
 from tests.processes import ROOT, require, serving
 
-SECONDS = float(os.environ.get("SESSIONWARE_RACE_SECONDS", "5"))
+SECONDS = float(os.environ.get("SESSIONWARE_RACE_SECONDS", "2"))
 STEPS = 15
 CLIENTS = 16
 PINS = 20
