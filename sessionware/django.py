@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.cookies import Morsel
 from importlib import import_module
 from types import FrameType
@@ -32,6 +32,7 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
+from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
@@ -380,6 +381,12 @@ class DjangoSession(SessionBase):
         age: int = super().get_expiry_age(**kwargs)
         return min(age, self._left(self.permanent))
 
+    def get_expiry_date(self, **kwargs: Any) -> datetime:
+        """Return when the session expires."""
+        latest = timezone.now() + timedelta(seconds=self._left(self.permanent))
+        date: datetime = super().get_expiry_date(**kwargs)
+        return min(date, latest)
+
     def _left(self, permanent: bool) -> int:
         created = self._session.created
         return self._interface.expiry.left(int(time.time()), created, permanent)
@@ -467,6 +474,10 @@ class DjangoSession(SessionBase):
     async def aget_expiry_age(self, **kwargs: Any) -> int:
         """Return in how many seconds the session expires."""
         return await sync_to_async(self.get_expiry_age)(**kwargs)
+
+    async def aget_expiry_date(self, **kwargs: Any) -> datetime:
+        """Return when the session expires."""
+        return await sync_to_async(self.get_expiry_date)(**kwargs)
 
 
 class SessionStore(DjangoSession):

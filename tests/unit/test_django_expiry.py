@@ -1,5 +1,6 @@
 """How long a session of Django's lives: ``set_expiry``, SESSION_COOKIE_AGE, and the settings."""
 
+import asyncio
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -663,6 +664,18 @@ def test_an_absolute_timeout_is_part_of_the_age(clock: Clock) -> None:
         cookie = visit(put(a=1)).cookie
         clock.advance(100)
         assert visit(lambda session: session.get_expiry_age(), cookie).result == 500
+
+
+@pytest.mark.parametrize("expiry", [None, 550])
+def test_an_absolute_timeout_is_part_of_the_date(django_clock: Clock, expiry: Any) -> None:
+    def act(session: Any) -> tuple[datetime, datetime]:
+        return session.get_expiry_date(), asyncio.run(session.aget_expiry_date())
+
+    with override_settings(SESSIONWARE={"absolute_timeout": 600}):
+        cookie = visit(lambda session: (session.update(a=1), session.set_expiry(expiry))).cookie
+        django_clock.advance(100)
+        end = datetime.fromtimestamp(django_clock.now + 500, UTC)
+        assert visit(act, cookie).result == (end, end)
 
 
 # Inside the WSGI middleware
