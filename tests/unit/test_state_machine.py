@@ -30,7 +30,7 @@ from tests.fuzz.model import SKEW, TOO_LARGE, UNSERIALIZABLE, Server, copied
 from tests.gateway import call
 from tests.unit import visitors
 
-EXAMPLES = int(os.environ.get("SESSIONWARE_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("SESSIONWARE_EXAMPLES", "25"))
 IDLE, ABSOLUTE = 1000, 3000
 HOUR = 60 * 60
 DAYS = 500 * 24 * 60 * 60
