@@ -32,7 +32,6 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
-from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
@@ -383,9 +382,10 @@ class DjangoSession(SessionBase):
 
     def get_expiry_date(self, **kwargs: Any) -> datetime:
         """Return when the session expires."""
-        latest = timezone.now() + timedelta(seconds=self._left(self.permanent))
         date: datetime = super().get_expiry_date(**kwargs)
-        return min(date, latest)
+        now = datetime.fromtimestamp(int(time.time()), date.tzinfo)
+        left = min((date - now).total_seconds(), self._left(self.permanent))
+        return now + timedelta(seconds=left)
 
     def _left(self, permanent: bool) -> int:
         created = self._session.created

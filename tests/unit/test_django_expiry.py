@@ -678,6 +678,17 @@ def test_an_absolute_timeout_is_part_of_the_date(django_clock: Clock, expiry: An
         assert visit(act, cookie).result == (end, end)
 
 
+@pytest.mark.parametrize("zone", [UTC, None])
+def test_the_date_of_an_expiry_has_the_zone_that_it_was_given(zone: Any, clock: Clock) -> None:
+    date = datetime.fromtimestamp(clock.now + 300, zone)
+
+    def act(session: Any) -> Any:
+        return session.get_expiry_date(expiry=date), session.get_expiry_date(expiry=str(date))
+
+    with override_settings(SESSIONWARE={"permanent_timeout": timedelta.max}):
+        assert visit(act).result == (date, date)
+
+
 # Inside the WSGI middleware
 
 
