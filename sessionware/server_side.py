@@ -419,6 +419,8 @@ class ServerBackend(CookieBackend):
         if before is None:
             before = self._note_end(last, created)
         if before == _ENDED and not state.begins_anew:
+            # Or the last id could be read for a moment, if a slow page has begun it after the end.
+            self._store.delete(key_of(str(state.id)))
             raise SessionEnded(ENDED)
         return permanent
 

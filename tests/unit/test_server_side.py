@@ -1113,6 +1113,28 @@ def test_renewed_session_has_the_change_of_one_that_was_taken_over_meanwhile(
     assert renewed == ({"n": 1, "a": 1} if any(written) else {"n": 1})
 
 
+@pytest.mark.parametrize("owner", [None, "ann"])
+def test_log_out_holds_though_a_slow_page_begins_the_session_again_and_another_one_renews_it(
+    interrupted: Interrupted, owner: str | None
+) -> None:
+    former, site = former_cookie(owner), moved(interrupted)
+    write, renewal = (begun(site, act, former) for act in (adding(a=1), Session.regenerate))
+    copy = site.visit(dict, former).cookie
+
+    def renew() -> None:
+        with pytest.raises(SessionUnavailable, match="ended by another request"):
+            renewal()
+
+    def log_out() -> None:
+        site.visit(Session.invalidate, copy)
+        interrupted.serve("create", 1, renew)
+
+    interrupted.serve("load", 1, log_out)
+    with pytest.raises(SessionUnavailable, match="ended by another request"):
+        write()
+    assert site.read(copy) is None
+
+
 def test_session_that_was_renewed_can_be_read_for_a_moment_though_a_slow_reader_has_begun_it(
     interrupted: Interrupted,
 ) -> None:
