@@ -47,7 +47,7 @@ _ADOPTED, _ENDED = "adopted", "ended"
 """What a store notes of a session that came from a former cookie."""
 
 _ENDING = dumps(_ENDED)
-"""What a store has of a session that is about to be deleted."""
+"""What a store has of a session that is about to be deleted, or that must not begin again."""
 
 
 class ServerBackend(CookieBackend):
@@ -186,7 +186,10 @@ class ServerBackend(CookieBackend):
         while version and not self._store.replace(key, _ENDING, version=version, **_NOTE_LIFE):
             held = self._present(loaded.id)
             version = "" if held is None or held.successor else held.version
-        self._store.delete(key)
+        if not self._may_begin_again(loaded.id):
+            self._store.delete(key)
+        elif not version:
+            self._end_open(loaded.id)
         if not version:
             self.end_successors(loaded.id)
 
@@ -216,7 +219,7 @@ class ServerBackend(CookieBackend):
         """Delete the session, be it bound to a device by now, unless it is closed already."""
         for each in [session_id, *self._bound_ids.of(session_id)]:
             self._note_end(each, created)
-            self._delete_open(key_of(each))
+            self._end_open(each)
 
     def stamp(self, owner: Owner) -> str:
         """Return the owner's present stamp, or ``""`` from a store that has none."""
@@ -225,7 +228,7 @@ class ServerBackend(CookieBackend):
 
     def _held(self, key: str) -> Held | None:
         kept = self._store.load(key)
-        return None if kept is None else _held(kept)
+        return None if kept is None or kept.text == _ENDING else _held(kept)
 
     def _works(self, key: str, held: Held) -> bool:
         """Return whether the session goes on, or has done so a moment ago and its successors do.
@@ -250,7 +253,7 @@ class ServerBackend(CookieBackend):
         permanent, ended = state.permanent, False
         record = self._record(state, text, permanent)
         key = key_of(session_id)
-        # Looked at before, too, so that nothing is left to delete, which may fail.
+        # Looked at before, too, because the error says that nothing was saved.
         if adopted and self._has_ended(session_id):
             raise SessionEnded(ENDED)
         try:
@@ -273,9 +276,22 @@ class ServerBackend(CookieBackend):
         if not (is_first or adopted):
             raise SessionEnded(ENDED)
         if ended:
-            self._delete_open(key)
+            self._withdraw(key)
             raise SessionEnded(ENDED)
         return permanent
+
+    def _withdraw(self, key: str) -> None:
+        """Delete a session that was saved too late, or close it for the one that renews it.
+
+        That one may be under way, and would take a deleted session for one that was logged out.
+        """
+        held = self._present_at(key)
+        if held is None or held.successor:
+            return
+        successors = (each for _, each, since in self._successors(key) if since)
+        successor = next(filter(self._present_at, successors), "")
+        if not (successor and self._close(key, held, successor)):
+            self._delete_open(key)
 
     def _is_revoked(self, owner: Owner | None, stamp: str) -> bool:
         return owner is not None and self.stamp(owner) not in ("", stamp)
@@ -285,6 +301,20 @@ class ServerBackend(CookieBackend):
         held = self._present_at(key)
         if held is not None and not held.successor:
             self._store.delete(key)
+
+    def _end_open(self, session_id: str) -> None:
+        """Do the same. If a slow request may save it again, leave an ending in its place."""
+        key = key_of(session_id)
+        if not self._may_begin_again(session_id):
+            self._delete_open(key)
+            return
+        while not self._store.create(key, _ENDING, **_NOTE_LIFE):
+            kept = self._store.load(key)
+            text, version = ("[", "") if kept is None else kept
+            if not text.startswith("["):  # It has ended, or another one has taken its place.
+                return
+            if self._store.replace(key, _ENDING, version=version, **_NOTE_LIFE):
+                return
 
     def _replace(self, state: State, text: str) -> bool:
         """Save what this request has changed, together with what others have changed meanwhile."""
@@ -391,10 +421,11 @@ class ServerBackend(CookieBackend):
         )
         held = Held(before, loaded.version)
         for _ in range(MAX_ATTEMPTS):
-            if held.successor or self._close(last, held, key):
+            if held.successor or self._close(key_of(last), held, key):
                 return permanent
             present = self._present(last)
-            if (present is None or present.successor) and not state.begins_anew:
+            has_ended = present is None or present.successor not in ("", key)
+            if has_ended and not state.begins_anew:
                 raise SessionEnded(ENDED)
             if present is None:
                 return permanent
@@ -413,14 +444,15 @@ class ServerBackend(CookieBackend):
         if self._present(last) is None:
             # Of several requests that renew it, one is the first.
             before = self._note_end(last, created)
+        elif self._has_ended(last):
+            before = _ENDED
         permanent = state.permanent
         if before in (None, _ADOPTED) or (before == "" and self._was_just_adopted(last)):
             permanent = self._hand_over(state, text, last)
         if before is None:
-            before = self._note_end(last, created)
+            # A log-out that has noted this meanwhile ends the new session, too.
+            self._note_end(last, created)
         if before == _ENDED and not state.begins_anew:
-            # Or the last id could be read for a moment, if a slow page has begun it after the end.
-            self._store.delete(key_of(str(state.id)))
             raise SessionEnded(ENDED)
         return permanent
 
@@ -432,9 +464,9 @@ class ServerBackend(CookieBackend):
             self._store.delete(mark_of(session_id))
             raise
 
-    def _close(self, session_id: str, held: Held, successor: str) -> bool:
+    def _close(self, key: str, held: Held, successor: str) -> bool:
         """Let the session be read for a moment, but no longer be changed, if it is as given."""
-        key, envelope = key_of(session_id), held.envelope
+        envelope = held.envelope
         life: Life = {"seconds": GRACE, "owner": None}  # No list of an owner shows it any more.
         closed = _closed(envelope, successor)
         if len(closed) > self._store.limit:  # It cannot even be read then.
@@ -535,13 +567,17 @@ class ServerBackend(CookieBackend):
         kept = self._store.load(mark_of(session_id)) if session_id else None
         return "" if kept is None else _meaning_of(kept)
 
+    def _may_begin_again(self, session_id: str) -> bool:
+        """Return whether a request that came with a former cookie may save the session again."""
+        return session_id != "" and (self._adopts or is_derived(session_id))
+
     def _note_adoption(self, session_id: str, created: int) -> bool:
         """Note that a former cookie was accepted, and return whether that is the first time."""
         return self._store.create(mark_of(session_id), _new_mark(_ADOPTED), **self._left(created))
 
     def _note_end(self, session_id: str, created: int) -> str:
         """Refuse former cookies of the session. Return what was noted before, or ``""``."""
-        if not session_id or not (self._adopts or is_derived(session_id)):
+        if not self._may_begin_again(session_id):
             return ""
         name, mark, life = mark_of(session_id), _new_mark(_ENDED), self._left(created)
         while not self._store.create(name, mark, **life):

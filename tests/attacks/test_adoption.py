@@ -270,6 +270,37 @@ def test_a_slow_page_takes_nothing_over_after_the_log_out_even_if_the_store_cann
     assert [victim.asks(each, user) for each in (*copies, first)] == [None, None]
 
 
+@pytest.mark.parametrize("owner", ["ann", None])
+def test_a_log_out_between_the_commands_of_a_take_over_holds_even_if_the_store_cannot_delete(
+    monkeypatch: pytest.MonkeyPatch, owner: str | None
+) -> None:
+    def begin(session: Any) -> None:
+        session.update(id=session.id, user="ann")
+        session.owner = owner
+
+    def down(_: str) -> bool:
+        raise SessionUnavailable("the store does not answer")
+
+    first, store = Victim().visit("", begin).cookie, MemoryStore()
+    victim = Victim(store=store, salt="new", migrate_from=[former()])
+    copies: list[str] = []
+    create = store.create
+
+    def create_late(*args: Any, **life: Any) -> bool:
+        monkeypatch.setattr(store, "create", create)
+        victim.visit(copies[0], log_out)
+        monkeypatch.setattr(store, "delete", down)
+        return create(*args, **life)
+
+    def slow(session: Any) -> None:
+        len(session)
+        copies.append(victim.visit(first).cookie)
+        monkeypatch.setattr(store, "create", create_late)
+
+    victim.visit(first, slow)
+    assert [victim.asks(each, user) for each in (*copies, first)] == [None, None]
+
+
 @pytest.mark.parametrize("between", ["signed", "encrypted", "revocations"])
 @pytest.mark.parametrize("source", WITHOUT_AN_ID)
 def test_a_robot_does_not_get_a_visitors_session_after_a_second_change(

@@ -6,13 +6,14 @@ something that is not so. If a limit is gone, so is its test.
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from sessionware import SessionUnavailable
-from sessionware.backend import MAX_REPEAT_TIME
+from sessionware.backend import GRACE, MAX_REPEAT_TIME
 from sessionware.cookie import MAX_COOKIES
 from tests.attacks.former import former
 from tests.attacks.jar import Jar, Place
@@ -250,38 +251,6 @@ def test_end_of_all_sessions_misses_one_without_an_owner_that_is_renewed_meanwhi
     assert victim.asks(renewed[0], dict) == ({"n": 1} if times == 1 else {})
 
 
-@pytest.mark.parametrize("fails", [False, True])
-def test_copy_counts_again_if_the_log_out_and_the_failure_meet_the_commands_of_a_take_over(
-    monkeypatch: pytest.MonkeyPatch, fails: bool
-) -> None:
-    """The page deletes what it has saved, unless the store does not answer just then."""
-    store = MemoryStore()
-    first = Victim().visit("", lambda session: (session.id, log_in("ann")(session))).cookie
-    victim = Victim(store=store, salt="new", migrate_from=[former()])
-    copies: list[str] = []
-
-    def down(_: str) -> bool:
-        raise SessionUnavailable("the store does not answer")
-
-    create = store.create
-
-    def create_late(*args: Any, **life: Any) -> bool:
-        monkeypatch.setattr(store, "create", create)
-        victim.visit(copies[0], log_out)
-        if fails:
-            monkeypatch.setattr(store, "delete", down)
-        return create(*args, **life)
-
-    def slow(session: Any) -> None:
-        dict(session)
-        copies.append(victim.visit(first, who).cookie)
-        monkeypatch.setattr(store, "create", create_late)
-
-    victim.visit(first, slow)
-    assert victim.asks(copies[0], who) == ("ann" if fails else None)
-    assert victim.asks(first, who) is None
-
-
 # Settings
 
 
@@ -399,6 +368,42 @@ def test_answer_that_the_one_to_the_log_in_overtakes_ends_the_log_in(mode: str) 
     jar.visit(victim, log_in("ann"))
     jar.receive(page)
     assert jar.visit(victim, who) is None
+
+
+@held_on_the_server
+@pytest.mark.parametrize("act", [who, count])
+def test_answer_that_the_one_to_a_renewal_overtakes_ends_the_log_in_a_minute_later(
+    clock: Clock, mode: str, act: Callable[[Any], object]
+) -> None:
+    """The page has taken a former cookie over, if it has only read."""
+    first = Victim().visit("", lambda session: (session.id, log_in("ann")(session))).cookie
+    victim, jar = Victim(**MODES[mode](), salt="new", migrate_from=[former()]), Jar()
+    page = victim.visit(first, act)
+    jar.receive(page)
+    jar.visit(victim, lambda session: session.regenerate())
+    jar.receive(page)
+    clock.advance(GRACE + 1)
+    assert jar.visit(victim, who) is None
+
+
+@pytest.mark.parametrize("has_id", [False, True])
+def test_slow_page_with_a_former_cookie_without_an_id_ends_a_log_in_with_a_list(
+    has_id: bool,
+) -> None:
+    """Several visitors may have such a cookie, so that it does not tell whose log-in it was."""
+
+    def begin(session: Any) -> None:
+        session["id"] = has_id and session.id
+
+    first = Victim().visit("", begin).cookie
+    victim, jar = (
+        Victim(revocations=MemoryRevocations(), salt="new", migrate_from=[former()]),
+        Jar(),
+    )
+    jar.receive(victim.visit(first, log_in("ann")))
+    with nullcontext() if not has_id else pytest.raises(SessionUnavailable):
+        jar.receive(victim.visit(first, count))
+    assert jar.visit(victim, who) == ("ann" if has_id else None)
 
 
 @every_mode

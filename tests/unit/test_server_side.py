@@ -5,7 +5,9 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
+from threading import Event
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -1113,6 +1115,27 @@ def test_renewed_session_has_the_change_of_one_that_was_taken_over_meanwhile(
     assert renewed == ({"n": 1, "a": 1} if any(written) else {"n": 1})
 
 
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+@pytest.mark.parametrize("is_saved", [False, True])
+@pytest.mark.parametrize("act", [adding(a=1), Session.regenerate])
+@pytest.mark.parametrize("owner", [None, "ann"])
+def test_log_out_with_a_former_cookie_holds_though_slow_pages_save_the_session(
+    interrupted: Interrupted, verb: str, calls: int, is_saved: bool, act: Act, owner: str | None
+) -> None:
+    former, site = former_cookie(owner), moved(interrupted)
+    read, log_out = begun(site, dict, former), begun(site, Session.invalidate, former)
+    cookies = [former] + [read()] * is_saved
+    slow = begun(site, act, cookies[-1])
+
+    def meanwhile() -> None:
+        with suppress(SessionUnavailable):
+            cookies.append(slow())
+
+    interrupted.serve(verb, calls, meanwhile)
+    log_out()
+    assert [site.read(cookie) for cookie in cookies] == [None] * len(cookies)
+
+
 @pytest.mark.parametrize("owner", [None, "ann"])
 def test_log_out_holds_though_a_slow_page_begins_the_session_again_and_another_one_renews_it(
     interrupted: Interrupted, owner: str | None
@@ -1133,6 +1156,61 @@ def test_log_out_holds_though_a_slow_page_begins_the_session_again_and_another_o
     with pytest.raises(SessionUnavailable, match="ended by another request"):
         write()
     assert site.read(copy) is None
+
+
+@pytest.mark.parametrize("renew", [Session.regenerate, log_in])
+@pytest.mark.parametrize("owner", [None, "ann"])
+def test_session_is_renewed_though_the_request_that_takes_it_over_is_too_late_to_note_that(
+    interrupted: Interrupted, monkeypatch: pytest.MonkeyPatch, renew: Act, owner: str | None
+) -> None:
+    """That request is refused, and leaves the session to the one that is about to renew it."""
+    former, site = former_cookie(owner), moved(interrupted)
+    write, replace = begun(site, adding(a=1), former), interrupted.replace
+    renewals: list[Future[str]] = []
+    is_about_to, is_refused = Event(), Event()
+
+    def replace_late(*arguments: Any, **life: Any) -> bool:
+        monkeypatch.setattr(interrupted, "replace", replace)
+        is_about_to.set()
+        assert is_refused.wait(10)
+        return replace(*arguments, **life)
+
+    def meanwhile() -> None:
+        monkeypatch.setattr(interrupted, "replace", replace_late)
+        renewals.append(pool.submit(begun(site, renew, former)))
+        assert is_about_to.wait(10)
+
+    interrupted.serve("create", 1, meanwhile)
+    with ThreadPoolExecutor() as pool:
+        with pytest.raises(SessionUnavailable, match="ended by another request"):
+            write()
+        is_refused.set()
+    renewed = site.read(renewals[0].result())
+    assert renewed is not None
+    assert renewed["n"] == 1
+
+
+@pytest.mark.parametrize(("verb", "calls"), CALLS)
+@pytest.mark.parametrize("owner", [None, "ann"])
+def test_one_of_two_renewals_succeeds_though_a_reader_takes_the_session_over_between_them(
+    interrupted: Interrupted, verb: str, calls: int, owner: str | None
+) -> None:
+    former, site = former_cookie(owner), moved(interrupted)
+    first = begun(site, Session.regenerate, former)
+    site.visit(dict, former)
+    second = begun(site, Session.regenerate, former)
+    renewed: list[str] = []
+
+    def meanwhile() -> None:
+        with suppress(SessionUnavailable):
+            renewed.append(second())
+
+    interrupted.serve(verb, calls, meanwhile)
+    with suppress(SessionUnavailable):
+        renewed.append(first())
+    if interrupted.calls > 0:  # The call was never reached.
+        meanwhile()
+    assert [site.read(cookie) for cookie in renewed if cookie] == [{"n": 1}]
 
 
 def test_session_that_was_renewed_can_be_read_for_a_moment_though_a_slow_reader_has_begun_it(
