@@ -174,10 +174,14 @@ class RevocableBackend(CookieBackend):
         """Return whether one of the sessions with these ids has got a new one, and may go on.
 
         If the request took over a minute, any renewal counts, because the list cannot tell when it
-        was. An id that was made of a cookie's text does not count: several visitors may share it.
+        was, but for that of an id made of a cookie's text.
         """
-        own = (each for each in find_ids() if not is_derived(each))
-        replaced = (each for each in own if seconds > GRACE or self._was_replaced(each))
+        is_slow = seconds > GRACE
+        replaced = (
+            each
+            for each in find_ids()
+            if (is_slow and not is_derived(each)) or self._was_replaced(each)
+        )
         return any(any(self._renewals(each)) for each in replaced)
 
     def _was_replaced(self, session_id: str) -> bool:
@@ -215,8 +219,10 @@ class RevocableBackend(CookieBackend):
 
     def _renew(self, state: State, last: str) -> None:
         created = state.loaded.created
-        # First, so that a request which finds the id on the list knows why.
-        self._revocations.revoke(key_of(f"{_REPLACED}{last}"), GRACE)
+        # First, so that a request which finds the id on the list knows why. Several visitors may
+        # share an id that was made of a cookie's text: that of one does not concern the others.
+        if state.loaded.owner is not None or not is_derived(last):
+            self._revocations.revoke(key_of(f"{_REPLACED}{last}"), GRACE)
         note = self._note_renewal(last, created)
         try:
             if self._revoke(last, created):

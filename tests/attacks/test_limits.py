@@ -396,14 +396,30 @@ def test_slow_page_with_a_former_cookie_without_an_id_ends_a_log_in_with_a_list(
         session["id"] = has_id and session.id
 
     first = Victim().visit("", begin).cookie
-    victim, jar = (
-        Victim(revocations=MemoryRevocations(), salt="new", migrate_from=[former()]),
-        Jar(),
-    )
+    jar, ended = Jar(), MemoryRevocations()
+    victim = Victim(revocations=ended, salt="new", migrate_from=[former()])
     jar.receive(victim.visit(first, log_in("ann")))
     with nullcontext() if not has_id else pytest.raises(SessionUnavailable):
         jar.receive(victim.visit(first, count))
     assert jar.visit(victim, who) == ("ann" if has_id else None)
+
+
+@every_mode
+def test_store_refuses_a_change_that_is_under_way_when_the_idle_timeout_passes(
+    clock: Clock, mode: str
+) -> None:
+    victim, jar = Victim(**MODES[mode](), idle_timeout=1800), Jar()
+    jar.visit(victim, log_in("ann"))
+    clock.advance(1795)
+
+    def slow(session: Any) -> None:
+        dict(session)
+        clock.advance(10)
+        count(session)
+
+    with pytest.raises(SessionUnavailable) if mode == "store" else nullcontext():
+        jar.visit(victim, slow)
+    assert jar.visit(victim, who) == (None if mode == "store" else "ann")
 
 
 @every_mode

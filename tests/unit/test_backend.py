@@ -168,6 +168,25 @@ def test_change_with_a_former_cookie_that_a_stranger_may_have_begins_a_session(
     assert site.visit(count, former).result == 1
 
 
+@every_renewal
+@pytest.mark.parametrize("is_taken_over", [False, True])
+@pytest.mark.parametrize("salt", ["", "former"])
+def test_change_with_a_users_cookie_that_had_no_id_is_an_error_for_a_minute(
+    clock: Clock, renew: Act, is_taken_over: bool, salt: str
+) -> None:
+    """A user's cookie is nobody else's. It is a former one, or one from before there was a list."""
+    cookie = Site(salt=salt).log_in("ann", n=1)
+    reader = SessionwareCookie(KEY, salt="former")
+    site = Site(revocations=MemoryRevocations(), migrate_from=[reader])
+    if is_taken_over:
+        cookie = site.visit(count, cookie).cookie
+    site.visit(renew, cookie)
+    with pytest.raises(SessionUnavailable, match=r"regenerate\(\)"):
+        site.visit(count, cookie)
+    clock.advance(GRACE + 1)
+    assert site.visit(count, cookie).result == 1
+
+
 def test_change_with_the_cookie_from_before_a_binding_is_an_error() -> None:
     """The session that was bound has got another id since."""
     pytest.importorskip("cryptography")
