@@ -22,7 +22,7 @@ from .envelope import Envelope, unwrap
 from .errors import ConfigurationError, CookieRejected, Problem, collecting
 from .expiry import Expiry
 from .interface import SecureCookieSessionInterface
-from .serializer import dumps
+from .serializer import dumps, is_too_deep
 from .store import key_of
 
 BAR_WIDTH = 40
@@ -276,6 +276,8 @@ def _envelope(text: str) -> Envelope:
     envelope = unwrap(text)
     if envelope.data is None and envelope.id is None:
         raise CookieRejected("malformed")  # a store has its data under an id
+    if is_too_deep(envelope.data, envelope.text):
+        raise CookieRejected("malformed")
     return envelope
 
 

@@ -56,10 +56,17 @@ def from_settings(
             # A setting that could not be read is at its default, so a problem with it is not real.
             if name in settings or name not in (*written, "secret_key"):
                 key = written.get(name, f"{prefix}{name}" if name in _KINDS else name)
-                problems.append(problem._replace(setting=f"{key}{bracket}{index}"))
+                text = _as_written(problem.text, settings.get(name), mapping.get(key))
+                problems.append(problem._replace(setting=f"{key}{bracket}{index}", text=text))
     if problems:
         raise ConfigurationError(problems)
     return middleware
+
+
+def _as_written(text: str, value: object, written: object) -> str:
+    """Return the text with the name of a variable in place of its value, which may be a secret."""
+    is_expanded = isinstance(value, str) and isinstance(written, str) and value != written
+    return text.replace(repr(value), repr(written)) if is_expanded else text
 
 
 def _missing_key(

@@ -115,12 +115,12 @@ def running(
         stop(process)
 
 
-def wait_for(condition: Callable[[], bool], what: str) -> None:
-    """Ask every few milliseconds until it is so; raise RuntimeError after 20 seconds."""
-    deadline = time.monotonic() + SECONDS_TO_START
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = SECONDS_TO_START) -> None:
+    """Ask every few milliseconds until it is so; raise RuntimeError after so many seconds."""
+    deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"waited {SECONDS_TO_START} seconds in vain until {what}")
+            raise RuntimeError(f"waited {seconds} seconds in vain until {what}")
         time.sleep(0.02)
 
 

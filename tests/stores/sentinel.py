@@ -14,6 +14,9 @@ from tests.stores.servers import RedisServer, answers
 
 NAME = "main"
 
+SECONDS_TO_PROMOTE = 60
+"""A Sentinel that was held up for two seconds, as on a busy machine, does nothing for thirty."""
+
 
 class Trio:
     """The three of them, while the block runs. ``options``: the primary's own."""

@@ -13,7 +13,7 @@ from sessionware import Session, SessionUnavailable
 from sessionware.redis import RedisRevocations, RedisStore
 from tests.processes import wait_for
 from tests.sites import Site, count
-from tests.stores.sentinel import Trio
+from tests.stores.sentinel import SECONDS_TO_PROMOTE, Trio
 
 CLIENTS = 8
 SAFE = ("--min-replicas-to-write", "1")
@@ -36,7 +36,7 @@ class Client:
 
     def visit(self) -> int:
         """Try again until there is an answer, and return the count."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + SECONDS_TO_PROMOTE
         while time.monotonic() < deadline:
             try:
                 self.cookie = self.cookie or self.site.log_in("ann")
@@ -59,7 +59,7 @@ def test_sessions_go_on_at_the_replica(trio: Trio, is_planned: bool) -> None:
         trio.catch_up()
         if is_planned:
             trio.fail_over()
-            wait_for(trio.is_promoted, "the replica is promoted")
+            wait_for(trio.is_promoted, "the replica is promoted", SECONDS_TO_PROMOTE)
             with pytest.raises(SessionUnavailable) as caught:
                 site.visit(count, clients[0].cookie)
             clients[0].failures.append(caught.value)
@@ -85,7 +85,7 @@ def test_list_of_ended_sessions_goes_on_at_the_replica(trio: Trio) -> None:
         with pytest.raises(SessionUnavailable) as caught:
             site.read(ended)
         assert isinstance(caught.value.__cause__, redis.RedisError)
-        wait_for(trio.is_promoted, "the replica is promoted")
+        wait_for(trio.is_promoted, "the replica is promoted", SECONDS_TO_PROMOTE)
         assert site.read(ended) is None
         site.visit(Session.invalidate, cookie)
         assert site.read(cookie) is None

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sessionware.__main__ import main
 from sessionware.codec import SignedCodec
 from sessionware.encryption import EncryptedCodec
+from sessionware.serializer import MAX_DEPTH
 from sessionware.store import key_of
 from tests.conftest import Clock
 from tests.gateway import KEY
@@ -512,6 +513,15 @@ def test_signed_data_that_is_not_a_session_is_shown_as_such(inspect: Inspect, te
     head, _, data = shown.partition("data, but no session that sessionware writes\n")
     assert json.loads(data) == json.loads(text)
     assert "created" not in head
+
+
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 900, 991, 1400])
+def test_data_that_is_nested_too_deeply_is_not_taken_for_a_session(
+    inspect: Inspect, depth: int
+) -> None:
+    status, shown = inspect(token(f'[{{"a":{"[" * depth}{"]" * depth}}},0]'))
+    assert status == 0
+    assert "signed, but no session" in shown
 
 
 @pytest.mark.parametrize("text", ["nonsense", "[" * 60_000, "1" * 5000])

@@ -280,9 +280,15 @@ def test_a_key_that_only_looks_like_a_name_is_accepted(
     from_settings(app, {"session.secret_key": "$APP_KEY"})
 
 
-def test_the_value_of_an_environment_variable_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "setting", ["idle_timeout", "cookie_samesite", "cookie_name", "cookie_path", "cookie_domain"]
+)
+def test_the_value_of_an_environment_variable_is_not_shown(
+    setting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a secret key, if two lines are swapped."""
     monkeypatch.setenv("APP_KEY", KEY)
-    [problem] = problems_of({"session.idle_timeout": "$APP_KEY"})
+    [problem] = problems_of({f"session.{setting}": "$APP_KEY"})
     assert "$APP_KEY" in problem
     assert KEY not in problem
 
