@@ -174,7 +174,7 @@ class RevocableBackend(CookieBackend):
         """Return whether one of the sessions with these ids has got a new one, and may go on.
 
         If the request took over a minute, any renewal counts, because the list cannot tell when it
-        was, but for that of an id made of a cookie's text.
+        was, unless the id was made of a cookie's text, which several visitors may share.
         """
         is_slow = seconds > GRACE
         replaced = (
@@ -219,8 +219,8 @@ class RevocableBackend(CookieBackend):
 
     def _renew(self, state: State, last: str) -> None:
         created = state.loaded.created
-        # First, so that a request which finds the id on the list knows why. Several visitors may
-        # share an id that was made of a cookie's text: that of one does not concern the others.
+        # First, so that a request which finds the id on the list knows why. Visitors may share an
+        # id that was made of a cookie's text, and a renewal by one must not stop the others.
         if state.loaded.owner is not None or not is_derived(last):
             self._revocations.revoke(key_of(f"{_REPLACED}{last}"), GRACE)
         note = self._note_renewal(last, created)

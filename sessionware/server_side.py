@@ -303,14 +303,14 @@ class ServerBackend(CookieBackend):
             self._store.delete(key)
 
     def _end_open(self, session_id: str) -> None:
-        """Do the same. If a slow request may save it again, leave an ending in its place."""
+        """Delete a session, unless it is closed; or leave an ending, if it may be saved again."""
         key = key_of(session_id)
         if not self._may_begin_again(session_id):
             self._delete_open(key)
             return
         while not self._store.create(key, _ENDING, **_NOTE_LIFE):
             kept = self._store.load(key)
-            text, version = ("[", "") if kept is None else kept
+            text, version = ("[", "") if kept is None else kept  # If it is gone, try again.
             if not text.startswith("["):  # It has ended, or another one has taken its place.
                 return
             if self._store.replace(key, _ENDING, version=version, **_NOTE_LIFE):

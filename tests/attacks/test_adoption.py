@@ -242,19 +242,26 @@ def test_a_slow_request_with_a_copy_does_not_outlive_the_log_out(
     assert victim.asks(thiefs, user) is None
 
 
+def with_an_id(owner: str | None) -> str:
+    """Return the former cookie of a session that has an id."""
+
+    def begin(session: Any) -> None:
+        session.update(id=session.id, user="ann")
+        session.owner = owner
+
+    return Victim().visit("", begin).cookie
+
+
+def down(_: str) -> bool:
+    raise SessionUnavailable("the store does not answer")
+
+
 @pytest.mark.parametrize("owner", ["ann", None])
 @pytest.mark.parametrize("act", [len, lambda session: session.update(a=1)])
 def test_a_slow_page_takes_nothing_over_after_the_log_out_even_if_the_store_cannot_delete(
     monkeypatch: pytest.MonkeyPatch, owner: str | None, act: Callable[[Any], object]
 ) -> None:
-    def begin(session: Any) -> None:
-        session.update(id=session.id, user="ann")
-        session.owner = owner
-
-    def down(_: str) -> bool:
-        raise SessionUnavailable("the store does not answer")
-
-    first, store = Victim().visit("", begin).cookie, MemoryStore()
+    first, store = with_an_id(owner), MemoryStore()
     victim = Victim(store=store, salt="new", migrate_from=[former()])
     copies: list[str] = []
 
@@ -274,14 +281,7 @@ def test_a_slow_page_takes_nothing_over_after_the_log_out_even_if_the_store_cann
 def test_a_log_out_between_the_commands_of_a_take_over_holds_even_if_the_store_cannot_delete(
     monkeypatch: pytest.MonkeyPatch, owner: str | None
 ) -> None:
-    def begin(session: Any) -> None:
-        session.update(id=session.id, user="ann")
-        session.owner = owner
-
-    def down(_: str) -> bool:
-        raise SessionUnavailable("the store does not answer")
-
-    first, store = Victim().visit("", begin).cookie, MemoryStore()
+    first, store = with_an_id(owner), MemoryStore()
     victim = Victim(store=store, salt="new", migrate_from=[former()])
     copies: list[str] = []
     create = store.create
