@@ -278,17 +278,19 @@ def test_a_slow_page_takes_nothing_over_after_the_log_out_even_if_the_store_cann
 
 
 @pytest.mark.parametrize("owner", ["ann", None])
+@pytest.mark.parametrize("is_beside", [False, True])
 def test_a_log_out_between_the_commands_of_a_take_over_holds_even_if_the_store_cannot_delete(
-    monkeypatch: pytest.MonkeyPatch, owner: str | None
+    monkeypatch: pytest.MonkeyPatch, owner: str | None, is_beside: bool
 ) -> None:
+    """``is_beside``: the log-out ends a later session, which the former cookie came beside."""
     first, store = with_an_id(owner), MemoryStore()
     victim = Victim(store=store, salt="new", migrate_from=[former()])
     copies: list[str] = []
-    create = store.create
+    create, later = store.create, victim.visit("", lambda session: session.update(a=1)).cookie
 
     def create_late(*args: Any, **life: Any) -> bool:
         monkeypatch.setattr(store, "create", create)
-        victim.visit(copies[0], log_out)
+        victim.visit(f"{later}; {first}" if is_beside else copies[0], log_out)
         monkeypatch.setattr(store, "delete", down)
         return create(*args, **life)
 
