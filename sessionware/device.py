@@ -398,7 +398,7 @@ def identifier_of(session_id: str) -> str:
 def state_of(session: Session) -> State:
     """Return the state of a session, which is loaded if it was not."""
     _ = session.new
-    return cast(State, session.state)
+    return cast(State, session._state)
 
 
 def is_from_elsewhere(environ: WSGIEnvironment) -> bool:

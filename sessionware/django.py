@@ -197,7 +197,7 @@ class DjangoSession(SessionBase):
 
     def is_empty(self) -> bool:
         """Return whether there is nothing to keep: neither data nor a key."""
-        state = self._session.state
+        state = self._session._state
         return state is None or not state.alive
 
     # What has become of it
@@ -240,7 +240,7 @@ class DjangoSession(SessionBase):
 
     @property
     def _id(self) -> str | None:
-        state = self._session.state
+        state = self._session._state
         return None if state is None else state.id
 
     def _make_key(self) -> str:
@@ -408,7 +408,7 @@ class DjangoSession(SessionBase):
 
     def _prepare(self) -> None:
         """Set the key and the cookie's life, as Django says, of a session that will be saved."""
-        opened, state = self._opened, self._opened.state
+        opened, state = self._opened, self._opened._state
         is_ready = self._is_checked and not (opened.sealed or isinstance(opened, NullSession))
         if state is None or not is_ready:
             return
@@ -740,7 +740,7 @@ def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> Non
     if not lines:
         return
     *others, own = map(_morsel, lines)
-    state = session._opened.state
+    state = session._opened._state
     hides_others = state is not None and state.loaded.newest > 0  # Then it has to outlive them.
     left = session._expiry.left
     if own["max-age"] and left < int(own["max-age"]) and not hides_others:

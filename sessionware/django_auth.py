@@ -64,7 +64,7 @@ class PasswordHash:
         new hash. That is an error in a body whose response has begun, and in all but one of those
         that a page sends one soon after the other.
         """
-        state = self._session.state
+        state = self._session._state
         was_renewed = state is not None and not state.begins_anew and state.loaded.renewed
         return (was_renewed or self._session.sealed) and self.is_by_former_key
 
@@ -74,7 +74,7 @@ class PasswordHash:
 
         Then nothing is lost if another request has done the same, or ended the session.
         """
-        state = self._session.state
+        state = self._session._state
         if not settings.SECRET_KEY_FALLBACKS or state is None:
             return False
         if state.begins_anew or state.csrf_token != state.loaded.csrf_token:
@@ -101,7 +101,7 @@ class PasswordHash:
 
     def is_replaced_by(self, present: str) -> bool:
         """Return whether this is the hash of a new password of the user's."""
-        state = self._session.state
+        state = self._session._state
         if state is None or state.owner is None or state.begins_anew:
             return False
         if state.data.get(PASSWORD_HASH) in (None, present) or self.is_by_former_key:

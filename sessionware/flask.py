@@ -326,7 +326,7 @@ def _is_kept_by_test_client() -> bool:
 
 def _make_plain(session: Any) -> None:
     """Replace flashed messages that are objects with a text, as Flask does when it saves them."""
-    state = session.state if isinstance(session, Session) else None
+    state = session._state if isinstance(session, Session) else None
     if state is None:
         return
     flashes = state.data.get("_flashes", ())

@@ -251,7 +251,7 @@ class SecureCookieSessionInterface(SessionInterface):
         fields = fields_of(headers)
         names = names_of(fields)
         vary_by_cookie(fields, names)
-        session.varies = True
+        session._varies = True
         cookie = self._saver.verdict(session, environ)
         if cookie is None:
             if is_shared(fields, names):
@@ -262,7 +262,7 @@ class SecureCookieSessionInterface(SessionInterface):
                 )
             return
         self._warnings.of_place(environ)
-        self._set_cookies(cookie, fields, names, session.state, environ)
+        self._set_cookies(cookie, fields, names, session._state, environ)
         if keep_private(fields, names):
             self._warnings.once(
                 "shared_cache",

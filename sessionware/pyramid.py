@@ -131,7 +131,7 @@ def _remember(router: Any, middleware: SessionMiddleware) -> None:
         session, outer = environ.get(middleware.environ_key), environ.get(_BEFORE)
         try:
             # There is nothing to copy, unless a WSGI filter has used the session before Pyramid.
-            environ[_BEFORE] = deepcopy(session.state) if isinstance(session, Session) else None
+            environ[_BEFORE] = deepcopy(session._state) if isinstance(session, Session) else None
         except Exception as error:
             environ[_BEFORE] = error  # which matters only if there is another attempt
         try:

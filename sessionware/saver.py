@@ -25,7 +25,7 @@ MAX_READER_TIME = 1
 def is_quick(session: Session) -> bool:
     """Return whether the request may still write although it has only read."""
     # Below 0, the clock was set back meanwhile.
-    return 0 <= time.time() - session.started <= MAX_READER_TIME
+    return 0 <= time.time() - session._started <= MAX_READER_TIME
 
 
 class Saver:
@@ -50,14 +50,14 @@ class Saver:
 
     def verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
         """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due."""
-        state = session.state
+        state = session._state
         if state is None:
             return None  # the store did not answer, and the application knows it
-        text = session.changes()
+        text = session._changes()
         if text is not None:
             return self._save(session, state, text, environ)
         if state.begins_anew and state.loaded.new:  # clear(), after nothing valid
-            return self._log_out(session.cookie, state, "{}", environ)
+            return self._log_out(session._cookie, state, "{}", environ)
         return self._refresh(session, state, environ) if state.loaded.stale else None
 
     def _refresh(self, session: Session, state: State, environ: WSGIEnvironment) -> str | None:
@@ -71,7 +71,7 @@ class Saver:
         if not (urgent or is_quick(session)):
             return None
         try:
-            self._backend.check_duration(state, now - session.started)
+            self._backend.check_duration(state, now - session._started)
             return self._write(state, loaded.text, environ)
         except SessionTooLarge as error:  # by its age, by encryption, or by a longer name
             message = (
@@ -99,13 +99,13 @@ class Saver:
                 return None if is_replaced else self._write_nothing(state, environ, outlived)
             if is_replaced:
                 raise SessionEnded(ENDED)
-        self._backend.check_duration(state, time.time() - session.started)
+        self._backend.check_duration(state, time.time() - session._started)
         if state.has_ended:
-            return self._log_out(session.cookie, state, text, environ)
+            return self._log_out(session._cookie, state, text, environ)
         line = self._write(state, text, environ)
         if state.begins_anew:
             try:
-                self._log_in(session.cookie, state, environ)
+                self._log_in(session._cookie, state, environ)
             except SessionUnavailable:
                 with suppress(SessionUnavailable):  # No response will bring its cookie.
                     self._backend.end(str(state.id), state.created)
@@ -229,7 +229,8 @@ class Saver:
         That of a visitor, who has come with the one from before, would take its place.
         """
         return self._backend.is_replaced(
-            lambda: self._other_ids(session.cookie, loaded, environ), time.time() - session.started
+            lambda: self._other_ids(session._cookie, loaded, environ),
+            time.time() - session._started,
         )
 
     def _end_others(self, loaded: Loaded, twins: list[Loaded], ids: dict[str, int]) -> None:

@@ -277,42 +277,38 @@ class Session(SessionMixin, FlashMixin):
     After the response has begun, the session can still be read, but changes raise LateWrite.
     """
 
+    # An attribute without "_" hides the key of the same name from Jinja's ``{{ session.name }}``.
     __slots__ = (
+        "_cookie",
         "_loads",
         "_source",
+        "_started",
         "_state",
+        "_varies",
         "accessed",
-        "cookie",
         "opened_by",
         "sealed",
-        "started",
-        "varies",
     )
 
     def __init__(self, source: Source, cookie: str) -> None:
         self._source = source
-        self.cookie: str = cookie
-        self._state: State | None = None
+        self._cookie: str = cookie
+        self._state: State | None = None  # what it holds, from its first use on
         self._loads: list[State] = []  # if two threads load it at once, the first counts for both
-        self.started: float = time.time()
+        self._started: float = time.time()
+        self._varies: bool = False  # set by the interface: whether the response tells caches of it
         self.accessed: bool = False
-        self.varies: bool = False  # set by the interface: whether the response tells caches of it
         self.opened_by: object = None
         self.sealed: bool = False
-
-    @property
-    def state(self) -> State | None:
-        """What the session holds, or ``None`` if it was not loaded."""
-        return self._state
 
     def _read(self) -> State:
         return self._state or self._open()
 
     def _open(self) -> State:
-        if self.sealed and not self.varies:
+        if self.sealed and not self._varies:
             self._source.late_look()
         self.accessed = True  # even if loading fails: the response depends on the cookie anyway
-        self._loads.append(State(self._source.load(self.cookie)))
+        self._loads.append(State(self._source.load(self._cookie)))
         self._state = self._loads[0]
         return self._state
 
@@ -373,7 +369,7 @@ class Session(SessionMixin, FlashMixin):
 
     def __repr__(self) -> str:
         # Debuggers and wsgiref.validate print the environ, which is no use of the session.
-        state = self.state
+        state = self._state
         return f"<{type(self).__name__} {'unopened' if state is None else list(state.data)}>"
 
     def keys(self) -> KeysView[str]:
@@ -449,7 +445,7 @@ class Session(SessionMixin, FlashMixin):
         that differs is still saved.
         """
         try:
-            return self.changes() is not None
+            return self._changes() is not None
         except UnserializableValue:
             return True
 
@@ -539,7 +535,7 @@ class Session(SessionMixin, FlashMixin):
         if not keep_created:
             state.created = int(time.time())
 
-    def changes(self) -> str | None:
+    def _changes(self) -> str | None:
         """Return the data as JSON text if the session has to be saved, or else ``None``.
 
         Raises UnserializableValue.
@@ -569,7 +565,7 @@ class NullSession(Session):
         self._state = State(Loaded({}, "{}", int(time.time()), came=False, new=True))
         return self._state
 
-    def changes(self) -> None:
+    def _changes(self) -> None:
         """Return ``None``, because there is nothing to save."""
 
     def _refuse(self, /, *_: Any, **__: Any) -> NoReturn:

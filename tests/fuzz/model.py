@@ -316,7 +316,7 @@ class Visit:
         assert response.headers.get("Vary") == ("Cookie" if self.looked else None)
         assert response.headers.get("Cache-Control") == ("private" if line else None)
         assert len(response.header_list) == self.looked + 2 * bool(line)
-        state = self.session.state
+        state = self.session._state
         assert not self.looked or (state.created, state.id) == (self.created, self.id)
         if verdict in ("write", "end"):
             assert line is not None

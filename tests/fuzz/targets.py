@@ -167,7 +167,7 @@ def envelope(data: bytes) -> None:
         assert session == {}
     else:
         assert exact(session.copy()) == exact(found.data)
-        assert (session.state.id, session.owner) == (found.id, found.owner)
+        assert (session._state.id, session.owner) == (found.id, found.owner)
         _save_and_open_again(session)
 
 
@@ -217,7 +217,7 @@ def _save_and_open_again(session: Any) -> None:
     again: Any = INTERFACE.open_session(make_environ(cookie))
     assert exact(again.copy()) == exact(session.copy())
     parts = attrgetter("id", "owner", "csrf_token", "stamp")
-    assert exact([*parts(again.state)]) == exact([*parts(session.state)])
+    assert exact([*parts(again._state)]) == exact([*parts(session._state)])
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

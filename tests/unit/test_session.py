@@ -203,8 +203,8 @@ def shared(**data: Any) -> Session:
     """Return a session that another thread uses at the same time."""
     session = opened()
     session["a"] = 1
-    assert session.state is not None
-    session.state.data = Meanwhile(data)
+    assert session._state is not None
+    session._state.data = Meanwhile(data)
     return session
 
 
@@ -255,14 +255,14 @@ def test_late_use_that_fails_is_reported() -> None:
     session.sealed = True
     with pytest.raises(SessionUnavailable):
         len(session)
-    assert (session.accessed, session.state, source.late_looks) == (True, None, 1)
+    assert (session.accessed, session._state, source.late_looks) == (True, None, 1)
 
 
 def test_use_is_not_late_if_the_response_varies() -> None:
     """Such as after one that has failed, before the response began."""
     source = Source(id)
     session = Session(source, "")
-    session.sealed = session.varies = True
+    session.sealed = session._varies = True
     assert (len(session), source.late_looks) == (1, 0)
 
 
@@ -280,7 +280,7 @@ def test_use_is_late_whoever_else_says_that_the_session_was_accessed() -> None:
         lambda session: session.accessed,
         lambda session: session.modified,
         lambda session: session.sealed,
-        lambda session: session.state,
+        lambda session: session._state,
         repr,
     ],
     ids=["accessed", "modified", "sealed", "state", "repr"],
@@ -423,7 +423,7 @@ def test_repr_is_no_use_of_the_session(show: Callable[[object], str]) -> None:
     """A debugger or ``wsgiref.validate`` may print the environ."""
     session = holding(user="Ada")
     assert show({"session": session}) == "{'session': <Session unopened>}"
-    assert (session.accessed, session.state) == (False, None)
+    assert (session.accessed, session._state) == (False, None)
 
 
 def test_repr_of_what_was_loaded_shows_keys_but_no_values() -> None:

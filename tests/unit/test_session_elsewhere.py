@@ -30,6 +30,7 @@ ADVICE = {
     "set_expiry": f"session.set_expiry(): {LIMITS}",
     "timeout": f"session.timeout: {LIMITS}",
     "load": "session.load(): not needed, the session is loaded on its first use",
+    "state": 'session.state: use session["state"]',
     "cart": 'session.cart: use session["cart"]',
     "user": 'session.user: use session["user"], or session.owner for the user who is logged in',
 }
@@ -64,7 +65,7 @@ def test_a_user_cannot_be_assigned_as_an_attribute(make: Any, name: str) -> None
     )
 
 
-@pytest.mark.parametrize("name", ["cart", "sid", "expires"])
+@pytest.mark.parametrize("name", ["cart", "sid", "expires", "cookie", "state", "started"])
 def test_no_other_name_can_be_assigned_either(name: str) -> None:
     with pytest.raises(AttributeError, match=name):
         setattr(opened(), name, "x")

@@ -325,12 +325,12 @@ def test_what_is_set_after_an_end_begins_a_new_session(end: Act, clock: Clock) -
 def test_session_has_ended_after_a_log_out_unless_a_log_in_follows(act: Act, ended: bool) -> None:
     session = opened(visit(lambda it: (assign("owner", "ann")(it), it.update(a=1))).cookie)
     act(session)
-    assert session.state is not None
-    assert session.state.has_ended is ended
+    assert session._state is not None
+    assert session._state.has_ended is ended
 
 
 def test_session_that_has_nothing_left_has_ended() -> None:
     session = holding(a=1)
     del session["a"]
-    assert session.state is not None
-    assert session.state.has_ended is True
+    assert session._state is not None
+    assert session._state.has_ended is True
