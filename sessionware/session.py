@@ -205,8 +205,9 @@ class State:
     def has_changed_inside(self) -> bool:
         """Return whether a value that was handed out is not as it was."""
         try:
-            for key, snapshot in [*self.handed_out.items()]:  # another thread may read meanwhile
-                if marshal.dumps(self.data[key], _EXACT) != snapshot:
+            # Another thread may read or remove a value meanwhile.
+            for key, snapshot in [*self.handed_out.items()]:
+                if marshal.dumps(self.data.get(key, _MISSING), _EXACT) != snapshot:
                     return True
         except ValueError:
             return True
@@ -545,7 +546,7 @@ class Session(SessionMixin, FlashMixin):
             return None
         if not (state.may_differ or (state.handed_out and state.has_changed_inside())):
             return None
-        text = self._source.dumps(state.data)
+        text = self._source.dumps(state.data.copy())  # another thread may set a key meanwhile
         return text if text != state.loaded.text or state.differs() else None
 
 

@@ -227,6 +227,29 @@ def test_what_another_thread_has_taken_is_absent() -> None:
         shared(cart=["pen"]).pop("cart")
 
 
+def test_key_that_another_thread_sets_during_the_look_for_changes_is_no_error() -> None:
+    session = opened()
+
+    class Meanwhile(str):
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            session["theirs"] = 1
+            return str.__eq__(self, other)
+
+    session["ours"] = Meanwhile("a")
+    assert session.modified is True
+    assert session.copy() == {"ours": "a", "theirs": 1}
+
+
+def test_key_that_another_thread_removes_during_the_look_for_changes_is_one() -> None:
+    session = holding(cart=["pen"])
+    assert session["cart"] == ["pen"]
+    assert session._state is not None
+    del session._state.data["cart"]  # after the look whether a key was set or removed
+    assert session.modified is True
+
+
 # Late
 
 
