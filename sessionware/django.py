@@ -30,6 +30,7 @@ from django.contrib.auth import user_logged_out
 from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddleware
+from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.utils.cache import patch_cache_control, patch_vary_headers
@@ -78,6 +79,8 @@ class DjangoSession(SessionBase):
     - ``set_expiry`` ends the session by then at the latest, whatever the browser does.
     - ``modified = True`` is not needed after a nested change.
     """
+
+    serializer = JSONSerializer  # of Django's encode and decode, which nothing here calls
 
     def __init__(self, opened: Session) -> None:
         self._opened = opened

@@ -406,6 +406,11 @@ def test_a_session_exists_if_its_cookie_is_valid(chosen: dict[str, Any]) -> None
         assert not SessionStore().exists("some other")
 
 
+def test_a_dict_is_encoded_and_decoded_as_by_django() -> None:
+    session = SessionStore()
+    assert session.decode(session.encode({"n": 1})) == {"n": 1}
+
+
 def test_a_session_exists_if_the_store_has_its_key() -> None:
     with override_settings(SESSIONWARE={"store": MemoryStore()}):
         key = visit(lambda session: session.create() or session.session_key).result
