@@ -49,10 +49,21 @@ class Saver:
         self._loader = loader
 
     def verdict(self, session: Session, environ: WSGIEnvironment) -> str | None:
-        """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due."""
+        """Return the Set-Cookie header that writes or deletes; ``None`` if nothing is due.
+
+        From now on, a change by another thread raises LateWrite, because it would not be saved.
+        """
         state = session._state
         if state is None:
             return None  # the store did not answer, and the application knows it
+        was_sealed, session.sealed = session.sealed, True
+        try:
+            return self._decide(session, state, environ)
+        except BaseException:
+            session.sealed = was_sealed
+            raise
+
+    def _decide(self, session: Session, state: State, environ: WSGIEnvironment) -> str | None:
         text = session._changes()
         if text is not None:
             return self._save(session, state, text, environ)

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from hashlib import shake_256
 from http.cookiejar import CookieJar
 from operator import attrgetter, methodcaller
+from secrets import token_hex
 from types import SimpleNamespace
 from typing import Any
 from urllib.request import Request
@@ -17,6 +18,7 @@ import pytest
 from werkzeug.datastructures import Headers
 
 from sessionware import (
+    LateWrite,
     SecureCookieSessionInterface,
     SessionMiddleware,
     SessionTooLarge,
@@ -216,6 +218,41 @@ def test_a_session_that_was_not_used_is_not_saved() -> None:
     interface, headers = SecureCookieSessionInterface(KEY), Headers(UNTOUCHED)
     interface.save_session(make_environ(), interface.open_session(make_environ(JUNK)), headers)
     assert headers.to_wsgi_list() == UNTOUCHED
+
+
+# A change while the session is saved
+
+
+class Meanwhile(SecureCookieSessionInterface):
+    """Has another thread change each session just as it is saved."""
+
+    def open_session(self, environ: Any) -> Any:
+        self.session: Any = super().open_session(environ)
+        return self.session
+
+    def dumps(self, data: dict[str, Any]) -> str:
+        text = super().dumps(data)
+        self.session["late"] = True
+        return text
+
+
+def test_a_change_while_the_session_is_saved_is_refused() -> None:
+    interface = Meanwhile(KEY)
+    session: Any = interface.open_session(make_environ())
+    session["user"] = "ann"
+    with pytest.raises(LateWrite):
+        interface.save_session(make_environ(), session, Headers())
+
+
+def test_a_session_that_was_too_large_can_be_changed_and_saved() -> None:
+    interface, headers = SecureCookieSessionInterface(KEY), Headers()
+    session: Any = interface.open_session(make_environ())
+    session["user"] = token_hex(4096)
+    with pytest.raises(SessionTooLarge):
+        interface.save_session(make_environ(), session, headers)
+    session["user"] = "ann"
+    interface.save_session(make_environ(), session, headers)
+    assert "Set-Cookie" in headers
 
 
 # Timeouts
