@@ -12,7 +12,7 @@ from .cookie import SessionCookie, former_cookie, others
 from .device import Evidence
 from .envelope import CSRF_TOKEN, Envelope
 from .errors import CookieRejected, SessionUnavailable, UnserializableValue
-from .expiry import Expiry
+from .expiry import CLOCK_SKEW, Expiry
 from .keys import ID, DerivedIds, SecretKey, is_derived
 from .log import Refusals, log
 from .migration import FormerCookie
@@ -50,18 +50,29 @@ class Adoption:
         self._backend = backend
 
     def adopt(
-        self, cookie: str, client: str, now: int, refused: Refusals, evidence: Evidence | None
+        self,
+        cookie: str,
+        client: str,
+        now: int,
+        refused: Refusals,
+        evidence: Evidence | None,
+        since: int,
     ) -> Loaded | None:
-        """Return the session of the first former cookie that is valid."""
+        """Return the session of the first former cookie that is valid.
+
+        ``since``: when a cookie of ours was issued that hides older ones, or 0.
+        """
         for count, former in enumerate(self.readers):
             tokens = former.cookie.find(cookie)
-            if tokens and former.is_ended(tokens, now):
-                refused.append(("revoked", ""))  # It hides those of even older settings, too.
-                break
+            # That of a former log-out hides those of even older settings, too.
+            since = max(since, former.ended_at(tokens, now))
             for token in former.newest_first(tokens, now):
                 try:
                     loaded = former.load(token, now)
                     _check(loaded, f"{type(former).__name__}.load")
+                    # The clocks of two servers differ by less than that.
+                    if since and loaded.issued <= since + CLOCK_SKEW:
+                        raise CookieRejected("revoked")
                     loaded = replace(loaded, token="", version="", stale=True, adopted=True)
                     self._expiry.check(now, loaded.issued, loaded.created, loaded.permanent)
                     if not State(loaded).alive:
@@ -190,7 +201,7 @@ def _check(loaded: Loaded, name: str) -> None:
 
 def _are_ended(tokens: list[str], readers: Sequence[FormerCookie], now: int) -> bool:
     """Return whether the newest is the empty cookie of a former log-out, which hides others."""
-    return any(former.is_ended(tokens, now) for former in readers)
+    return any(former.ended_at(tokens, now) for former in readers)
 
 
 def _derived_ids(keys: Sequence[SecretKey], readers: Sequence[FormerCookie]) -> DerivedIds:

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from operator import attrgetter
 
 from .adoption import Adoption
@@ -36,12 +37,11 @@ class Loader:
         evidence = None if self._binding is None else self._binding.evidence(cookie, proves)
         loaded = self._load_own(tokens, now, refused, evidence)
         if loaded is None:
-            loaded = self._adoption.adopt(cookie, client, now, refused, evidence)
-        if loaded is None:
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
-            if refused:
-                log_refusal(refused)
-        elif evidence is not None and evidence.unproved and not proves:
+        if loaded.new and not loaded.unproved:
+            former = self._adoption.adopt(cookie, client, now, refused, evidence, loaded.issued)
+            loaded = loaded if former is None else _beside(former, loaded)
+        if loaded.new and refused and not (loaded.unproved and proves):
             log_refusal(refused)
         if self._adoption.readers:
             self._adoption.note(loaded, cookie, now)
@@ -80,6 +80,7 @@ class Loader:
             log("twins", "A request had several session cookies of our name")
         for verified in found:
             if verified.ends:
+                refused += [(verified.over, "")] if verified.over else []
                 return self._hide_others(verified, found, now)
             try:
                 loaded = self._accept(verified, now, evidence)
@@ -98,9 +99,10 @@ class Loader:
     def _hide_others(self, verified: Verified, found: list[Verified], now: int) -> Loaded:
         """Return a new session in place of one that is over, because older cookies came with it.
 
-        They are cookies that a log-out, or the log-in of another user, could not delete.
+        They are cookies that a log-out, or the log-in of another user, could not delete. It was
+        ``issued`` when the cookie was, because the session of a former cookie may be newer.
         """
-        loaded = Loaded({}, "{}", now, new=True, outlived=True)
+        loaded = Loaded({}, "{}", now, verified.issued, new=True, outlived=True)
         return self._note_twins(loaded, verified, found)
 
     def _note_twins(self, loaded: Loaded, counted: Verified, found: list[Verified]) -> Loaded:
@@ -159,3 +161,8 @@ class Loader:
                 self._reader.accept(bound, now)
                 return str(bound.envelope.id)
         return ""
+
+
+def _beside(former: Loaded, own: Loaded) -> Loaded:
+    """Return the session of a former cookie, with what was noted of the cookies of our name."""
+    return replace(former, outlived=own.outlived, newest=own.newest, leftovers=own.leftovers)

@@ -86,9 +86,9 @@ class FormerCookie(ABC):
         """Return the cookie's values in the order in which they count."""
         return values
 
-    def is_ended(self, values: list[str], now: int) -> bool:  # noqa: ARG002 - SessionwareCookie uses both
-        """Return whether the newest of the values is the empty cookie that a log-out has left."""
-        return False
+    def ended_at(self, values: list[str], now: int) -> int:  # noqa: ARG002 - SessionwareCookie uses both
+        """Return when the newest of the values was issued, if a log-out has left it, or else 0."""
+        return 0
 
     def envelopes(self, values: list[str], now: int) -> list[Envelope]:  # noqa: ARG002 - as above
         """Return what the values carry that are valid, if they are our own."""
@@ -185,10 +185,10 @@ class SessionwareCookie(FormerCookie):
         tokens = [each.token for each in found]
         return tokens + [value for value in values if value not in tokens]  # load says why not
 
-    def is_ended(self, values: list[str], now: int) -> bool:
-        """Return whether the newest of the values is the empty cookie that a log-out has left."""
+    def ended_at(self, values: list[str], now: int) -> int:
+        """Return when the newest of the values was issued, if a log-out has left it, or else 0."""
         found = self._verify(values, now)
-        return bool(found) and found[0].ends
+        return found[0].issued if found and found[0].ends else 0
 
     def envelopes(self, values: list[str], now: int) -> list[Envelope]:
         """Return what the values carry that are valid, the newest first."""

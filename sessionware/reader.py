@@ -34,17 +34,17 @@ class Reader:
         if is_too_deep(envelope.data, envelope.text):
             raise CookieRejected("malformed")
         created, permanent = issued - envelope.age, envelope.permanent
-        ends = permanent is None and envelope.ends
+        ends, over = permanent is None and envelope.ends, ""
         try:
             self.expiry.check(now, issued, created, permanent)
-        except CookieRejected:
+        except CookieRejected as error:
             # What was written beside older cookies has to hide them for as long as they are valid,
             # and the session of one may have begun when this was issued.
             if not envelope.beside:
                 raise
             self.expiry.check(now, issued, created=issued)
-            ends = True
-        return Verified(envelope, issued, old_key, token, ends)
+            ends, over = True, error.reason
+        return Verified(envelope, issued, old_key, token, ends, over)
 
     def id_of(self, token: str) -> tuple[str | None, int]:
         """Return the id in a cookie, and when its session began, be it over or not.
@@ -110,7 +110,8 @@ class Reader:
 class Verified:
     """What a cookie carries, as far as the cookie alone can tell.
 
-    ``ends``: whether it only hides others that are older.
+    - ``ends``: whether it only hides others that are older.
+    - ``over``: the reason if it does so because its session is over, or else ``""``.
     """
 
     envelope: Envelope
@@ -118,6 +119,7 @@ class Verified:
     old_key: bool
     token: str
     ends: bool
+    over: str
 
 
 def backend_problems(store: object, revocations: object) -> Iterator[Problem]:

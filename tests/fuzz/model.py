@@ -251,7 +251,9 @@ class Visit:
             own = found.issued - (found.ends or found.beside)
             self.newest = max([own, *(other.issued for other in others)])
         # One that was written beside others hides them after its session is over, too.
-        if not (found.ends or self.server.is_over(found.created)):
+        if not found.ends and self.server.is_over(found.created):
+            self.refused.append("expired_absolute")
+        elif not found.ends:
             self.opened = found
             self.data, self.created, self.id = copied(found.data), found.created, found.id
             age = int(self.server.now) - found.issued
@@ -303,11 +305,14 @@ class Visit:
         expected = ["twins"] * self.twins
         if self.opened is not None:
             return reasons == expected + ["old_key"] * (self.opened.key != self.server.keys[0])
-        if self.newest:
-            return reasons == expected
         if told := [reason for reason in self.refused if reason != "junk"]:
-            return reasons == told[:1]
-        return len(reasons) == bool(self.refused) and {*reasons} <= {"bad_signature", "malformed"}
+            return reasons == expected + told[:1]
+        rejected = reasons[self.twins :]
+        return (
+            reasons == expected + rejected
+            and len(rejected) == bool(self.refused)
+            and {*rejected} <= {"bad_signature", "malformed"}
+        )
 
     def check(self, response: Response) -> str | None:
         """Compare the response with the verdict, and record its cookie."""

@@ -980,6 +980,66 @@ def test_former_cookie_that_is_newer_than_the_empty_one_counts(clock: Clock) -> 
     assert sites.site.read(header) is None
 
 
+# There and back, after a log-out that has left an empty cookie
+
+
+class Return:
+    """A log-out that leaves an empty cookie, and after it a log-in under other settings."""
+
+    def __init__(self, mode: str, clock: Clock, seconds: int = 61) -> None:
+        self.first, second = MODES[mode](), MODES[mode]() | {"cookie_name": "second"}
+        site = Site(**self.first)
+        self.twins = [site.log_in("ann") for _ in range(2)]
+        clock.advance(2)
+        self.empty = site.visit(Session.invalidate, "; ".join(self.twins)).cookie
+        clock.advance(seconds)
+        between = Site(**second, migrate_from=[reader(self.first)])
+        self.later = between.visit(log_in, self.empty).cookie
+        self.former = [reader(second), reader(self.first)]
+
+    @property
+    def header(self) -> str:
+        return f"{self.empty}; {self.later}"
+
+    def back(self) -> Site:
+        """Return the site under the first settings again."""
+        return Site(**self.first, migrate_from=self.former[:1])
+
+
+@every_mode
+def test_log_in_after_the_log_out_goes_on_when_the_settings_come_back(
+    clock: Clock, mode: str
+) -> None:
+    moved = Return(mode, clock)
+    site = moved.back()
+    page = site.visit(owner_of, moved.header)
+    assert (page.result, site.read(page.cookie)) == (7, {"cart": ["pen"]})
+
+
+@every_mode
+def test_log_in_after_the_log_out_goes_on_under_a_third_name(clock: Clock, mode: str) -> None:
+    moved = Return(mode, clock)
+    site = Site(**MODES[mode](), cookie_name="third", migrate_from=moved.former[::-1])
+    assert site.visit(owner_of, moved.header).result == 7
+
+
+@every_mode
+def test_log_out_after_the_return_hides_what_the_first_one_hid(clock: Clock, mode: str) -> None:
+    moved = Return(mode, clock)
+    site = moved.back()
+    mine = site.visit(count, f"{moved.twins[0]}; {moved.header}").cookie
+    for header in (mine, f"{mine}; {moved.later}"):
+        ended = site.visit(Session.invalidate, header).cookie
+        assert site.read(f"{ended}; {moved.twins[0]}") is None
+
+
+@pytest.mark.parametrize("mode", ["signed", "encrypted"])
+def test_former_session_of_the_minute_of_the_log_out_stays_hidden(clock: Clock, mode: str) -> None:
+    """The clock of the server that has issued its cookie may be ahead."""
+    moved = Return(mode, clock, seconds=60)
+    assert moved.back().visit(owner_of, moved.header).result is None
+
+
 # Two changes, one after the other
 
 

@@ -257,9 +257,12 @@ def test_empty_cookie_lives_as_long_as_the_longest_session(clock: Clock, mode: s
     "timeouts", [{"absolute_timeout": 200}, {"idle_timeout": 100, "permanent_timeout": 1000}]
 )
 def test_session_that_is_over_hides_the_older_cookie_that_came_with_it(
-    clock: Clock, mode: str, timeouts: dict[str, Any]
+    clock: Clock, mode: str, timeouts: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The other session lasts longer, as it began later, or as it is permanent."""
+    """The other session lasts longer, as it began later, or as it is permanent.
+
+    The log tells why the session is a new one.
+    """
     settings = {**MODES[mode](), **timeouts}
     site, elsewhere = Site(**settings), Site(**settings, cookie_path="/app")
     newer = site.log_in("ann")
@@ -270,7 +273,10 @@ def test_session_that_is_over_hides_the_older_cookie_that_came_with_it(
     newer = site.visit(set_n, both(older, newer)).cookie
     clock.advance(160)
     assert elsewhere.visit(owner_of, older).result == "ben"
+    caplog.set_level(logging.INFO, "sessionware")
     assert site.visit(owner_of, both(older, newer)).result is None
+    reasons = [vars(record)["reason"] for record in caplog.records]
+    assert reasons == ["twins", f"expired_{next(iter(timeouts)).partition('_')[0]}"]
 
 
 @every_mode
