@@ -50,12 +50,14 @@ from .errors import (
     Problem,
     SessionEnded,
     SessionUnavailable,
+    UnserializableValue,
     UsageError,
     collecting,
 )
 from .interface import SecureCookieSessionInterface
 from .keys import may_be_id
 from .saver import is_quick
+from .serializer import dumps
 from .session import NullSession, Owner, Session, State
 
 logger: logging.Logger = logging.getLogger("sessionware")
@@ -639,13 +641,16 @@ def _unused() -> Iterator[Problem]:
 
 
 def _kept(key: str, value: Any) -> Any:
-    """Return what is kept of a value: of messages a list, which a store can merge."""
+    """Return what is kept of a value: of messages a list, which a store can merge.
+
+    ``session.update`` may have put there what a form had, such as a list that cannot be kept.
+    """
     if key == MESSAGES and isinstance(value, str):
-        try:
+        with suppress(ValueError, RecursionError, UnserializableValue):
             messages = json.loads(value)
-        except ValueError:
-            return value
-        return messages if type(messages) is list else value
+            if type(messages) is list:
+                dumps(messages)
+                return messages
     return value
 
 

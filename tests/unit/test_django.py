@@ -478,7 +478,10 @@ def test_messages_come_back_as_the_text_that_django_wrote() -> None:
         assert json.loads(visit(act, cookie).result) == json.loads(message("Saved."))
 
 
-@pytest.mark.parametrize("value", ["no JSON", '{"a":1}', 5, None])
+NO_LISTS = ["no JSON", '{"a":1}', 5, None, "[NaN]", "[1e999]", "[" * 101 + "]" * 101, "[" * 60_000]
+
+
+@pytest.mark.parametrize("value", NO_LISTS, ids=lambda value: str(value)[:9])
 def test_what_is_no_list_of_messages_is_kept_as_it_is(value: Any) -> None:
     cookie = visit(put(_messages=value)).cookie
     assert visit(lambda session: session["_messages"], cookie).result == value
