@@ -39,7 +39,7 @@ class Loader:
         if loaded is None:
             loaded = Loaded({}, "{}", created=now, came=bool(tokens), new=True)
         if loaded.new and not loaded.unproved:
-            former = self._adoption.adopt(cookie, client, now, refused, evidence, loaded.issued)
+            former = self._adoption.adopt(cookie, client, now, refused, evidence, loaded.hides)
             loaded = loaded if former is None else _beside(former, loaded)
         if loaded.new and refused and not (loaded.unproved and proves):
             log_refusal(refused)
@@ -99,10 +99,9 @@ class Loader:
     def _hide_others(self, verified: Verified, found: list[Verified], now: int) -> Loaded:
         """Return a new session in place of one that is over, because older cookies came with it.
 
-        They are cookies that a log-out, or the log-in of another user, could not delete. It was
-        ``issued`` when the cookie was, because the session of a former cookie may be newer.
+        They are cookies that a log-out, or the log-in of another user, could not delete.
         """
-        loaded = Loaded({}, "{}", now, verified.issued, new=True, outlived=True)
+        loaded = Loaded({}, "{}", now, new=True, outlived=True, hides=verified.issued)
         return self._note_twins(loaded, verified, found)
 
     def _note_twins(self, loaded: Loaded, counted: Verified, found: list[Verified]) -> Loaded:

@@ -76,6 +76,7 @@ class Loaded:
     - ``adopted``: whether it comes from a former cookie, and no store of ours has it yet.
     - ``outlived``: whether another cookie is at a place that we do not know, and would count
       without ours.
+    - ``hides``: when a cookie of ours was issued that only hides older ones, or 0.
     - ``newest``: if other cookies may count without ours, the time after which it has to be issued,
       or else 0.
     - ``leftovers``: former cookies that have to be deleted.
@@ -102,6 +103,7 @@ class Loaded:
     renewed: bool = False
     adopted: bool = False
     outlived: bool = False
+    hides: int = 0
     newest: int = 0
     leftovers: tuple[Any, ...] = ()
     bound: str = ""
