@@ -28,9 +28,9 @@ MAX_REPEAT_TIME = 60
 
 ENDED = (
     "The session was ended by another request while this one was using it (a log-out, or "
-    "regenerate()), so nothing of it was saved. The other request's response has the valid cookie. "
-    "If it was this request that called revoke_owner, let it call session.invalidate(), or set "
-    "session.owner, after that."
+    "regenerate()), or its timeout passed meanwhile, so nothing of it was saved. The other "
+    "request's response has the valid cookie. If it was this request that called revoke_owner, let "
+    "it call session.invalidate(), or set session.owner, after that."
 )
 TOO_LATE = (
     f"The session was changed more than {MAX_REQUEST_TIME} seconds after the request began, when "
