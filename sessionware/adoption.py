@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import chain
 from wsgiref.types import WSGIEnvironment
 
 from .backend import CookieBackend
@@ -16,6 +17,7 @@ from .expiry import CLOCK_SKEW, Expiry
 from .keys import ID, DerivedIds, SecretKey, is_derived
 from .log import Refusals, log
 from .migration import FormerCookie
+from .reader import Verified
 from .session import Loaded, State, plain_owner
 
 
@@ -64,8 +66,8 @@ class Adoption:
         """
         for count, former in enumerate(self.readers):
             tokens = former.cookie.find(cookie)
-            # That of a former log-out hides those of even older settings, too.
-            since = max(since, former.ended_at(tokens, now))
+            # What hides the others of this reader hides those of even older settings, too.
+            since = max([since, *(each.issued for each in _hiding(former, tokens, now))])
             for token in former.newest_first(tokens, now):
                 try:
                     loaded = former.load(token, now)
@@ -157,14 +159,17 @@ class Adoption:
                 continue
             # If it has our name, it may be the one that was accepted: then a reader writes nothing.
             is_ours = {*tokens} == {loaded.token}
-            if elsewhere and (is_ours or not _are_ended(tokens, readers, now)):
+            if elsewhere:
+                hiding = chain.from_iterable(_hiding(former, tokens, now) for former in readers)
+                kept = set() if is_ours else {each.envelope.place for each in hiding}
                 # They are deleted. Otherwise, one would be accepted after a log-out.
-                loaded.leftovers += (*elsewhere,)
-                loaded.stale = loaded.stale or not is_ours
+                loaded.leftovers += tuple(each for each in elsewhere if each.place not in kept)
+                loaded.stale = loaded.stale or not (is_ours or kept)
             if tokens == [loaded.token]:
                 continue  # none has come beside the one that was accepted
             for former in readers:
-                self.note_places(loaded, name, former.envelopes(tokens, now))
+                found = former.verified(tokens, now)
+                self.note_places(loaded, name, [each.envelope for each in found])
             loaded.outlived = loaded.outlived or len(tokens) > max(1, len(elsewhere))
 
     def note_places(self, loaded: Loaded, name: str, envelopes: Iterable[Envelope]) -> None:
@@ -199,9 +204,9 @@ def _check(loaded: Loaded, name: str) -> None:
         )
 
 
-def _are_ended(tokens: list[str], readers: Sequence[FormerCookie], now: int) -> bool:
-    """Return whether the newest is the empty cookie of a former log-out, which hides others."""
-    return any(former.ended_at(tokens, now) for former in readers)
+def _hiding(former: FormerCookie, tokens: list[str], now: int) -> list[Verified]:
+    """Return the newest of the cookies, if it only hides others, as after a former log-out."""
+    return [each for each in former.verified(tokens, now)[:1] if each.ends]
 
 
 def _derived_ids(keys: Sequence[SecretKey], readers: Sequence[FormerCookie]) -> DerivedIds:

@@ -30,7 +30,6 @@ from werkzeug.http import parse_date
 from . import base64url
 from .codec import Codec, SignedCodec, inflate
 from .cookie import SessionCookie, cookie_at
-from .envelope import Envelope
 from .errors import (
     ConfigurationError,
     CookieRejected,
@@ -86,12 +85,8 @@ class FormerCookie(ABC):
         """Return the cookie's values in the order in which they count."""
         return values
 
-    def ended_at(self, values: list[str], now: int) -> int:  # noqa: ARG002 - SessionwareCookie uses both
-        """Return when the newest of the values was issued, if a log-out has left it, or else 0."""
-        return 0
-
-    def envelopes(self, values: list[str], now: int) -> list[Envelope]:  # noqa: ARG002 - as above
-        """Return what the values carry that are valid, if they are our own."""
+    def verified(self, values: list[str], now: int) -> list[Verified]:  # noqa: ARG002 - SessionwareCookie uses both
+        """Return what the values carry that are valid, the newest first, if they are our own."""
         return []
 
     def check_ended(self, loaded: Loaded, ids: Sequence[str]) -> None:  # noqa: B027 - as below
@@ -178,24 +173,15 @@ class SessionwareCookie(FormerCookie):
         """Return the values, the newest first, up to the empty one that a log-out has left."""
         if len(values) < 2:
             return values
-        found = self._verify(values, now)
+        found = self.verified(values, now)
         for count, each in enumerate(found, 1):
             if each.ends:
                 return [each.token for each in found[:count]]
         tokens = [each.token for each in found]
         return tokens + [value for value in values if value not in tokens]  # load says why not
 
-    def ended_at(self, values: list[str], now: int) -> int:
-        """Return when the newest of the values was issued, if a log-out has left it, or else 0."""
-        found = self._verify(values, now)
-        return found[0].issued if found and found[0].ends else 0
-
-    def envelopes(self, values: list[str], now: int) -> list[Envelope]:
+    def verified(self, values: list[str], now: int) -> list[Verified]:
         """Return what the values carry that are valid, the newest first."""
-        return [each.envelope for each in self._verify(values, now)]
-
-    def _verify(self, values: list[str], now: int) -> list[Verified]:
-        """Return the values that this reader has signed and that are in time, the newest first."""
         found = []
         for value in values:
             with suppress(CookieRejected):

@@ -982,12 +982,16 @@ def test_former_cookie_that_is_newer_than_the_empty_one_counts(clock: Clock) -> 
 
 # There and back, after a log-out that has left an empty cookie
 
+SECOND: Settings = {"cookie_name": "second"}
+
 
 class Return:
     """A log-out that leaves an empty cookie, and after it a log-in under other settings."""
 
-    def __init__(self, mode: str, clock: Clock, seconds: int = 61) -> None:
-        self.first, second = MODES[mode](), MODES[mode]() | {"cookie_name": "second"}
+    def __init__(
+        self, mode: str, clock: Clock, seconds: int = 61, change: Settings = SECOND
+    ) -> None:
+        self.first, second = MODES[mode](), MODES[mode]() | change
         site = Site(**self.first)
         self.twins = [site.log_in("ann") for _ in range(2)]
         clock.advance(2)
@@ -1031,6 +1035,19 @@ def test_log_out_after_the_return_hides_what_the_first_one_hid(clock: Clock, mod
     for header in (mine, f"{mine}; {moved.later}"):
         ended = site.visit(Session.invalidate, header).cookie
         assert site.read(f"{ended}; {moved.twins[0]}") is None
+
+
+@every_mode
+def test_later_session_is_deleted_beside_the_empty_cookie_which_stays(
+    clock: Clock, mode: str
+) -> None:
+    moved = Return(mode, clock, change={"cookie_path": "/app", "salt": "second"})
+    site = Site(**MODES[mode](), cookie_name="third", migrate_from=moved.former)
+    page = site.visit(owner_of, moved.header)
+    assert (page.result, page.deleted) == (
+        7,
+        [SessionCookie(name="session", path="/app").delete(False)],
+    )
 
 
 @pytest.mark.parametrize("mode", ["signed", "encrypted"])
