@@ -33,7 +33,7 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangosMiddl
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import Error, register
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
-from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.cache import patch_vary_headers
 from django.utils.module_loading import import_string
 from werkzeug.datastructures import Headers
 from werkzeug.http import http_date
@@ -54,6 +54,7 @@ from .errors import (
     UsageError,
     collecting,
 )
+from .headers import headers_of, names_of
 from .interface import SecureCookieSessionInterface
 from .keys import may_be_id
 from .saver import is_quick
@@ -563,7 +564,7 @@ class SessionMiddleware(DjangosMiddleware):
         opened = session._opened
         if opened.opened_by is not None:
             session._prepare()
-            _tell_caches(response, opened)
+            _tell_caches(response, session)
             return response
         try:
             if settings.SESSION_SAVE_EVERY_REQUEST and request.META.get("HTTP_COOKIE"):
@@ -714,12 +715,14 @@ def _test_client(caller: object) -> Any:
     return caller if module is not None and isinstance(caller, module.ClientMixin) else None
 
 
-def _tell_caches(response: Any, opened: Session) -> None:
+def _tell_caches(response: Any, session: DjangoSession) -> None:
     """Tell Django's own cache, which looks before the WSGI middleware has saved the session."""
-    if opened.accessed:
+    if session.accessed:
         patch_vary_headers(response, ["Cookie"])
-        if opened.modified:
-            patch_cache_control(response, private=True)
+        if session.modified:
+            fields = [*response.items()]
+            session._interface.keep_private(fields, names_of(fields))
+            _change_headers(response, headers_of(fields))
 
 
 def _save(request: Any, response: Any, session: DjangoSession) -> None:
@@ -735,12 +738,17 @@ def _save(request: Any, response: Any, session: DjangoSession) -> None:
     except SessionEnded as error:
         if not session._only_rotates:
             raise SessionInterrupted(str(error)) from error
+    _change_headers(response, headers)
+    _set_cookies(response, headers.getlist("Set-Cookie")[before:], session)
+
+
+def _change_headers(response: Any, headers: Headers) -> None:
+    """Remove the header fields that are not there any more, and change those for caches."""
     for name in [name for name, _ in response.items() if name not in headers]:
         del response[name]
     for name in ("Vary", "Cache-Control"):
         if name in headers:
             response[name] = headers[name]
-    _set_cookies(response, headers.getlist("Set-Cookie")[before:], session)
 
 
 def _set_cookies(response: Any, lines: list[str], session: DjangoSession) -> None:

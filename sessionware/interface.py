@@ -263,6 +263,10 @@ class SecureCookieSessionInterface(SessionInterface):
             return
         self._warnings.of_place(environ)
         self._set_cookies(cookie, fields, names, session._state, environ)
+        self.keep_private(fields, names)
+
+    def keep_private(self, fields: Fields, names: str) -> None:
+        """Keep a response that sets the cookie out of shared caches. Log if it was for them."""
         if keep_private(fields, names):
             self._warnings.once(
                 "shared_cache",

@@ -797,6 +797,21 @@ def test_djangos_cache_inside_it_is_told_of_the_session(
     assert seen == [(vary, control)]
 
 
+def test_a_page_for_shared_caches_inside_it_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    def site(environ: Any, start_response: Any) -> Any:
+        def view(request: HttpRequest) -> HttpResponse:
+            request.session["a"] = 1
+            return HttpResponse(headers={"Cache-Control": "public"})
+
+        response: Any = SessionMiddleware(view)(WSGIRequest(environ))
+        start_response("200 OK", [*response.items()])
+        return []
+
+    response = run(Wrap(site, KEY), make_environ(""))
+    assert response.headers["Cache-Control"] == "private"
+    assert [vars(record)["reason"] for record in caplog.records] == ["shared_cache"]
+
+
 def test_its_environ_key_is_a_setting() -> None:
     with override_settings(SESSIONWARE={"environ_key": "mine"}):
         assert wrapped(put(a=1), environ_key="mine").cookie.startswith("session=")
