@@ -9,7 +9,7 @@ from copy import deepcopy
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from pyramid.events import ApplicationCreated
+from pyramid.events import ApplicationCreated, NewRequest
 from pyramid.interfaces import ICSRFStoragePolicy, ISession, ISessionFactory
 from zope.interface import classImplements, implementer
 
@@ -21,6 +21,7 @@ from .settings import from_settings
 
 _DISPATCH = "sessionware.pyramid"
 _BEFORE = "sessionware.pyramid.before"
+_IS_OVER = "sessionware.pyramid.is_over"
 
 classImplements(Session, ISession)
 
@@ -34,7 +35,9 @@ def includeme(config: Any) -> None:
     """
     middleware = from_settings(_dispatch, config.registry.settings)
     config.registry["sessionware"] = middleware
-    config.set_session_factory(SessionFactory(middleware))
+    factory = SessionFactory(middleware)
+    config.set_session_factory(factory)
+    config.add_subscriber(lambda event: factory.await_end(event.request), NewRequest)
     config.set_csrf_storage_policy(CSRFStoragePolicy())
     try:
         from pyramid_retry import IBeforeRetry
@@ -62,11 +65,17 @@ class SessionFactory:
         session = request.environ.get(self._middleware.environ_key)
         return session if isinstance(session, SessionMixin) else self._open(request)
 
+    def await_end(self, request: Any) -> None:
+        """Note when a request is over whose session is opened here: no response can save it."""
+        if self._middleware.environ_key not in request.environ:
+            request.add_finished_callback(lambda it: it.environ.update({_IS_OVER: True}))
+
     def _open(self, request: Any) -> Any:
         interface = self._middleware.interface
         session: Any = interface.open_session(request.environ)
         if session is None:
             session = interface.make_null_session(request.environ)
+        session.sealed = _IS_OVER in request.environ
 
         def save(request: Any, response: Any) -> None:
             if session.accessed and not interface.is_null_session(session):

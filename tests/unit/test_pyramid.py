@@ -365,6 +365,21 @@ def test_a_sub_requests_session_cannot_be_changed_after_its_response() -> None:
         browser_of(configured(outer=outer)).get("/outer")
 
 
+def test_the_body_of_a_sub_request_is_too_late_for_the_first_use_of_its_session() -> None:
+    def inner(request: Any) -> Response:
+        def body() -> Iterator[bytes]:
+            request.session["n"] = 1
+            yield b""
+
+        return Response(app_iter=body())
+
+    def outer(request: Any) -> object:
+        return request.invoke_subrequest(Request.blank("/inner"))
+
+    with pytest.raises(LateWrite):
+        browser_of(configured(inner=inner, outer=outer)).get("/outer")
+
+
 def test_a_script_can_use_a_session_until_it_is_over() -> None:
     config = configured()
     config.commit()
