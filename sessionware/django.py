@@ -721,7 +721,7 @@ def _tell_caches(response: Any, session: DjangoSession) -> None:
         patch_vary_headers(response, ["Cookie"])
         if session.modified:
             fields = [*response.items()]
-            session._interface.keep_private(fields, names_of(fields))
+            session._interface._keep_private(fields, names_of(fields))
             _change_headers(response, headers_of(fields))
 
 

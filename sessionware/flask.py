@@ -219,7 +219,7 @@ class EnvironSessionInterface(FlasksInterface):
         saved: tuple[Any, Fields, Fields] | None = environ.get(_SAVED)
         if saved and saved[0] is session:
             # This is an error page, in place of the response that the session was saved with.
-            carry_over(*saved[1:], fields)
+            carry_over(*saved[1:], fields, self._interface_of(app)._keep_private)
             return
         before = [*fields]
         try:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Callable, Set
 
 from werkzeug.datastructures import Headers
 
@@ -101,11 +101,13 @@ def is_shared(fields: Fields, names: str) -> bool:
     return any(items and _NOT_KEPT.isdisjoint(map(str.lower, items)) for items in orders)
 
 
-def carry_over(before: Fields, after: Fields, page: Fields) -> None:
+def carry_over(
+    before: Fields, after: Fields, page: Fields, keep_private: Callable[[Fields, str], object]
+) -> None:
     """Add to an error page what was decided about the response that it replaces.
 
     ``before`` and ``after`` are the fields of that response without and with the decision: which
-    cookies are set, what the response varies by, and whether it is kept out of shared caches.
+    cookies are set, what the response varies by, and whether ``keep_private`` has changed it.
     """
     varied = _lowered(before, "vary")
     names = [name for name in _items(after, "vary") if name.lower() not in varied - _BY_COOKIE]

@@ -62,6 +62,10 @@ class SessionInterface:
         """Return whether this is a null session, which is never saved."""
         return _is_instance(self.null_session_class, obj)
 
+    def _keep_private(self, fields: Fields, names: str) -> None:
+        """Keep a response that sets the cookie out of shared caches."""
+        keep_private(fields, names)
+
 
 class Settings(TypedDict, total=False):
     """The settings of SecureCookieSessionInterface besides the secret key."""
@@ -263,9 +267,9 @@ class SecureCookieSessionInterface(SessionInterface):
             return
         self._warnings.of_place(environ)
         self._set_cookies(cookie, fields, names, session._state, environ)
-        self.keep_private(fields, names)
+        self._keep_private(fields, names)
 
-    def keep_private(self, fields: Fields, names: str) -> None:
+    def _keep_private(self, fields: Fields, names: str) -> None:
         """Keep a response that sets the cookie out of shared caches. Log if it was for them."""
         if keep_private(fields, names):
             self._warnings.once(

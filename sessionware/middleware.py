@@ -214,10 +214,10 @@ class _Response:
 
     def _carry_over(self, page: Fields) -> Fields:
         """Add to an error page after the commit what was decided about the session."""
-        session = self._session
-        if session.accessed and not self._middleware.interface.is_null_session(session):
+        session, interface = self._session, self._middleware.interface
+        if session.accessed and not interface.is_null_session(session):
             if self._decided is not None:
-                carry_over(*self._decided, page)
+                carry_over(*self._decided, page, interface._keep_private)
             else:  # the first look came after the commit
                 names = names_of(page)
                 vary_by_cookie(page, names)

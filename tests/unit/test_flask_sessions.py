@@ -345,8 +345,11 @@ def test_error_page_of_a_save_that_failed_does_not_try_again() -> None:
     assert len(saves) == 1
 
 
-def test_error_page_in_place_of_a_saved_response_has_its_cookie() -> None:
+def test_error_page_in_place_of_a_saved_response_has_its_cookie(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """Flask makes one if a receiver of ``request_finished`` fails, and saves the session again."""
+    public = {"Cache-Control": "public"}
     store = MemoryStore()
     app = flasks(login=lambda: setattr(session, "owner", 7), who=lambda: session.owner)
     Sessions(app, store=store)
@@ -358,9 +361,11 @@ def test_error_page_in_place_of_a_saved_response_has_its_cookie() -> None:
 
     client = app.test_client()
     flask.request_finished.connect(fail, app)
+    app.register_error_handler(500, lambda _: ("failed", 500, public))
     failed = client.get("/login")
     assert (failed.status_code, len(set_cookies(failed))) == (500, 1)
     assert failed.headers["Cache-Control"] == "private"
+    assert "shared_cache" in [vars(record).get("reason") for record in caplog.records]
     assert client.get("/who").text == "7"
     assert store.asked.count("create") == 1
 

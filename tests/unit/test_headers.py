@@ -366,7 +366,9 @@ def comparisons(count: int) -> int:
 
     before: Fields = [("X-A", Value(number)) for number in range(count)]
     page: Fields = []
-    carry_over(before, [*before, ("Set-Cookie", "session=a"), ("Vary", "Cookie")], page)
+    carry_over(
+        before, [*before, ("Set-Cookie", "session=a"), ("Vary", "Cookie")], page, keep_private
+    )
     assert page[-1] == ("Cache-Control", "private")
     return compared
 

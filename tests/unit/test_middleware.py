@@ -380,6 +380,14 @@ def test_error_page_after_the_commit_has_the_cookie_and_is_private(shape: str) -
 
 
 @every_shape
+def test_error_page_for_shared_caches_after_the_commit_is_reported(
+    shape: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    failing(shape, App.log_in, error_page(PUBLIC))
+    assert [vars(record)["reason"] for record in caplog.records] == ["shared_cache"]
+
+
+@every_shape
 def test_error_page_after_the_commit_deletes_the_cookie_of_a_log_out(shape: str) -> None:
     cookie = serve(App("list", App.log_in)).cookie
     response = failing(shape, lambda app: app.session.clear(), error_page(PUBLIC), cookie)
