@@ -203,6 +203,14 @@ def test_clients_that_nothing_tells_apart_share_the_session_of_equal_former_cook
     assert victim.asks(FLASK, lambda session: session["n"]) == 1
 
 
+def test_devices_of_one_user_share_the_session_of_equal_former_cookies() -> None:
+    flask = reader("Flask", limit=40 * DAY, owner=user)
+    victim = Victim(**MODES["store"](), migrate_from=[flask])
+    for address in ("192.0.2.1", "192.0.2.2"):
+        victim.visit(FLASK, count, REMOTE_ADDR=address)
+    assert victim.found["n"] == 1
+
+
 @pytest.mark.parametrize("helps", [False, True])
 def test_requests_through_two_addresses_of_a_proxy_take_over_a_former_cookie_twice(
     helps: bool,
