@@ -125,7 +125,7 @@ def test_threads_tell_a_middleware_that_mixes_sessions() -> None:
 def test_greenlets_tell_a_middleware_that_mixes_sessions() -> None:
     run = greenlets("mixing", 60)
     assert run.returncode == 1
-    assert "AssertionError" in run.stderr
+    assert "AssertionError" in run.stderr or "LateWrite" in run.stderr
 
 
 def test_processes_forked_from_one_middleware_meet_only_their_visitors_session() -> None:

@@ -16,6 +16,7 @@ from wsgiref.validate import validator
 
 import pytest
 from werkzeug.datastructures import Headers
+from werkzeug.http import dump_cookie
 
 from sessionware import (
     SecureCookieSessionInterface,
@@ -564,6 +565,16 @@ def test_only_cookies_vary_and_privacy_of_an_interface_are_carried_over(
 ) -> None:
     response = failing(shape, App.look, error_page(PUBLIC), interface=Adding(*decided))
     assert response.header_list == expected
+
+
+@every_shape
+def test_error_page_has_the_cookie_of_an_interface_with_sessions_of_its_own(shape: str) -> None:
+    cookie = dump_cookie("sid", "sid-0")
+    response = failing(shape, App.look, error_page(PUBLIC), interface=MySessionInterface())
+    assert response.header_list == [
+        ("Set-Cookie", cookie),
+        ("Cache-Control", "private, max-age=60"),
+    ]
 
 
 # Errors
