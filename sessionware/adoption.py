@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain
 from wsgiref.types import WSGIEnvironment
 
 from .backend import CookieBackend
@@ -67,7 +66,7 @@ class Adoption:
         for count, former in enumerate(self.readers):
             tokens = former.cookie.find(cookie)
             # What hides the others of this reader hides those of even older settings, too.
-            since = max([since, *(each.issued for each in _hiding(former, tokens, now))])
+            since = max([since, *(each.issued for each in _hiding(former.verified(tokens, now)))])
             for token in former.newest_first(tokens, now):
                 try:
                     loaded = former.load(token, now)
@@ -157,19 +156,19 @@ class Adoption:
             tokens = readers[0].cookie.find(cookie)
             if not tokens:
                 continue
-            # If it has our name, it may be the one that was accepted: then a reader writes nothing.
-            is_ours = {*tokens} == {loaded.token}
+            is_alone = tokens == [loaded.token]  # none has come beside the one that was accepted
+            found = [] if is_alone else [former.verified(tokens, now) for former in readers]
             if elsewhere:
-                hiding = chain.from_iterable(_hiding(former, tokens, now) for former in readers)
-                kept = set() if is_ours else {each.envelope.place for each in hiding}
+                kept = {each.envelope.place for verified in found for each in _hiding(verified)}
                 # They are deleted. Otherwise, one would be accepted after a log-out.
                 loaded.leftovers += tuple(each for each in elsewhere if each.place not in kept)
+                # The one that was accepted may have this name: then a reader writes nothing.
+                is_ours = {*tokens} == {loaded.token}
                 loaded.stale = loaded.stale or not (is_ours or kept)
-            if tokens == [loaded.token]:
-                continue  # none has come beside the one that was accepted
-            for former in readers:
-                found = former.verified(tokens, now)
-                self.note_places(loaded, name, [each.envelope for each in found])
+            if is_alone:
+                continue
+            for verified in found:
+                self.note_places(loaded, name, [each.envelope for each in verified])
             loaded.outlived = loaded.outlived or len(tokens) > max(1, len(elsewhere))
 
     def note_places(self, loaded: Loaded, name: str, envelopes: Iterable[Envelope]) -> None:
@@ -204,9 +203,9 @@ def _check(loaded: Loaded, name: str) -> None:
         )
 
 
-def _hiding(former: FormerCookie, tokens: list[str], now: int) -> list[Verified]:
+def _hiding(verified: list[Verified]) -> list[Verified]:
     """Return the newest of the cookies, if it only hides others, as after a former log-out."""
-    return [each for each in former.verified(tokens, now)[:1] if each.ends]
+    return [each for each in verified[:1] if each.ends]
 
 
 def _derived_ids(keys: Sequence[SecretKey], readers: Sequence[FormerCookie]) -> DerivedIds:

@@ -80,7 +80,8 @@ class Loader:
             log("twins", "A request had several session cookies of our name")
         for verified in found:
             if verified.ends:
-                refused += [(verified.over, "")] if verified.over else []
+                if verified.over:
+                    refused.append((verified.over, ""))
                 return self._hide_others(verified, found, now)
             try:
                 loaded = self._accept(verified, now, evidence)

@@ -64,6 +64,7 @@ class Saver:
             raise
 
     def _decide(self, session: Session, state: State, environ: WSGIEnvironment) -> str | None:
+        """Return the verdict on a session that nobody can change any more."""
         text = session._changes()
         if text is not None:
             return self._save(session, state, text, environ)

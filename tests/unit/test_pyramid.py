@@ -46,6 +46,16 @@ def count(request: Any) -> int:
     return int(request.session["n"])
 
 
+def streamed(request: Any) -> Response:
+    """Change the session in the body, which Pyramid reads when the response is decided."""
+
+    def body() -> Iterator[bytes]:
+        request.session["n"] = 1
+        yield b""
+
+    return Response(app_iter=body())
+
+
 VIEWS: dict[str, View] = {
     "about": lambda request: [request.session.new, request.session.created],
     "cart": lambda request: request.session.setdefault("cart", []).append(1),
@@ -210,13 +220,6 @@ def test_what_a_response_callback_or_a_subscriber_changes_is_saved() -> None:
 
 
 def test_a_change_in_a_streamed_body_is_refused() -> None:
-    def streamed(request: Any) -> Response:
-        def body() -> Iterator[bytes]:
-            request.session["n"] = 1
-            yield b""
-
-        return Response(app_iter=body())
-
     with pytest.raises(LateWrite):
         browser_of(configured(streamed=streamed)).get("/streamed")
 
@@ -366,18 +369,11 @@ def test_a_sub_requests_session_cannot_be_changed_after_its_response() -> None:
 
 
 def test_the_body_of_a_sub_request_is_too_late_for_the_first_use_of_its_session() -> None:
-    def inner(request: Any) -> Response:
-        def body() -> Iterator[bytes]:
-            request.session["n"] = 1
-            yield b""
-
-        return Response(app_iter=body())
-
     def outer(request: Any) -> object:
-        return request.invoke_subrequest(Request.blank("/inner"))
+        return request.invoke_subrequest(Request.blank("/streamed"))
 
     with pytest.raises(LateWrite):
-        browser_of(configured(inner=inner, outer=outer)).get("/outer")
+        browser_of(configured(streamed=streamed, outer=outer)).get("/outer")
 
 
 def test_a_script_can_use_a_session_until_it_is_over() -> None:

@@ -230,14 +230,14 @@ def test_what_another_thread_has_taken_is_absent() -> None:
 def test_key_that_another_thread_sets_during_the_look_for_changes_is_no_error() -> None:
     session = opened()
 
-    class Meanwhile(str):
+    class Slow(str):
         __hash__ = str.__hash__
 
         def __eq__(self, other: object) -> bool:
             session["theirs"] = 1
             return str.__eq__(self, other)
 
-    session["ours"] = Meanwhile("a")
+    session["ours"] = Slow("a")
     assert session.modified is True
     assert session.copy() == {"ours": "a", "theirs": 1}
 
